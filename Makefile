@@ -1,0 +1,124 @@
+# `make run` and `make test` need git, make, python3 (3.11 or newer) and python3-venv; they fetch the rest themselves.
+# `make help` lists what else there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Packages without a pyproject.toml are built as the others are; the pip of Debian 12 would warn of each.
+PIP := -m pip --disable-pip-version-check --quiet
+INSTALL := $(BIN)/python $(PIP) install --use-pep517
+
+# The daemon of this checkout: the shipped configuration, and everything that it writes below ./var. The paths are
+# relative, because the path of a unix socket may have no more than 107 bytes.
+HERE := NETWATCHD_CONFIG=config.ini STATE_DIRECTORY=var/lib RUNTIME_DIRECTORY=var/run
+
+URL := from netwatchd import config; print(config.load().websocket.url)
+
+# The installed daemon. It gets the system's own Python: another one may lie where the service's user cannot read.
+PREFIX ?= /opt/netwatchd
+SYSTEM_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
+COMMAND := /usr/local/bin/netwatchd
+CONFIG := /etc/netwatchd/config.ini
+UNIT := /etc/systemd/system/netwatchd.service
+ACCOUNT := netwatchd
+
+.PHONY: help run status devices flows threats top test test-slow lint format bench install uninstall clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run                                    run the daemon here, in the foreground, with its data below ./var'
+	@echo 'make status | devices | flows | threats | top    look at what it has found; ARGS="--json" and the like'
+	@echo 'make test                                   lint, and the whole test suite'
+	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
+	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
+	@echo 'make clean                                  remove the virtual environment and what tools left; ./var stays'
+
+# The virtual environments. A stamp is older than setup.cfg where the packages must be looked at again.
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'netwatchd needs Python 3.11 or newer; say which one: make PYTHON=python3.11 ...' >&2; exit 1; }
+	@echo 'making the virtual environment $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-tools: $(VENV)/installed
+	@echo 'installing what tests need into $(VENV)'
+	@$(INSTALL) --editable '.[test,lint]'
+	@touch $@
+
+# Running from the checkout. After Ctrl-C the daemon ends by itself; make waits for it.
+
+run: $(VENV)/installed
+	@echo 'netwatchd runs in this terminal until Ctrl-C and keeps its data below ./var.'
+	@echo "  live stream   $$($(HERE) $(BIN)/python -c "$(URL)" 2>/dev/null)"
+	@echo '  look at it    make status | devices | flows | threats | top     (in another terminal, here)'
+	@$(HERE) exec $(BIN)/netwatchd run
+
+status devices flows threats top: $(VENV)/installed
+	@$(HERE) $(BIN)/netwatchd $@ $(ARGS)
+
+# Checking.
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/installed-tools
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(VENV)/installed-tools
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/installed-tools
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/installed-tools
+	$(BIN)/python -m bench $(ARGS)
+
+# Installing. Packages are fetched and built first, in a copy, so that a failing network leaves what runs as it is,
+# and nothing that belongs to root stays in the checkout.
+
+install:
+	@test "$$(id -u)" = 0 || { echo 'installing needs root: sudo make install' >&2; exit 1; }
+	@test -e $(PREFIX)/pyvenv.cfg || test ! -e $(PREFIX) || rmdir $(PREFIX) 2>/dev/null || \
+		{ echo '$(PREFIX) holds something else; give netwatchd a directory of its own: PREFIX=...' >&2; exit 1; }
+	@set -e; umask 022; build=$$(mktemp -d); trap 'rm -rf "$$build"' EXIT; \
+		echo 'fetching and building the packages'; \
+		cp -R netwatchd setup.cfg pyproject.toml README.md LICENSE "$$build"; \
+		$(SYSTEM_PYTHON) -m venv "$$build/venv"; \
+		"$$build/venv/bin/python" $(PIP) wheel --use-pep517 --wheel-dir "$$build/wheels" "$$build"; \
+		echo 'installing into $(PREFIX)'; \
+		$(SYSTEM_PYTHON) -m venv --clear $(PREFIX); \
+		$(PREFIX)/bin/python $(PIP) install --no-index --find-links "$$build/wheels" netwatchd
+	@ln -sfn $(PREFIX)/bin/netwatchd $(COMMAND)
+	@getent passwd $(ACCOUNT) >/dev/null || useradd --system --user-group --no-create-home \
+		--home-dir /var/lib/netwatchd --shell /usr/sbin/nologin $(ACCOUNT)
+	@install -d -m 0755 $(dir $(CONFIG))
+	@test -e $(CONFIG) && echo 'keeping your $(CONFIG)' || \
+		install -m 0640 -o root -g $(ACCOUNT) config.ini $(CONFIG)
+	@install -d -m 0755 $(dir $(UNIT))
+	@sed 's|/opt/netwatchd|$(PREFIX)|' systemd/netwatchd.service > $(UNIT) && chmod 0644 $(UNIT)
+	@if test -d /run/systemd/system; then systemctl daemon-reload && systemctl try-restart netwatchd; fi
+	@echo 'installed: $(PREFIX), $(COMMAND), $(CONFIG), $(UNIT)'
+	@echo 'next:'
+	@echo '  sudoedit $(CONFIG)        what you want otherwise'
+	@echo '  sudo systemctl enable --now netwatchd      start it, now and at every boot'
+	@echo '  journalctl -u netwatchd                    what it says'
+	@echo '  sudo netwatchd status                      what it does; also devices, flows, threats, top'
+
+uninstall:
+	@test "$$(id -u)" = 0 || { echo 'uninstalling needs root: sudo make uninstall' >&2; exit 1; }
+	@if test -d /run/systemd/system && test -e $(UNIT); then systemctl disable --now netwatchd; fi
+	@rm -f $(UNIT) $(COMMAND)
+	@if test -e $(PREFIX)/pyvenv.cfg; then rm -rf $(PREFIX); fi
+	@if test -d /run/systemd/system; then systemctl daemon-reload; fi
+	@echo 'removed: $(PREFIX), $(COMMAND), $(UNIT)'
+	@echo 'kept:    $(dir $(CONFIG)), /var/lib/netwatchd, the user $(ACCOUNT); to remove them too:'
+	@echo '         sudo rm -r $(dir $(CONFIG)) /var/lib/netwatchd && sudo userdel $(ACCOUNT)'
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,118 @@
+"""How many flows a second, from decoded events to committed rows, from the socket, and to WebSocket clients."""
+
+import os
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from bench import events
+from bench.figures import show
+from bench.listeners import Listeners
+from bench.running import Running, daemon
+from netwatchd import clock, config
+from netwatchd.addresses import parse_address
+from netwatchd.counters import Counters
+from netwatchd.decoders.json_lines import decode_line
+from netwatchd.events import Flow, Sighting, new_event_id
+from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.flows import Flows
+from netwatchd.storage.storage import Storage
+from netwatchd.worker import Worker
+
+SECONDS = 10.0
+BATCH = 800  # as many as one recv() of the JSON socket brings
+FROM_SOCKET = 200_000
+
+
+def stored() -> None:
+    """From decoded events to committed rows, on one core; and from the JSON socket."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        wall, cpu, size = _decoded_to_rows()
+    finally:
+        os.sched_setaffinity(0, cores)
+    show("decoded events to committed rows, one core", f"{wall:,.0f} flows/s")
+    show("  per second of CPU", f"{cpu:,.0f} flows")
+    show("  bytes on disk", f"{size:.1f} a flow")
+    lines = b"".join(map(events.flow, range(FROM_SOCKET)))
+    with daemon() as running:
+        running.write(b"".join(map(events.device, range(200))))
+        cpu_before, begun = running.cpu(), time.perf_counter()
+        running.write(lines)
+        while _rows(running) < FROM_SOCKET:
+            time.sleep(0.02)
+        wall, cpu = time.perf_counter() - begun, running.cpu() - cpu_before
+        show("JSON socket to committed rows", f"{FROM_SOCKET / wall:,.0f} flows/s")
+        show("  per second of CPU", f"{FROM_SOCKET / cpu:,.0f} flows")
+        show("  memory afterwards", f"{running.memory():.1f} MB")
+
+
+def broadcast() -> None:
+    """From the JSON socket to one WebSocket client that reads everything."""
+    count = 50_000
+    with daemon("[websocket]\nqueue_size = 100000\n") as running, Listeners(running.port, 1) as listeners:
+        cpu_before, begun = running.cpu(), time.perf_counter()
+        with running.writer() as writer:
+            writer.setblocking(False)
+            got = listeners.count(b'"flow_update"', count, writer, b"".join(map(events.flow, range(count))))
+        wall, cpu = time.perf_counter() - begun, running.cpu() - cpu_before
+        show("JSON socket to a WebSocket client", f"{got / wall:,.0f} flows/s")
+        show("  per second of CPU", f"{got / cpu:,.0f} flows")
+        show("  received", f"{got:,} of {count:,}")
+
+
+def _decoded_to_rows() -> tuple[float, float, float]:
+    """Flows a second of wall clock and of CPU, and bytes a flow on disk."""
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        store = Storage(config.Storage(), directory, [directory], Counters(), lambda db: None)
+        store.open()
+        writer = Worker("storage", store.run, lambda worker: None)
+        writer.start()
+        devices = Devices(lambda events: None, store, Counters(), 900.0)
+        devices.see([_sighting(number) for number in range(200)], clock.now())
+        flows = Flows(devices, lambda events: None, store)
+        batches = _batches(200_000)
+        count, last_id = 0, 0
+        begun, cpu_before = time.perf_counter(), time.process_time()
+        while time.perf_counter() - begun < SECONDS:
+            batch = batches[count // BATCH % len(batches)]
+            now = clock.now()
+            # Fresh ids, as a source gives them.
+            first = new_event_id(last_id, now.wall)
+            last_id = first + len(batch) - 1
+            fresh = [Flow._make((number, *flow[1:])) for number, flow in enumerate(batch, first)]
+            store.wait_for_room(60.0)
+            flows.see(fresh, now)
+            count += len(batch)
+        writer.ask_to_stop()
+        store.wake()
+        writer.stop(60.0)
+        wall, cpu = time.perf_counter() - begun, time.process_time() - cpu_before
+        files = list(directory.glob("flows-*.db"))
+        with closing(sqlite3.connect(files[0])) as db:
+            assert db.execute("SELECT count(*) FROM flows").fetchone()[0] == count, "every flow is committed"
+        return count / wall, count / cpu, sum(file.stat().st_size for file in files) / count
+
+
+def _batches(count: int) -> list[list[Flow]]:
+    ids = iter(range(1, count + 1))
+    decoded = [decode_line(events.flow(number), 0, lambda now: next(ids)) for number in range(count)]
+    flows = [flow for flow in decoded if isinstance(flow, Flow)]
+    return [flows[at : at + BATCH] for at in range(0, count, BATCH)]
+
+
+def _sighting(number: int) -> Sighting:
+    address = parse_address(f"192.168.70.{number + 2}")
+    return Sighting(clock.now().wall, "bench", f"dc:a6:32:00:00:{number:02x}", (address,))
+
+
+def _rows(running: Running) -> int:
+    count = 0
+    for file in running.state.glob("flows-*.db"):
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            count += db.execute("SELECT count(*) FROM flows").fetchone()[0]
+    return count

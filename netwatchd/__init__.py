@@ -1,0 +1,13 @@
+"""netwatchd notices the devices, flows and threats of a network, keeps them and tells whoever listens.
+
+The way of one event, a stage a sentence:
+
+1. `sources/` receives: a netlink message, a line on a socket. `decoders/` makes events of the bytes.
+2. `ingest` takes the events in batches, a worker thread a kind, and puts flows down to devices.
+3. `storage/` keeps them: one connection to SQLite, what was received in an interval in one commit.
+4. `broadcast/` pushes them, as they happen, to whoever listens by WebSocket.
+
+`daemon` builds the parts and is the only one to know them all; `cli` holds the verbs.
+"""
+
+__version__ = "0.1.0"

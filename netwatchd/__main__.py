@@ -1,0 +1,5 @@
+"""`python -m netwatchd` is the command `netwatchd`."""
+
+from netwatchd.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""IP and MAC addresses: small and comparable inside, text at the edges.
+
+An IPv4 address travels as an integer and an IPv6 address as its 16 bytes: that is how the kernel and the exporters
+deliver them, and how SQLite stores them most compactly. Nothing but this file turns them into text and back.
+"""
+
+import re
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # conversions in C only: no socket is opened here
+
+Address = int | bytes
+
+_MAC = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
+
+# RFC 1918, RFC 6598 (shared, seen behind carriers) and RFC 3927 (link-local), as (network, mask).
+_LOCAL_IPV4 = (
+    (0x0A000000, 0xFF000000),
+    (0xAC100000, 0xFFF00000),
+    (0xC0A80000, 0xFFFF0000),
+    (0x64400000, 0xFFC00000),
+    (0xA9FE0000, 0xFFFF0000),
+)
+
+
+def parse_address(text: str) -> Address:
+    """The address that `text` writes; raises ValueError where it writes none."""
+    try:
+        if ":" in text:
+            return inet_pton(AF_INET6, text)
+        return int.from_bytes(inet_pton(AF_INET, text), "big")
+    except (OSError, ValueError) as error:  # ValueError: an embedded NUL or a lone surrogate
+        raise ValueError(f"{text!r:.60} is no IP address") from error
+
+
+def address_text(address: Address) -> str:
+    """The canonical text: dotted decimal, or RFC 5952."""
+    if isinstance(address, int):
+        return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+    return inet_ntop(AF_INET6, address)
+
+
+def address_of_bytes(packed: bytes) -> Address:
+    """An address in network byte order, 4 or 16 bytes long, as it stands in packets and netlink attributes."""
+    return int.from_bytes(packed, "big") if len(packed) == 4 else bytes(packed)
+
+
+def is_local(address: Address) -> bool:
+    """Whether only this site can route the address: private, shared or link-local (RFC 1918, 3927, 4193, 4291)."""
+    if isinstance(address, int):
+        return any(address & mask == network for network, mask in _LOCAL_IPV4)
+    return address[0] & 0xFE == 0xFC or (address[0] == 0xFE and address[1] & 0xC0 == 0x80)
+
+
+def is_host(address: Address) -> bool:
+    """Whether one host can own the address: not unspecified, loopback, multicast or broadcast."""
+    if isinstance(address, int):
+        return 0x01000000 <= address < 0xE0000000 and address >> 24 != 127
+    return address[0] != 0xFF and address > b"\0" * 15 + b"\1"
+
+
+def parse_mac(text: str) -> str:
+    """A MAC address in lower case with colons; raises ValueError where `text` writes none that a station can own."""
+    lower = text.lower()
+    if not _MAC.fullmatch(lower):
+        raise ValueError(f"{text!r:.60} is no MAC address")
+    digits = re.sub("[:-]", "", lower)
+    mac = ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+    if not is_station(mac):
+        raise ValueError(f"{text!r:.60} is a group or null address, not one device's")
+    return mac
+
+
+def mac_of_bytes(packed: bytes) -> str:
+    """A MAC address of 6 bytes as text."""
+    return packed.hex(":")
+
+
+def is_station(mac: str) -> bool:
+    """Whether one station can own the MAC: no group bit (IEEE 802), not all zero."""
+    return not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00"
+
+
+def is_random_mac(mac: str | None) -> bool:
+    """Whether the MAC is locally administered (IEEE 802: bit 1 of the first byte), as private Wi-Fi addresses are."""
+    return mac is not None and bool(int(mac[:2], 16) & 2)

@@ -1,0 +1,97 @@
+"""The command line: its verbs, their flags, and the exit codes."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from netwatchd import __version__
+from netwatchd.cli import look, run
+from netwatchd.cli.moments import moment
+
+EPILOG = """
+environment:
+  NETWATCHD_CONFIG   the configuration file, where --config does not say it (else /etc/netwatchd/config.ini)
+  STATE_DIRECTORY    where the databases lie (else /var/lib/netwatchd)
+  RUNTIME_DIRECTORY  where sockets and the pid file lie (else /run/netwatchd)
+
+exit codes: 0 fine, 1 failed, 2 usage, 69 nothing to talk to, 78 a mistake in the configuration
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a verb and exits with its code."""
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter must not stop the table
+    try:
+        code = options.verb(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130  # as a shell says of a process that SIGINT ended
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has had enough; what is left to be flushed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="netwatchd",
+        description="Notices the devices, flows and threats of a network, keeps them, and tells whoever listens.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"netwatchd {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    verb = _verb(verbs, "run", run.run, "run in the foreground")
+    verb.add_argument("--daemon", action="store_true", help="detach, with a pid file (for systems without systemd)")
+    _verb(verbs, "check-config", run.check_config, "name every mistake in config.ini")
+
+    verb = _verb(verbs, "status", look.status, "what runs, what came in, what was stored and dropped")
+    _json(verb)
+    verb = _verb(verbs, "devices", look.devices, "the devices that are known")
+    _filters(verb, since="seen since", limit=None)
+    verb.add_argument("--online", action="store_true", help="only those that are here now")
+    verb = _verb(verbs, "flows", look.flows, "the newest conversations")
+    _filters(verb, since="first seen since", limit=50)
+    verb = _verb(verbs, "threats", look.threats, "what was recognised")
+    _filters(verb, since="seen since", limit=50)
+    verb.add_argument("--all", action="store_true", help="also those that were dismissed")
+    verb = _verb(verbs, "top", look.top, "who moved most bytes")
+    verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
+    verb.add_argument("--since", type=moment, default=moment("24 h"), metavar="TIME", help="since when (24 h)")
+    verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
+    _json(verb)
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, function: object, help_text: str
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+    verb.add_argument("--config", metavar="FILE", help="the configuration file")
+    verb.set_defaults(verb=function)
+    return verb
+
+
+def _filters(verb: argparse.ArgumentParser, since: str, limit: int | None) -> None:
+    verb.add_argument("--since", type=moment, default=0, metavar="TIME", help=f"only those {since}: 2 h, 2026-11-23")
+    shown = "all" if limit is None else limit
+    verb.add_argument("--limit", type=_count, default=limit, metavar="N", help=f"how many ({shown}; 0: all)")
+    verb.add_argument("--device", metavar="DEVICE", help="only those of a device, by MAC, address or name")
+    _json(verb)
+
+
+def _json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} should be a whole number below a thousand million")
+    return int(text)

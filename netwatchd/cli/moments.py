@@ -1,0 +1,51 @@
+"""Times and sizes as people write and read them."""
+
+import argparse
+import time
+from datetime import datetime
+
+from netwatchd import config
+
+_LAST = 253_370_764_800_000  # Unix ms of the year 9999: calendars end there
+
+
+def moment(text: str) -> int:
+    """Unix ms of `2 h` (ago), `2026-11-23` or `2026-11-23 14:05` (local time), or of a number of ms."""
+    if text.isascii() and text.isdecimal() and len(text) < 16:
+        return min(int(text), _LAST)
+    try:
+        return max(int((time.time() - config.duration(text)) * 1000), 0)
+    except (ValueError, OverflowError):
+        pass  # no duration; perhaps a date
+    try:
+        return min(max(int(datetime.fromisoformat(text).timestamp() * 1000), 0), _LAST)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} should be a time such as '30 min', '2 h', '7 d', '2026-11-23' or '2026-11-23 14:05'"
+        ) from None
+
+
+def time_text(milliseconds: int) -> str:
+    """The local time, without the date where it is today."""
+    when = datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000).astimezone()
+    today = when.date() == datetime.now().astimezone().date()
+    return when.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
+
+
+def span_text(seconds: float) -> str:
+    """`3 d 4 h`, `12 min`, `45 s`."""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days:.0f} d {hours % 24:.0f} h"
+    if hours:
+        return f"{hours:.0f} h {minutes % 60:.0f} min"
+    return f"{minutes:.0f} min" if minutes else f"{seconds:.0f} s"
+
+
+def size_text(size: float) -> str:
+    """`512 B`, `1.3 kB`, `42 MB`."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"

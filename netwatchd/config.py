@@ -1,0 +1,387 @@
+"""config.ini: one frozen dataclass a section, every mistake reported at once with section, key and line.
+
+A setting is one field: how it is read, its default as the user would write it, and what it means. The shipped
+config.ini and docs/CONFIG.md are compared with these fields by a test, so nothing is described twice and differently.
+"""
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PATH = Path("/etc/netwatchd/config.ini")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong in config.ini; `line` is 0 where no line is to blame."""
+
+    section: str
+    key: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        name = f"[{self.section}] {self.key}".rstrip() + ": " if self.section or self.key else ""
+        return f"{where}{name}{self.text}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `mistakes` says all that is wrong with it."""
+
+    def __init__(self, path: Path | None, mistakes: list[Mistake]) -> None:
+        super().__init__("\n".join(f"{path or 'configuration'}: {mistake}" for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+# How a value is read. Each raises ValueError with a sentence that says what would be right.
+
+_DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _with_unit(text: str, units: dict[str, Any], example: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)", text)
+    if not match or match[2] not in units:
+        raise ValueError(f"{text!r} should be a number with one of the units {', '.join(units)}, such as {example}")
+    return float(match[1]) * float(units[match[2]])
+
+
+def duration(text: str) -> float:
+    """Seconds."""
+    return _with_unit(text, _DURATIONS, "'5 s'")
+
+
+def positive_duration(text: str) -> float:
+    """Seconds, more than none."""
+    seconds = duration(text)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} should be longer than nothing, such as '5 s'")
+    return seconds
+
+
+def size(text: str) -> int:
+    """Bytes."""
+    return int(_with_unit(text, _SIZES, "'500 MB'"))
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"{text!r} should be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of the words."""
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"{text!r} should be {' or '.join(words)}")
+        return text.lower()
+
+    return read
+
+
+def yes_no(text: str) -> bool:
+    """`yes` or `no`, and what else people write for them."""
+    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(f"{text!r} should be yes or no")
+    return words[text.lower()]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A list, separated by commas or white space."""
+    return tuple(re.split(r"[\s,]+", text)) if text else ()
+
+
+def optional_path(text: str) -> Path | None:
+    """A path, or nothing."""
+    return Path(text).expanduser() if text else None
+
+
+def setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
+    """A field of a section: how its text is read, the default as text, and what it means in a sentence."""
+    return field(default=read(default), metadata={"read": read, "default": default, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where events stay: SQLite files in one directory."""
+
+    directory: Path | None = setting(
+        optional_path, "", "Where the databases lie. Empty: $STATE_DIRECTORY, which systemd sets to /var/lib/netwatchd."
+    )
+    commit_interval: float = setting(
+        positive_duration, "5 s", "How long events wait for their commit: what a power cut costs, at most."
+    )
+    commit_rows: int = setting(whole(1, 1_000_000), "2000", "Commit earlier when so many events wait.")
+    max_pending: int = setting(
+        whole(1000, 10_000_000),
+        "50000",
+        "Flows kept in memory while the database cannot be written (some 500 bytes each).",
+    )
+    retention: float = setting(positive_duration, "30 d", "Flows older than this are removed, a whole day at a time.")
+    max_size: int = setting(size, "2 GB", "The oldest days are removed while all databases together are larger.")
+    busy_timeout: float = setting(
+        positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."
+    )
+    spool: Path | None = setting(
+        optional_path,
+        "",
+        "Directory of the file that saves pending events when the database cannot be written at exit. "
+        "Empty: beside the databases, else in $RUNTIME_DIRECTORY.",
+    )
+
+
+@dataclass(frozen=True)
+class Websocket:
+    """Where clients connect, and how long they may take."""
+
+    host: str = setting(str, "127.0.0.1", "Address to listen on. Anything but loopback needs a token.")
+    port: int = setting(whole(1, 65535), "8765", "TCP port to listen on.")
+    token: str = setting(str, "", "What a client must show (Bearer, ?token= or subprotocol). Empty: no token.")
+    allowed_origins: tuple[str, ...] = setting(
+        words, "", "Web origins, besides the daemon's own, whose pages may connect, such as https://home.example."
+    )
+    max_clients: int = setting(whole(1, 100_000), "1200", "Clients served at once; more are answered with 503.")
+    send_timeout: float = setting(positive_duration, "5 s", "How long a send may make no progress.")
+    retry_delay: float = setting(duration, "100 ms", "Pause before such a send is tried again, once.")
+    retry_timeout: float = setting(
+        positive_duration, "2 s", "How long the second try may make no progress; then the client is dropped."
+    )
+    queue_size: int = setting(
+        whole(16, 1_000_000), "1000", "Messages that may wait for one slow client; more become a gap message."
+    )
+    resume_size: int = setting(
+        whole(0, 1_000_000), "1024", "Messages remembered for clients that come back and resume."
+    )
+    ping_interval: float = setting(
+        positive_duration, "20 s", "How often a silent client is pinged; gone after two pings without an answer."
+    )
+    handshake_timeout: float = setting(positive_duration, "5 s", "How long a client's request may take to arrive.")
+    max_message: int = setting(size, "64 KiB", "The largest message that a client may send.")
+    stats_interval: float = setting(positive_duration, "5 s", "How often clients are sent the statistics.")
+    tls_certificate: Path | None = setting(optional_path, "", "PEM file with the certificate chain: turns TLS on.")
+    tls_key: Path | None = setting(optional_path, "", "PEM file with the private key.")
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'wss' if self.tls_certificate else 'ws'}://{host}:{self.port}/ws"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """When a device counts as gone."""
+
+    offline_after: float = setting(positive_duration, "15 min", "Silence after which a device counts as offline.")
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """The queues between the sources and the workers."""
+
+    queue_size: int = setting(
+        whole(100, 10_000_000), "10000", "Events that may wait for a worker, for devices, flows and threats each."
+    )
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The kernel's neighbour tables and bridge forwarding tables."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    resync: float = setting(positive_duration, "60 s", "How often the whole tables are read again.")
+
+
+@dataclass(frozen=True)
+class Conntrack:
+    """The kernel's connection tracking: the flows through and of this machine. Needs CAP_NET_ADMIN."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    dump_interval: float = setting(
+        positive_duration, "10 s", "How often the counters of the flows that are still alive are read."
+    )
+    receive_buffer: int = setting(size, "8 MB", "The socket's receive buffer; a burst of events waits there.")
+    set_sysctls: bool = setting(
+        yes_no, "yes", "Turn on nf_conntrack_acct, nf_conntrack_timestamp and nf_conntrack_events where they are off."
+    )
+    tracking: bool = setting(
+        yes_no,
+        "yes",
+        "Have the kernel track connections even where no firewall rule asks for it, by an nftables table of "
+        "our own that lives as long as the daemon and lets everything pass.",
+    )
+
+
+@dataclass(frozen=True)
+class Json:
+    """JSON lines from other programs, on the unix socket events.sock in $RUNTIME_DIRECTORY."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "yes", "auto: on where it can work here.")
+    max_line: int = setting(size, "64 KiB", "The longest line that is read.")
+    max_connections: int = setting(whole(1, 10_000), "64", "Connections served at once.")
+
+
+@dataclass(frozen=True)
+class Logging:
+    """What is written to the journal."""
+
+    level: str = setting(
+        one_of("debug", "info", "warning", "error"), "info", "debug, info, warning or error, and what is worse."
+    )
+    statistics: float = setting(positive_duration, "1 h", "How often the statistics are written to the journal.")
+
+
+def _section(name: str, kind: type) -> Any:
+    return field(default_factory=kind, metadata={"section": name})
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration; `path` is None where no file was read."""
+
+    path: Path | None = None
+    storage: Storage = _section("storage", Storage)
+    websocket: Websocket = _section("websocket", Websocket)
+    devices: Devices = _section("devices", Devices)
+    ingest: Ingest = _section("ingest", Ingest)
+    neighbours: Neighbours = _section("source:neighbours", Neighbours)
+    conntrack: Conntrack = _section("source:conntrack", Conntrack)
+    json: Json = _section("source:json", Json)
+    logging: Logging = _section("logging", Logging)
+
+
+def sections() -> dict[str, dataclasses.Field[Any]]:
+    """The fields of Config that are sections of config.ini, by the section's name."""
+    return {f.metadata["section"]: f for f in dataclasses.fields(Config) if "section" in f.metadata}
+
+
+def settings_of(section: type) -> dict[str, dataclasses.Field[Any]]:
+    """The settings of a section's dataclass, by key."""
+    return {f.name: f for f in dataclasses.fields(section)}
+
+
+def search_path(given: str | None) -> tuple[Path, bool]:
+    """Where config.ini is looked for, and whether it must be there: --config, $NETWATCHD_CONFIG, /etc."""
+    named = given or os.environ.get("NETWATCHD_CONFIG")
+    return (Path(named), True) if named else (DEFAULT_PATH, False)
+
+
+def load(given: str | None = None) -> Config:
+    """The configuration of the file that `search_path` finds; the defaults where none need be there.
+
+    Raises ConfigError with every mistake in the file.
+    """
+    path, required = search_path(given)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if not required:
+            return Config()
+        raise ConfigError(path, [Mistake("", "", 0, "there is no such file")]) from None
+    except PermissionError as error:
+        help_text = "try as root, or in the group netwatchd"
+        raise ConfigError(path, [Mistake("", "", 0, f"it cannot be read: permission denied ({help_text})")]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, [Mistake("", "", 0, f"it cannot be read: {error}")]) from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path | None = None) -> Config:
+    """The configuration that the text of a config.ini writes; raises ConfigError with every mistake in it."""
+    mistakes: list[Mistake] = []
+    lines: dict[tuple[str, str], int] = {}
+    values: dict[str, dict[str, Any]] = {}
+    for section, key, line, raw in _entries(text, mistakes):
+        if (section, key) in lines:
+            mistakes.append(Mistake(section, key, line, f"it is set already in line {lines[section, key]}"))
+            continue
+        lines[section, key] = line
+        try:
+            values.setdefault(section, {})[key] = settings_of(_kind(section))[key].metadata["read"](raw)
+        except KeyError:
+            known = ", ".join(settings_of(_kind(section)))
+            mistakes.append(Mistake(section, key, line, f"there is no such key here; there are {known}"))
+        except ValueError as error:
+            mistakes.append(Mistake(section, key, line, str(error)))
+    made = {f.name: _kind(name)(**values.get(name, {})) for name, f in sections().items()} if not mistakes else {}
+    config = Config(path, **made)
+    mistakes += _contradictions(config, lines) if not mistakes else []
+    if mistakes:
+        raise ConfigError(path, sorted(mistakes, key=lambda mistake: mistake.line))
+    return config
+
+
+def _kind(section: str) -> Any:
+    return sections()[section].default_factory
+
+
+def _entries(text: str, mistakes: list[Mistake]) -> list[tuple[str, str, int, str]]:
+    """(section, key, line, value) of each entry in known sections; what is no entry becomes a mistake."""
+    entries: list[tuple[str, str, int, str]] = []
+    section: str | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#;":
+            continue
+        if header := re.fullmatch(r"\[(.*)\]", stripped):
+            section = header[1].strip()
+            if section not in sections():
+                known = ", ".join(sections())
+                mistakes.append(Mistake(section, "", number, f"there is no such section; there are {known}"))
+            continue
+        key, equals, value = stripped.partition("=")
+        if not equals:
+            mistakes.append(Mistake(section or "", "", number, f"{stripped!r:.60} should be 'key = value'"))
+        elif section is None:
+            mistakes.append(Mistake("", key.strip(), number, "it stands before the first [section]"))
+        elif section in sections():
+            entries.append((section, key.strip(), number, value.strip()))
+    return entries
+
+
+LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
+
+
+def _contradictions(config: Config, lines: dict[tuple[str, str], int]) -> list[Mistake]:
+    """What is wrong between settings that are each right by themselves."""
+    found = []
+
+    def mistake(section: str, key: str, text: str) -> None:
+        found.append(Mistake(section, key, lines.get((section, key), 0), text))
+
+    websocket = config.websocket
+    if not LOOPBACK.fullmatch(websocket.host) and not websocket.token:
+        mistake(
+            "websocket",
+            "host",
+            f"listening on {websocket.host!r} lets others in; set a token in [websocket], or listen on 127.0.0.1",
+        )
+    if websocket.token and not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", websocket.token):
+        mistake("websocket", "token", "it should be 8 or more of the characters A-Z a-z 0-9 . _ ~ -")
+    if bool(websocket.tls_certificate) != bool(websocket.tls_key):
+        missing = "tls_key" if websocket.tls_certificate else "tls_certificate"
+        mistake("websocket", missing, "TLS needs both tls_certificate and tls_key")
+    return found
+
+
+def state_directory(config: Config) -> Path:
+    """Where the databases lie."""
+    return config.storage.directory or Path(os.environ.get("STATE_DIRECTORY", "/var/lib/netwatchd"))
+
+
+def runtime_directory() -> Path:
+    """Where sockets and the pid file lie."""
+    return Path(os.environ.get("RUNTIME_DIRECTORY", "/run/netwatchd"))

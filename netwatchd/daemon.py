@@ -1,0 +1,367 @@
+"""Builds the parts, starts them from the mouth to the source, stops them from the source to the mouth.
+
+The only file that knows everyone. A part is given the next one's function; nobody else imports across stages.
+"""
+
+import dataclasses
+import errno
+import logging
+import queue
+import signal
+import sqlite3
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from netwatchd import clock, config
+from netwatchd.broadcast.broadcaster import Broadcaster
+from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.server import Server
+from netwatchd.counters import Counters
+from netwatchd.events import Command, Rename, new_event_id
+from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.inbox import Door, Inboxes
+from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.workers import work_through
+from netwatchd.jobs import Job, Jobs
+from netwatchd.journal import ServiceManager
+from netwatchd.report import Report
+from netwatchd.sources.conntrack import Conntrack
+from netwatchd.sources.json_lines import JsonLines
+from netwatchd.sources.neighbours import Neighbours
+from netwatchd.sources.supervisor import Supervisor
+from netwatchd.storage import queries, retention
+from netwatchd.storage.connection import NewerSchema
+from netwatchd.storage.storage import Storage
+from netwatchd.storage.verdicts import ERRORS
+from netwatchd.worker import Worker
+
+log = logging.getLogger(__name__)
+
+STUCK = 30.0  # seconds without a beat after which a thread counts as stuck, and the watchdog is not fed
+SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
+SETTLE_TOTALS = 60.0  # seconds between two writings of totals
+TURN = 1.0  # seconds between two looks of the main thread
+# How long each stage may take to stop. Together below the 10 s after which people lose patience.
+STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
+# What may change while the daemon runs; everything else needs a restart.
+RELOADABLE = {
+    "storage": ("commit_interval", "commit_rows", "max_pending", "retention", "max_size"),
+    "devices": ("offline_after",),
+    "logging": ("level",),
+}
+# A card that is full, worn out or mounted read-only: the live stream is worth having all the same.
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+class CannotStart(Exception):
+    """The daemon cannot begin its work; the text says what was attempted and what would help."""
+
+
+class EventIds:
+    """Gives the ids of events; any thread may ask."""
+
+    def __init__(self, last: int) -> None:
+        self._lock = threading.Lock()
+        self._last = last
+
+    def __call__(self, now: int) -> int:
+        with self._lock:
+            self._last = new_event_id(self._last, now)
+            return self._last
+
+
+class Daemon:
+    """One running netwatchd."""
+
+    def __init__(self, settings: config.Config, manager: ServiceManager) -> None:
+        self.settings = settings
+        self.manager = manager
+        self.counters = Counters()
+        self.started = clock.now()
+        self._happened: queue.SimpleQueue[str | Worker] = queue.SimpleQueue()
+        self._state = config.state_directory(settings)
+        self._runtime = config.runtime_directory()
+        self._build()
+
+    def run(self) -> int:
+        """Works until a signal or a death ends it; returns the exit code. Raises CannotStart."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # A handler only enqueues: what it interrupts may hold any lock.
+            signal.signal(number, lambda number, _: self._happened.put(signal.Signals(number).name))
+        self._start()
+        try:
+            return self._watch()
+        finally:
+            self.manager.stopping()
+            self._stop()
+
+    # Building.
+
+    def _build(self) -> None:
+        settings = self.settings
+        spools = [settings.storage.spool] if settings.storage.spool else [self._state, self._runtime]
+        self.storage = Storage(settings.storage, self._state, spools, self.counters, self._remember)
+        self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
+        publish = self.broadcaster.publish
+        self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
+        self.flows = Flows(self.devices, publish, self.storage)
+        self.threats = Threats(self.devices, publish, self.storage)
+        self.inboxes = Inboxes(settings.ingest.queue_size)
+        self.sources: dict[str, Supervisor] = {}
+        self.report = Report(self)
+
+    def _build_sources(self, new_id: Callable[[int], int]) -> None:
+        settings = self.settings
+
+        def door(name: str) -> Door:
+            return Door(name, self.inboxes, self.counters)
+
+        path = self._runtime / "events.sock"
+        json_lines = JsonLines(settings.json, path, door("json"), new_id, self.counters)
+        neighbours = Neighbours(settings.neighbours, door("neighbours"), self.counters)
+        conntrack = Conntrack(settings.conntrack, door("conntrack"), new_id, self.counters)
+        self.sources = {
+            "json": Supervisor(json_lines, settings.json.enabled),
+            "neighbours": Supervisor(neighbours, settings.neighbours.enabled),
+            "conntrack": Supervisor(conntrack, settings.conntrack.enabled),
+        }
+
+    def _build_workers(self) -> None:
+        def worker(name: str, run: Callable[[Worker], None]) -> Worker:
+            return Worker(name, run, self._happened.put)
+
+        boxes, has_room = self.inboxes, self.storage.wait_for_room
+        self._storage_worker = worker("storage", self.storage.run)
+        self._broadcast_worker = worker("broadcast", self.broadcaster.run)
+        self._server_worker = worker("websocket", self.server.run)
+        self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
+        self._ingest_workers = [
+            worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
+            worker("ingest:flow", partial(work_through, boxes.flows, self.flows.see, has_room, first=boxes.sightings)),
+            worker(
+                "ingest:threat", partial(work_through, boxes.threats, self.threats.see, has_room, first=boxes.sightings)
+            ),
+        ]
+        self._source_workers = [worker(f"source:{name}", each.run) for name, each in self.sources.items()]
+
+    @property
+    def _workers(self) -> list[Worker]:
+        """All threads, from the mouth to the source."""
+        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker]
+        return [*mouth, *self._ingest_workers, self._jobs_worker, *self._source_workers]
+
+    def _jobs(self) -> list[Job]:
+        settings = self.settings
+        self._clock = retention.Clock(self._newest)
+        return [
+            Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
+            Job(10, self.devices.publish_progress),
+            Job(SETTLE_TOTALS, self.flows.settle),
+            Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
+            Job(600, self.storage.checkpoint),
+            Job(3600, self._retain),
+            Job(10, lambda: self.manager.status(self.report.summary())),
+            Job(
+                settings.logging.statistics,
+                lambda: log.info("%s", self.report.summary(), extra={"event": "statistics"}),
+            ),
+        ]
+
+    # Starting, watching, stopping.
+
+    def _start(self) -> None:
+        for directory, meaning in ((self._state, "the databases"), (self._runtime, "the sockets")):
+            _make_directory(directory, meaning)
+        try:
+            self.storage.open()
+        except NewerSchema as error:
+            raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
+        self._recall()
+        self._build_sources(EventIds(self._newest_id))
+        self.server = self._listen()
+        self._build_workers()
+        for worker in self._workers:
+            worker.start()
+        deadline = clock.now().steady + SETTLE_SOURCES
+        for supervisor in self.sources.values():
+            supervisor.settled.wait(max(deadline - clock.now().steady, 0))
+        self.manager.ready()
+        self.manager.status(self.report.summary())
+        self._say_where_to_look()
+
+    def _listen(self) -> Server:
+        websocket = self.settings.websocket
+        try:
+            return Server(websocket, self.broadcaster, self._act, self.counters, self.report.status, self._is_healthy)
+        except ssl.SSLError as error:
+            raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
+        except OSError as error:
+            raise CannotStart(
+                f"cannot listen on {websocket.host} port {websocket.port}: {error.strerror or error} "
+                "(is netwatchd running already? [websocket] port and host say where to listen)"
+            ) from error
+
+    def _recall(self) -> None:
+        """What the flows files tell of earlier runs: the newest event, and the flows that a crash left alive.
+
+        What was stored of these is the last word on them: those that go on are told anew, from zero, by their source.
+        """
+        self._newest_id = 0
+        self._newest: int | None = None
+        try:
+            alive = queries.live_flows(self._state)
+            self._newest_id = queries.newest_flow(self._state) or 0
+        except (*ERRORS, queries.NoDatabase) as error:
+            log.warning("reading what earlier runs stored failed: %s; beginning without it", error)
+            return
+        self._newest = self._newest_id >> 12 or None
+        self.flows.remember(alive, self._newest_id)
+        self.inboxes.flows.put([flow._replace(state="closed") for flow in alive])
+
+    def _remember(self, db: sqlite3.Connection) -> None:
+        """Takes in what core.db holds, when it is opened for the first time or was replaced."""
+        stored = queries.stored(db)
+        self.devices.remember(stored.devices, clock.now())
+        self.threats.remember(stored.threats)
+        if stored.devices and not self.counters["storage.commits"]:
+            # Traffic that a crash kept out of the totals is still in the flows.
+            try:
+                traffic = queries.traffic(self._state, stored.settled, stored.devices)
+            except (*ERRORS, queries.NoDatabase) as error:
+                log.warning("adding up the last flows of the last run failed: %s; the totals lack them", error)
+            else:
+                self.devices.account(traffic, {}, clock.now())
+        elif self.counters["storage.commits"]:
+            self.flows.settle(anew=True)
+
+    def _watch(self) -> int:
+        """The main thread's loop; returns the exit code."""
+        while True:
+            try:
+                happened = self._happened.get(timeout=TURN)
+            except queue.Empty:
+                happened = None
+            if isinstance(happened, Worker):
+                log.critical("ending, because the thread %s died: %s", happened.name, happened.failure)
+                return 1
+            if happened == "SIGHUP":
+                self._reload()
+            elif happened:
+                log.info("stopping on %s", happened)
+                return 0
+            stuck = [worker.name for worker in self._workers if worker.silence > STUCK]
+            if stuck:
+                log.error("threads are stuck: %s", ", ".join(stuck), extra={"repeat": "watchdog"})
+            else:
+                self.manager.alive()
+
+    def _stop(self) -> None:
+        """Stops from the source to the mouth, so that everything received is committed."""
+        _stop_together(self._source_workers, STOP_SOURCE)
+        self.inboxes.end()
+        _stop_together(self._ingest_workers, STOP_INGEST)
+        self._jobs_worker.stop(1.0)
+        self.flows.settle()
+        self._storage_worker.ask_to_stop()
+        self.storage.wake()
+        self._server_worker.ask_to_stop()
+        self.server.close(STOP_BROADCAST)
+        self._server_worker.stop(1.0)
+        self._broadcast_worker.stop(STOP_BROADCAST)
+        self._storage_worker.stop(STOP_STORAGE)
+        log.info("stopped; %s", self.report.summary(), extra={"event": "stopped"})
+
+    def _reload(self) -> None:
+        """Reads the configuration again and takes what may change while running."""
+        self.manager.reloading()
+        try:
+            new = config.load(str(self.settings.path) if self.settings.path else None)
+        except config.ConfigError as error:
+            for mistake in error.mistakes:
+                log.error("%s", mistake, extra={"event": "reload"})
+            log.error("the configuration was not reloaded; the old settings stay", extra={"event": "reload"})
+        else:
+            self._apply(new)
+        self.manager.ready()
+
+    def _apply(self, new: config.Config) -> None:
+        merged, waiting = merge_reloadable(self.settings, new)
+        self.settings = merged
+        self.storage.settings = merged.storage
+        self.devices.offline_after = merged.devices.offline_after
+        logging.getLogger().setLevel(merged.logging.level.upper())
+        log.info("the configuration was reloaded", extra={"event": "reload"})
+        if waiting:
+            log.warning("these settings need a restart to take effect: %s", ", ".join(waiting))
+
+    # What the parts are given.
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())
+
+    def _act(self, command: Command) -> str | None:
+        return self.devices.rename(command) if isinstance(command, Rename) else self.threats.judge(command)
+
+    def _is_healthy(self) -> bool:
+        return self.storage.degraded is None
+
+    def _retain(self) -> None:
+        now = clock.now().wall
+        if not self._clock.is_good(now):
+            log.warning(
+                "no old flows are removed while the clock is not known to be right (is NTP running?)",
+                extra={"repeat": "retention.clock"},
+            )
+            return
+        try:
+            self.storage.cleanup_old_data(now)
+        except ERRORS as error:
+            log.error("removing old flows failed: %s", error, extra={"repeat": "retention"})
+
+    def _say_where_to_look(self) -> None:
+        log.info(
+            "ready: live stream at %s; look with netwatchd status | devices | flows | threats | top",
+            self.settings.websocket.url,
+            extra={"event": "ready"},
+        )
+
+
+def merge_reloadable(old: config.Config, new: config.Config) -> tuple[config.Config, list[str]]:
+    """The old configuration with those new settings that may change while running, and the names of the others."""
+    merged, waiting = {}, []
+    for name, section in config.sections().items():
+        before, after = getattr(old, section.name), getattr(new, section.name)
+        changed = [key for key in config.settings_of(type(after)) if getattr(before, key) != getattr(after, key)]
+        taken = [key for key in changed if key in RELOADABLE.get(name, ())]
+        merged[section.name] = dataclasses.replace(before, **{key: getattr(after, key) for key in taken})
+        waiting += [f"[{name}] {key}" for key in changed if key not in taken]
+    return dataclasses.replace(old, **merged), waiting
+
+
+def _stop_together(workers: list[Worker], seconds: float) -> None:
+    for worker in workers:
+        worker.ask_to_stop()
+    deadline = time.monotonic() + seconds
+    for worker in workers:
+        worker.stop(max(deadline - time.monotonic(), 0.05))
+
+
+def _make_directory(directory: Path, meaning: str) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / ".netwatchd-writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        if error.errno in _MAY_PASS:
+            log.warning("cannot write to %s now: %s; starting without it", directory, error.strerror)
+            return
+        raise CannotStart(
+            f"cannot write to {directory}, where {meaning} lie: {error.strerror or error} "
+            "($STATE_DIRECTORY, $RUNTIME_DIRECTORY and [storage] directory say where)"
+        ) from error

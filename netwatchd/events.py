@@ -1,0 +1,169 @@
+"""The words that travel: Sighting, Device, Flow, Threat, and what clients ask for.
+
+Times are Unix milliseconds (UTC), sizes are bytes at IP level, addresses as in `addresses`. All are immutable. A Flow
+is a named tuple, because there may be hundreds of thousands a second and a frozen dataclass costs four times as much.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from netwatchd.addresses import Address, is_random_mac
+
+# States of a flow that is still being accounted: more will be told of it under the same id.
+LIVE = frozenset({"new", "active"})
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+
+# The names of IANA's protocol numbers that homes meet; any other protocol is written as its number.
+PROTOCOL_NAMES = {
+    1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 33: "dccp", 41: "ipv6", 47: "gre", 50: "esp", 51: "ah",
+    58: "ipv6-icmp", 89: "ospf", 103: "pim", 112: "vrrp", 132: "sctp", 136: "udplite",
+}  # fmt: skip
+PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()} | {"icmpv6": 58}
+
+
+class Status(StrEnum):
+    """Whether a device is on the network now."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class ThreatStatus(StrEnum):
+    """What the user has made of a threat."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One source saw one device: what it can tell, and when. The device worker makes Devices of these."""
+
+    time: int
+    source: str
+    mac: str | None = None
+    ips: tuple[Address, ...] = ()
+    hostname: str | None = None
+    vendor: str | None = None
+    name: str | None = None
+    online: bool = True  # False: the source says that the device has left
+    interface: str | None = None  # of this machine, where the device was seen
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device, known by its MAC, or by its address where no MAC can be known."""
+
+    mac: str | None
+    ips: tuple[Address, ...]  # the latest first
+    hostname: str | None
+    vendor: str | None
+    name: str | None
+    first_seen: int
+    last_seen: int
+    status: Status
+    bytes_in: int  # to the device
+    bytes_out: int  # from the device
+    sources: tuple[str, ...]
+
+    @property
+    def ip(self) -> Address | None:
+        """The latest address."""
+        return self.ips[0] if self.ips else None
+
+    @property
+    def random_mac(self) -> bool:
+        """Whether the MAC is a private one, made up by the device."""
+        return is_random_mac(self.mac)
+
+
+class Flow(NamedTuple):
+    """One conversation: its two sides, and what it has carried so far. `src` is the side that opened it.
+
+    A flow in a LIVE state is told again, with the same id and higher counters; any other state is the last word.
+    """
+
+    id: int
+    start: int
+    end: int  # of a live flow: when it was last seen
+    src_ip: Address
+    src_port: int  # ICMP: the type, as NetFlow has it
+    dst_ip: Address
+    dst_port: int  # ICMP: the code
+    protocol: int
+    packets_out: int  # originator to responder
+    bytes_out: int
+    packets_in: int
+    bytes_in: int
+    state: str
+    source: str
+    device: str | None = None  # MAC of the local side; last, so that ingest can put it in cheaply
+
+    def of(self, device: str | None) -> "Flow":
+        """The same flow, put down to a device."""
+        return Flow._make((*self[:-1], device))
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """Something a person should know. The same kind, device and target seen again is the same threat."""
+
+    id: int
+    kind: str
+    severity: str
+    device: str | None
+    target: str | None
+    description: str
+    recommendation: str | None
+    evidence: dict[str, Any]
+    first_seen: int
+    last_seen: int
+    count: int
+    status: ThreatStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The user gives a device a name (None takes it away)."""
+
+    device: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The user has looked at a threat."""
+
+    threat: int
+    status: ThreatStatus
+
+
+Event = Device | Flow | Threat
+Command = Rename | Judge
+
+
+def new_event_id(last: int, now: int) -> int:
+    """The event id that follows `last` at `now`: 41 bits of milliseconds, 12 bits of count.
+
+    Ids are below 2**53, so that JavaScript keeps them exactly, and rise with time, so that a table keyed by them is
+    only ever appended to. A clock that is set back cannot make one twice.
+    """
+    return max(last + 1, now << 12)
+
+
+def time_of_id(event_id: int) -> int:
+    """The millisecond in which the id was given."""
+    return event_id >> 12
+
+
+def protocol_name(number: int) -> str:
+    """`tcp`, `udp`, ..., or the number as text."""
+    return PROTOCOL_NAMES.get(number) or str(number)
+
+
+def batch_of(events: Sequence[Any], most: int) -> list[Sequence[Any]]:
+    """The events in pieces of at most `most`."""
+    return [events[at : at + most] for at in range(0, len(events), most)]

@@ -1,0 +1,129 @@
+"""Flows put down to their devices, and what they added since they were last told.
+
+A live flow is told again and again with growing counters. It is published each time; stored when it is new, when it
+first has counters, when it ends, and otherwise only when totals are settled, once a minute: an SD card wears out by
+what is rewritten. All methods may be called by any thread.
+"""
+
+import threading
+from collections.abc import Sequence
+from operator import itemgetter
+
+from netwatchd.clock import Now
+from netwatchd.events import LIVE, Flow
+from netwatchd.ingest import Publish, Store
+from netwatchd.ingest.devices import Devices
+
+Counts = tuple[int, int]  # bytes out, bytes in
+_ID = itemgetter(0)
+
+
+class Flows:
+    """The accounts of flows that are still alive."""
+
+    def __init__(self, devices: Devices, publish: Publish, store: Store) -> None:
+        self._devices = devices
+        self._publish = publish
+        self._store = store
+        self._lock = threading.Lock()
+        self._live: dict[int, Counts] = {}  # what was accounted of each live flow
+        self._unsaved: dict[int, Flow] = {}  # live flows with more than their row has
+        self._saved: dict[int, Counts] = {}  # what the row of each live flow has
+        self._last_id = 0
+        self._settled = 0  # the totals that are stored hold the traffic of all flows up to this event
+
+    @property
+    def live(self) -> int:
+        """How many flows are alive."""
+        return len(self._live)
+
+    def remember(self, flows: Sequence[Flow], newest: int) -> None:
+        """Takes in flows that were alive when the last run ended: their counters so far are accounted already.
+
+        `newest` is the id of the newest flow that is stored.
+        """
+        with self._lock:
+            self._live.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})
+            self._saved.update(self._live)
+            self._last_id = max(self._last_id, newest)
+
+    def see(self, flows: Sequence[Flow], now: Now) -> None:
+        """Accounts the flows, publishes them, and stores those that are due."""
+        traffic: dict[str, list[int]] = {}
+        heard: dict[str, int] = {}
+        with self._lock:
+            owned = [self._account(flow, traffic, heard) for flow in flows]
+            due = [flow for flow in owned if self._is_due(flow)]
+            self._last_id = max(self._last_id, max(map(_ID, owned)))
+            self._publish(owned)
+            self._store.add_traffic(now.wall, traffic, self._last_id)
+            self._devices.account(traffic, heard, now)
+            self._keep(due)
+
+    def settle(self, *, anew: bool = False) -> None:
+        """Stores the totals of devices and, in the same commit, the live flows whose counters they hold.
+
+        `anew` says so even where nothing has changed, to a file that was never told.
+        """
+        with self._lock:
+            flows = list(self._unsaved.values())
+            devices = self._devices.take_unsettled()
+            self._unsaved.clear()
+            if flows or devices or anew:
+                self._saved.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})
+                self._settled = self._last_id
+                self._store.settle(devices, flows, self._settled)
+
+    def _keep(self, due: list[Flow]) -> None:
+        """Stores flows; what those from before the last settling brought since goes into the totals with them."""
+        late = [flow for flow in due if flow.id <= self._settled]
+        traffic: dict[str, list[int]] = {}
+        for flow in due:
+            out, back = self._saved.pop(flow.id, (0, 0))
+            if flow.state in LIVE:
+                self._saved[flow.id] = flow.bytes_out, flow.bytes_in
+            if flow.id <= self._settled and flow.device is not None:
+                opened = self._devices.owner_of(flow.src_ip) is not None
+                sums = traffic.setdefault(flow.device, [0, 0])
+                sums[not opened] += max(flow.bytes_in - back, 0)
+                sums[opened] += max(flow.bytes_out - out, 0)
+        if late:
+            self._store.settle(self._devices.settle_part(traffic), late, self._settled)
+        self._store.add_flows([flow for flow in due if flow.id > self._settled] if late else due)
+
+    def _account(self, flow: Flow, traffic: dict[str, list[int]], heard: dict[str, int]) -> Flow:
+        """The flow with its device; adds what it brought since it was last told to `traffic`."""
+        owner = self._devices.owner_of(flow.src_ip)
+        opened = owner is not None
+        if not opened:
+            owner = self._devices.owner_of(flow.dst_ip)
+        if owner is not None:
+            flow = flow.of(owner)
+        known = self._live.get(flow.id)
+        out, back = flow.bytes_out, flow.bytes_in
+        if known is not None:
+            out, back = max(out - known[0], 0), max(back - known[1], 0)
+        sums = traffic.get(owner or "")
+        if sums is None:
+            sums = traffic[owner or ""] = [0, 0, 0]
+        # What comes back is in for the side that opened the flow, and out for the other one.
+        sums[0] += back if opened else out
+        sums[1] += out if opened else back
+        if known is None:
+            sums[2] += 1
+        if owner is not None and (out if opened else back):
+            heard[owner] = max(flow.end, heard.get(owner, 0))
+        return flow
+
+    def _is_due(self, flow: Flow) -> bool:
+        """Whether the flow's row is to be written now; keeps its account."""
+        if flow.state not in LIVE:
+            self._live.pop(flow.id, None)
+            self._unsaved.pop(flow.id, None)
+            return True
+        known = self._live.get(flow.id)
+        self._live[flow.id] = (flow.bytes_out, flow.bytes_in)
+        if not known or known == (0, 0):
+            return True
+        self._unsaved[flow.id] = flow
+        return False

@@ -1,0 +1,133 @@
+"""Logging for journald, and the service manager's ear (sd_notify).
+
+Under systemd, records go to journald's own socket with fields of their own (`journalctl SOURCE=conntrack`); elsewhere
+to standard error as plain lines. A record with `extra={"repeat": KEY}` is written at most once a minute for that key,
+and the next one says how often it happened meanwhile: a trouble that repeats must not fill the card.
+"""
+
+import logging
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import sdnotify
+
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+FIELDS = ("source", "device", "event", "client")  # what a record's `extra` may carry into the journal
+REPEAT_AFTER = 60.0  # seconds
+_PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+
+class OncePerMinute(logging.Filter):
+    """Lets a record with a `repeat` key through at most once a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[float, int]] = {}  # key -> when it was last written, how many were not since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        key = getattr(record, "repeat", None)
+        if key is None:
+            return True
+        now = self._clock()
+        with self._lock:
+            written, held = self._seen.get(key, (-REPEAT_AFTER, 0))
+            if now - written < REPEAT_AFTER:
+                self._seen[key] = (written, held + 1)
+                return False
+            if len(self._seen) > 1000:  # keys may name clients; forget those whose minute is over
+                self._seen = {k: v for k, v in self._seen.items() if now - v[0] < REPEAT_AFTER}
+            self._seen[key] = (now, 0)
+        if held:
+            record.msg, record.args = f"{record.getMessage()} (and {held} more like it since the last report)", ()
+        return True
+
+
+class JournalHandler(logging.Handler):
+    """Sends records to journald in its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL)."""
+
+    def __init__(self, path: str = JOURNAL_SOCKET) -> None:
+        super().__init__()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends one record; falls back to standard error, which systemd reads too."""
+        message = self.format(record)
+        fields = {
+            "MESSAGE": message,
+            "PRIORITY": str(_PRIORITIES.get(record.levelno, 6)),
+            "SYSLOG_IDENTIFIER": "netwatchd",
+            "LOGGER": record.name,
+            "THREAD": record.threadName or "",
+        }
+        fields |= {name.upper(): str(getattr(record, name)) for name in FIELDS if hasattr(record, name)}
+        try:
+            self._socket.sendto(b"".join(_journal_field(*field) for field in fields.items()), self._path)
+        except OSError:
+            sys.stderr.write(f"<{fields['PRIORITY']}>{message}\n")
+
+
+def _journal_field(name: str, value: str) -> bytes:
+    data = value.encode(errors="replace")
+    if b"\n" in data:
+        return name.encode() + b"\n" + struct.pack("<Q", len(data)) + data + b"\n"
+    return name.encode() + b"=" + data + b"\n"
+
+
+def under_journald() -> bool:
+    """Whether standard error is connected to journald (systemd.exec(5), $JOURNAL_STREAM)."""
+    try:
+        device, inode = os.environ["JOURNAL_STREAM"].split(":")
+        stat = os.fstat(2)
+    except (KeyError, ValueError, OSError):
+        return False
+    return (stat.st_dev, stat.st_ino) == (int(device), int(inode))
+
+
+def start_logging(level: str) -> None:
+    """Sends the log to the journal or to standard error, from `level` (a name of the logging module) upwards."""
+    handler: logging.Handler = JournalHandler() if under_journald() else logging.StreamHandler()
+    if not isinstance(handler, JournalHandler):
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    handler.addFilter(OncePerMinute())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Libraries speak up only when something is wrong.
+    for name in ("schedule", "websocket_server"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class ServiceManager:
+    """What systemd is told: READY=1, STATUS=, RELOADING=1, WATCHDOG=1, STOPPING=1. Without systemd nothing happens."""
+
+    def __init__(self) -> None:
+        self._notifier = sdnotify.SystemdNotifier()
+
+    def ready(self) -> None:
+        """The daemon serves."""
+        self._notifier.notify("READY=1")
+
+    def reloading(self) -> None:
+        """The daemon reads its configuration again; sd_notify(3) wants the time of it."""
+        self._notifier.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """The daemon is on its way out."""
+        self._notifier.notify("STOPPING=1")
+
+    def status(self, line: str) -> None:
+        """The line that `systemctl status` shows."""
+        self._notifier.notify(f"STATUS={line}")
+
+    def alive(self) -> None:
+        """Feeds the watchdog."""
+        self._notifier.notify("WATCHDOG=1")

@@ -1,0 +1,5 @@
+"""Keeps devices, threats and roll-ups in core.db, and flows in one file a day, gently and honestly.
+
+A batch is forgotten only after its COMMIT returned. Whatever is written is absolute (a whole row under its key, never
+"add 5"), so that writing it twice, after a failure in doubt or from the spool, changes nothing.
+"""

@@ -1,0 +1,97 @@
+"""What waits for the next commit."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from netwatchd.events import Device, Flow, Threat, time_of_id
+from netwatchd.storage import schema
+
+Statement = tuple[str, list[tuple[Any, ...]]]  # SQL and the rows it is executed with
+ThreatKey = tuple[str, str | None, str | None]
+_ID = itemgetter(0)
+
+
+@dataclass
+class Batch:
+    """Devices and threats are coalesced: only their latest state is written."""
+
+    devices: dict[str, Device | None] = field(default_factory=dict)  # None: its row goes
+    threats: dict[ThreatKey, Threat] = field(default_factory=dict)
+    flows: list[Flow] = field(default_factory=list)
+    rollups: dict[tuple[int, str], tuple[int, int, int]] = field(default_factory=dict)  # -> bytes in, out, flows
+    meta: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.devices) + len(self.threats) + len(self.flows) + len(self.rollups) + len(self.meta)
+
+    @property
+    def events(self) -> int:
+        """How many devices, flows and threats it holds."""
+        return len(self.devices) + len(self.threats) + len(self.flows)
+
+    def put_device(self, device: Device) -> None:
+        """The latest of a device."""
+        self.devices[schema.key_of(device)] = device
+
+    def forget_device(self, key: str) -> None:
+        """The device of this key is no more."""
+        self.devices[key] = None
+
+    def put_threat(self, threat: Threat) -> None:
+        """The latest of a threat."""
+        self.threats[threat.kind, threat.device, threat.target] = threat
+
+    def followed_by(self, later: "Batch") -> "Batch":
+        """Both in one, where the later word on the same thing counts."""
+        return Batch(
+            self.devices | later.devices,
+            self.threats | later.threats,
+            self.flows + later.flows,
+            self.rollups | later.rollups,
+            self.meta | later.meta,
+        )
+
+    def days(self) -> dict[str, list[Flow]]:
+        """The flows by the UTC day in which they were first seen."""
+        if not self.flows:
+            return {}
+        first, last = (time_of_id(edge(map(_ID, self.flows))) for edge in (min, max))
+        if first // schema.DAY_MS == last // schema.DAY_MS:
+            return {schema.day_of(first): self.flows}
+        days: dict[str, list[Flow]] = defaultdict(list)
+        for flow in self.flows:
+            days[schema.day_of(time_of_id(flow.id))].append(flow)
+        return dict(days)
+
+    def core_statements(self) -> list[Statement]:
+        """What it writes into core.db."""
+        rollups = [(*key, *counts) for key, counts in self.rollups.items()]
+        statements = [
+            (schema.DELETE_DEVICE, [(key,) for key, device in self.devices.items() if device is None]),
+            (schema.UPSERT_DEVICE, [schema.device_row(device) for device in self.devices.values() if device]),
+            (schema.UPSERT_THREAT, [schema.threat_row(threat) for threat in self.threats.values()]),
+            (schema.PUT_ROLLUP, rollups),
+            (schema.PUT_META, list(self.meta.items())),
+        ]
+        return [(sql, rows) for sql, rows in statements if rows]
+
+
+def flow_statements(name: str, flows: Iterable[Flow], names: Mapping[str, int]) -> list[Statement]:
+    """What writes flows into the day attached as `name`; `names` are the numbers of the words it knows."""
+    numbers = dict(names)
+    packed: dict[str | None, int | str | None] = {}
+    rows = []
+    for flow in flows:
+        state, source, device = flow[12:]
+        for word in (state, source):
+            if word not in numbers:
+                numbers[word] = max(numbers.values(), default=0) + 1
+        if device not in packed:
+            packed[device] = schema.packed_device(device)
+        rows.append((*flow[:12], numbers[state], numbers[source], packed[device]))
+    words = [(number, word) for word, number in numbers.items() if word not in names]
+    statements = [(schema.PUT_NAME.format(schema=name), words)] if words else []
+    return [*statements, (schema.PUT_FLOW.format(schema=name), rows)]

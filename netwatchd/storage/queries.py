@@ -1,0 +1,205 @@
+"""What is read: by the command line, which opens the files read-only, and once by the daemon, at its start."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netwatchd.addresses import Address, address_text
+from netwatchd.events import LIVE, Device, Flow, Threat, protocol_name
+from netwatchd.storage import schema
+from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
+
+READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
+
+
+# total() never overflows, as sum() does on what a liar reports, and is exact up to 2**53.
+_SUMS = "CAST(total(bytes_in) AS INTEGER), CAST(total(bytes_out) AS INTEGER), count(*)"
+
+
+class NoDatabase(Exception):
+    """There is nothing to read, in a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What core.db remembers of earlier runs."""
+
+    devices: list[Device]
+    threats: list[Threat]
+    settled: int  # the totals of the devices hold the traffic of all flows up to this event id
+
+
+def stored(db: sqlite3.Connection) -> Stored:
+    """What the core.db of an open connection holds."""
+    devices = [schema.device_of_row(row) for row in db.execute("SELECT * FROM main.devices")]
+    threats = [schema.threat_of_row(row) for row in db.execute("SELECT * FROM main.threats ORDER BY id")]
+    settled = db.execute("SELECT value FROM main.meta WHERE key = 'settled'").fetchone()
+    return Stored(devices, threats, int(settled[0]) if settled else 0)
+
+
+def read_core(directory: Path) -> Stored:
+    """The same, of the core.db in a directory; raises NoDatabase."""
+    with closing(open_read_only(directory / "core.db")) as db:
+        return stored(db)
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; raises NoDatabase."""
+    if not path.exists():
+        raise NoDatabase(f"there is no database {path}; has netwatchd run yet, and with this configuration?")
+    try:
+        return _open(f"{path.resolve().as_uri()}?mode=ro")
+    except sqlite3.OperationalError as error:
+        # A reader needs the -shm; where it may not make one and nobody writes (no -wal), the file itself is whole.
+        if not path.with_name(path.name + "-wal").exists():
+            return _open(f"{path.resolve().as_uri()}?immutable=1")
+        raise NoDatabase(f"cannot read {path}: {error} (try as root, or in the group netwatchd)") from error
+    except sqlite3.DatabaseError as error:
+        raise NoDatabase(f"cannot read {path}: {error}") from error
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    db = sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT)
+    try:
+        db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str | None = None) -> list[Flow]:
+    """The newest flows first seen at `since` (Unix ms) or later, newest first, across days."""
+    where, values = "id >= ?", [since << 12]
+    if device is not None:
+        where, values = f"{where} AND device IS ?", [*values, schema.packed_device(device)]  # type: ignore[list-item]
+    found: list[Flow] = []
+    for db in _days(directory, since):
+        room = -1 if limit is None else limit - len(found)
+        names = dict(db.execute("SELECT id, name FROM names"))
+        rows = db.execute(f"SELECT * FROM flows WHERE {where} ORDER BY id DESC LIMIT ?", [*values, room])
+        found += [schema.flow_of_row(row, names) for row in rows]
+        if limit is not None and len(found) >= limit:
+            break
+    return found
+
+
+def live_flows(directory: Path) -> list[Flow]:
+    """The flows that were still going on when they were last stored, of the newest two days."""
+    found: list[Flow] = []
+    for db in _days(directory, 0, most=2):
+        names = dict(db.execute("SELECT id, name FROM names"))
+        live = [number for number, name in names.items() if name in LIVE]
+        marks = ", ".join("?" * len(live))
+        rows = db.execute(f"SELECT * FROM flows WHERE state IN ({marks})", live)
+        found += [schema.flow_of_row(row, names) for row in rows]
+    return found
+
+
+def newest_flow(directory: Path) -> int | None:
+    """The id of the newest flow that is stored."""
+    for db in _days(directory, 0):
+        newest: int | None = db.execute("SELECT max(id) FROM flows").fetchone()[0]
+        if newest is not None:
+            return newest
+    return None
+
+
+def traffic(directory: Path, after: int, devices: list[Device], until: int | None = None) -> Traffic:
+    """The traffic by device of the flows first seen after the event id `after`, and up to `until`."""
+    owned: list[tuple[Address]] = [(ip,) for device in devices for ip in device.ips]
+    sums: Traffic = {}
+    for db in _days(directory, after >> 12):
+        db.execute("CREATE TEMP TABLE own (ip ANY)")
+        db.executemany("INSERT INTO own VALUES (?)", owned)
+        rows = db.execute(
+            f"""SELECT device, src_ip IN own AS opened, {_SUMS} FROM flows
+               WHERE id > ? AND id <= ? GROUP BY 1, 2""",
+            (after, until or 2**62),
+        )
+        for device, opened, bytes_in, bytes_out, n in rows:
+            counts = sums.setdefault(schema.device_of_packed(device) or "", [0, 0, 0])
+            # What comes in for the side that opened a flow goes out for the other one.
+            counts[0] += bytes_in if opened else bytes_out
+            counts[1] += bytes_out if opened else bytes_in
+            counts[2] += n
+    return sums
+
+
+def unwritten_rollups(directory: Path) -> list[tuple[int, Traffic, int]]:
+    """The ten-minute buckets that an earlier run was still filling, with their newest flow's id; the oldest first."""
+    newest = newest_flow(directory)
+    with closing(open_read_only(directory / "core.db")) as db:
+        rolled = db.execute("SELECT value FROM meta WHERE key = 'rolled'").fetchone()
+        devices = stored(db).devices
+    after = int(rolled[0]) if rolled else 0
+    if newest is None:
+        return []
+    last = bucket_of(newest >> 12)
+    found = []
+    # A bucket is written when the next one begins, so that a crash leaves at most two unwritten.
+    for bucket in (last - BUCKET_MS, last):
+        end = (bucket + BUCKET_MS << 12) - 1
+        if end > after:
+            sums = traffic(directory, max(after, (bucket << 12) - 1), devices, end)
+            for _, device, *counts in rollups(directory, bucket, bucket):
+                sums[device] = [a + b for a, b in zip(sums.get(device, [0, 0, 0]), counts, strict=True)]
+            found.append((bucket, sums, min(end, newest)))
+    return found
+
+
+TOP = {
+    "destination": "dst_ip",
+    "port": "protocol || '/' || dst_port",
+}
+
+
+def top(directory: Path, by: str, since: int, limit: int | None) -> list[dict[str, Any]]:
+    """Who moved most bytes since `since` (Unix ms), by `device`, `destination` or `port`; the most first.
+
+    A device's bytes are in and out as it sees them; otherwise out is what those sent who opened the flows.
+    """
+    if by == "device":
+        sums: Traffic = traffic(directory, (since << 12) - 1, read_core(directory).devices)
+    else:
+        sums = _sums_by(directory, by, since)
+    most = sorted(sums.items(), key=lambda item: -(item[1][0] + item[1][1]))[:limit]
+    return [{by: key or None, "bytes_in": c[0], "bytes_out": c[1], "flows": c[2]} for key, c in most]
+
+
+def _sums_by(directory: Path, by: str, since: int) -> Traffic:
+    sums: Traffic = {}
+    for db in _days(directory, since):
+        rows = db.execute(f"SELECT {TOP[by]}, {_SUMS} FROM flows WHERE id >= ? GROUP BY 1", (since << 12,))
+        for packed, *counts in rows:
+            key = address_text(packed) if by == "destination" else _service(packed)
+            sums[key] = [a + b for a, b in zip(sums.get(key, [0, 0, 0]), counts, strict=True)]
+    return sums
+
+
+def _service(text: str) -> str:
+    protocol, _, port = text.partition("/")
+    return f"{protocol_name(int(protocol))}/{port}"
+
+
+def rollups(directory: Path, since: int, until: int = 2**62) -> list[tuple[int, str, int, int, int]]:
+    """The ten-minute roll-ups from the bucket of `since` to that of `until` (Unix ms).
+
+    Rows are (bucket, device, bytes in, bytes out, flows).
+    """
+    with closing(open_read_only(directory / "core.db")) as db:
+        rows = db.execute("SELECT * FROM rollups WHERE bucket BETWEEN ? AND ?", (bucket_of(since), until))
+        return list(rows)
+
+
+def _days(directory: Path, since: int, most: int = 400) -> Iterator[sqlite3.Connection]:
+    """Connections to the days from `since` (Unix ms) on, the newest first; each is closed as the next one opens."""
+    paths = [path for path in schema.day_files(directory) if path.name[6:14] >= schema.day_of(since)]
+    for path in paths[::-1][:most]:
+        with closing(open_read_only(path)) as db:
+            # A day that was begun a moment ago, or whose beginning was cut short, has no tables yet.
+            if db.execute("PRAGMA user_version").fetchone()[0]:
+                yield db

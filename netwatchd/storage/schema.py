@@ -1,0 +1,237 @@
+"""The tables, and events as their rows and back.
+
+core.db holds devices, threats, roll-ups and meta. Flows lie in flows-YYYYMMDD.db, one file a UTC day, so that
+retention is an unlink. The flows table is lean for an SD card: its key rises with time and it has no other index, so
+that rows are only ever appended; addresses are integers (IPv6: 16 bytes), MACs are integers, and words are numbers
+that the table `names` explains. The view flows_readable shows all of it as text.
+"""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from netwatchd.addresses import address_text, parse_address
+from netwatchd.events import PROTOCOL_NAMES, Device, Flow, Status, Threat, ThreatStatus
+
+VERSION = 1  # PRAGMA user_version of both kinds of file
+DAY_MS = 86_400_000
+_THREAT_FIELDS = tuple(field.name for field in dataclasses.fields(Threat))
+
+CORE = """
+CREATE TABLE IF NOT EXISTS {schema}.devices (
+    device TEXT PRIMARY KEY,        -- the MAC, or the address where no MAC can be known
+    mac TEXT, ip TEXT, ips TEXT NOT NULL, hostname TEXT, vendor TEXT, name TEXT,
+    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, status TEXT NOT NULL, random_mac INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, sources TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS {schema}.threats (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, severity TEXT NOT NULL, device TEXT, target TEXT,
+    description TEXT NOT NULL, recommendation TEXT, evidence TEXT NOT NULL,
+    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, count INTEGER NOT NULL, status TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS {schema}.threat_identity
+    ON threats (kind, coalesce(device, ''), coalesce(target, ''));
+CREATE TABLE IF NOT EXISTS {schema}.rollups (
+    bucket INTEGER NOT NULL,        -- the millisecond in which its ten minutes began
+    device TEXT NOT NULL,           -- '' for traffic of no known device
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL,
+    PRIMARY KEY (bucket, device)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS {schema}.meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+FLOWS = """
+CREATE TABLE IF NOT EXISTS {schema}.flows (
+    id INTEGER PRIMARY KEY,         -- id >> 12 is the millisecond in which the flow was first seen
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    src_ip ANY NOT NULL, src_port INTEGER NOT NULL, dst_ip ANY NOT NULL, dst_port INTEGER NOT NULL,
+    protocol INTEGER NOT NULL, packets_out INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+    packets_in INTEGER NOT NULL, bytes_in INTEGER NOT NULL,
+    state INTEGER NOT NULL, source INTEGER NOT NULL, device ANY
+) STRICT;
+CREATE TABLE IF NOT EXISTS {schema}.names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE VIEW IF NOT EXISTS {schema}.flows_readable AS
+SELECT f.id, f.start, f."end",
+    {src_ip} AS src_ip, f.src_port, {dst_ip} AS dst_ip, f.dst_port,
+    CASE f.protocol {protocols} ELSE CAST(f.protocol AS TEXT) END AS protocol,
+    f.packets_out, f.bytes_out, f.packets_in, f.bytes_in,
+    s.name AS state, o.name AS source, {device} AS device
+FROM flows f LEFT JOIN names s ON s.id = f.state LEFT JOIN names o ON o.id = f.source;
+"""
+
+UPSERT_DEVICE = """
+INSERT OR REPLACE INTO main.devices (device, mac, ip, ips, hostname, vendor, name, first_seen, last_seen, status,
+    random_mac, bytes_in, bytes_out, sources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+DELETE_DEVICE = "DELETE FROM main.devices WHERE device = ?"
+# The row that is there keeps its id and its first_seen: it may be older than this process's memory.
+UPSERT_THREAT = """
+INSERT INTO main.threats VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind, coalesce(device, ''), coalesce(target, '')) DO UPDATE SET
+    severity = excluded.severity, description = excluded.description, recommendation = excluded.recommendation,
+    evidence = excluded.evidence, last_seen = excluded.last_seen, count = excluded.count, status = excluded.status
+"""
+# Sums only grow, except where a clock that was set back begins a bucket a second time.
+PUT_ROLLUP = """
+INSERT INTO main.rollups VALUES (?, ?, ?, ?, ?) ON CONFLICT (bucket, device) DO UPDATE SET
+    bytes_in = max(bytes_in, excluded.bytes_in), bytes_out = max(bytes_out, excluded.bytes_out),
+    flows = max(flows, excluded.flows)
+"""
+PUT_META = "INSERT OR REPLACE INTO main.meta VALUES (?, ?)"
+PUT_FLOW = "INSERT OR REPLACE INTO {schema}.flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_NAME = "INSERT OR IGNORE INTO {schema}.names VALUES (?, ?)"
+
+
+def core_statements(schema: str) -> list[str]:
+    """What makes core.db's tables, attached as `schema`."""
+    return _statements(CORE.format(schema=schema))
+
+
+def flows_statements(schema: str) -> list[str]:
+    """What makes a day's tables, attached as `schema`."""
+    protocols = " ".join(f"WHEN {number} THEN '{name}'" for number, name in PROTOCOL_NAMES.items())
+    text = FLOWS.format(
+        schema=schema,
+        src_ip=_address_sql("f.src_ip"),
+        dst_ip=_address_sql("f.dst_ip"),
+        protocols=protocols,
+        device=_mac_sql("f.device"),
+    )
+    return _statements(text)
+
+
+def _statements(script: str) -> list[str]:
+    # One by one, because executescript() commits whatever transaction is open.
+    return [statement for statement in script.split(";\n") if statement.strip()]
+
+
+def _address_sql(column: str) -> str:
+    """SQL for an address column as text: dotted decimal, or IPv6 as RFC 5952 wants it.
+
+    The eight groups without leading zeros are joined between colons; then the first of the longest runs of two or
+    more zero groups becomes `::`. IPv4 within IPv6 (RFC 4291 section 2.5.5) keeps its dots.
+    """
+    octets = "||'.'||".join(f"({column} >> {shift} & 255)" for shift in (24, 16, 8, 0))
+    digits = f"lower(hex({column}))"
+    groups = "||':'||".join(
+        f"coalesce(nullif(ltrim(substr({digits}, {at}, 4), '0'), ''), '0')" for at in range(1, 33, 4)
+    )
+    runs = ((":" + "0:" * n) for n in range(8, 1, -1))
+    cases = " ".join(
+        f"WHEN instr(t, '{run}') THEN substr(t, 1, instr(t, '{run}')) || substr(t, instr(t, '{run}') + {len(run) - 1})"
+        for run in runs
+    )
+    # Outer colons stay where they belong to the `::` only.
+    trimmed = "ltrim(substr(u, 1, 2), CASE WHEN substr(u, 1, 2) = '::' THEN '' ELSE ':' END) || substr(u, 3)"
+    ended = "CASE WHEN v LIKE '%::' THEN v ELSE rtrim(v, ':') END"
+    ipv6 = (
+        f"(SELECT {ended} FROM (SELECT {trimmed} AS v FROM (SELECT CASE {cases} ELSE t END AS u "
+        f"FROM (SELECT ':'||{groups}||':' AS t))))"
+    )
+    last = "||'.'||".join(_octet_sql(digits, at) for at in range(25, 33, 2))
+    return f"""CASE WHEN typeof({column}) = 'integer' THEN {octets}
+        WHEN {digits} LIKE '{"0" * 20}ffff%' THEN '::ffff:'||{last}
+        WHEN {digits} LIKE '{"0" * 24}%' AND substr({digits}, 25, 4) <> '0000' THEN '::'||{last}
+        ELSE {ipv6} END"""
+
+
+def _octet_sql(digits: str, at: int) -> str:
+    """SQL for two hexadecimal digits as a number."""
+    high, low = (f"(instr('123456789abcdef', substr({digits}, {place}, 1)))" for place in (at, at + 1))
+    return f"({high} * 16 + {low})"
+
+
+def _mac_sql(column: str) -> str:
+    octets = "||':'||".join(f"printf('%02x', {column} >> {shift} & 255)" for shift in range(40, -1, -8))
+    return f"CASE typeof({column}) WHEN 'integer' THEN {octets} ELSE {column} END"
+
+
+def day_of(time_ms: int) -> str:
+    """The UTC day of a time, as it stands in a file's name: 20261123."""
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y%m%d")
+
+
+def day_files(directory: Path) -> list[Path]:
+    """The flows files in a directory, the oldest first; what only looks like one is none."""
+    return sorted(path for path in directory.glob("flows-*.db") if _is_day(path.name[6:-3]))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).strftime("%Y%m%d") == text
+    except ValueError:
+        return False
+
+
+def key_of(device: Device) -> str:
+    """What identifies a device: its MAC, or its address."""
+    return device.mac or (address_text(device.ips[0]) if device.ips else "")
+
+
+def device_row(device: Device) -> tuple[Any, ...]:
+    """The row of `devices`."""
+    ips = [address_text(ip) for ip in device.ips]
+    return (
+        key_of(device),
+        device.mac,
+        ips[0] if ips else None,
+        json.dumps(ips),
+        device.hostname,
+        device.vendor,
+        device.name,
+        device.first_seen,
+        device.last_seen,
+        device.status,
+        int(device.random_mac),
+        device.bytes_in,
+        device.bytes_out,
+        json.dumps(device.sources),
+    )
+
+
+def device_of_row(row: tuple[Any, ...]) -> Device:
+    """The device of a row of `devices`."""
+    _, mac, _, ips, hostname, vendor, name, first_seen, last_seen, status, _, bytes_in, bytes_out, sources = row
+    return Device(
+        mac=mac,
+        ips=tuple(parse_address(ip) for ip in json.loads(ips)),
+        hostname=hostname,
+        vendor=vendor,
+        name=name,
+        first_seen=first_seen,
+        last_seen=last_seen,
+        status=Status(status),
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+        sources=tuple(json.loads(sources)),
+    )
+
+
+def threat_row(threat: Threat) -> tuple[Any, ...]:
+    """The row of `threats`."""
+    values = {name: getattr(threat, name) for name in _THREAT_FIELDS}
+    # What JSON has no word for is kept as Python writes it.
+    return tuple((values | {"evidence": json.dumps(threat.evidence, default=repr)}).values())
+
+
+def threat_of_row(row: tuple[Any, ...]) -> Threat:
+    """The threat of a row of `threats`."""
+    values = dict(zip(_THREAT_FIELDS, row, strict=True))
+    return Threat(**values | {"evidence": json.loads(values["evidence"]), "status": ThreatStatus(values["status"])})
+
+
+def packed_device(key: str | None) -> int | str | None:
+    """A device as flows name it: a MAC as an integer, an address as text."""
+    return int(key.replace(":", ""), 16) if key and len(key) == 17 and key[2] == ":" else key
+
+
+def device_of_packed(packed: int | str | None) -> str | None:
+    """The device that `packed_device` packed."""
+    return packed.to_bytes(6, "big").hex(":") if isinstance(packed, int) else packed
+
+
+def flow_of_row(row: tuple[Any, ...], names: dict[int, str]) -> Flow:
+    """The flow of a row of `flows`, with the file's names by number."""
+    return Flow._make((*row[:12], names[row[12]], names[row[13]], device_of_packed(row[14])))

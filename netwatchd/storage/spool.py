@@ -1,0 +1,118 @@
+"""What could not be committed at exit: JSON lines, fsynced, read back when the database can be written again.
+
+The file is removed only after the commit of what it held. Since every row is written whole under its own key, a crash
+between that commit and the removal makes the next start write the same rows once more: nothing is lost or doubled.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from netwatchd.addresses import address_text, parse_address
+from netwatchd.events import Device, Flow, Status, Threat, ThreatStatus
+from netwatchd.storage.batch import Batch
+
+log = logging.getLogger(__name__)
+
+NAME = "spool.jsonl"
+
+
+def write(path: Path, batch: Batch) -> None:
+    """Saves a batch, beside what the file may hold already; raises OSError."""
+    with path.open("a", encoding="ascii") as file:
+        file.write("\n")  # the last line that is there may be torn
+        file.writelines(_written(batch))
+        file.flush()
+        os.fsync(file.fileno())
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)  # the file's name must survive a power cut, too
+    finally:
+        os.close(directory)
+
+
+def read(path: Path) -> Batch | None:
+    """What the file holds, None where there is no file or it cannot be read.
+
+    A line that a power cut left torn is skipped and said.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.error("reading the spool %s failed: %s", path, error, extra={"repeat": "spool.read"})
+        return None
+    batch = Batch()
+    for line in filter(None, lines):
+        try:
+            _put(batch, json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            log.error("skipped a broken line of the spool %s: %s", path, error, extra={"repeat": "spool.line"})
+    log.info("read %d events back from the spool %s", batch.events, path)
+    return batch
+
+
+def forget(path: Path) -> None:
+    """Removes the file, after what it held was committed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("removing the spool %s failed: %s", path, error, extra={"repeat": "spool.forget"})
+
+
+def _written(batch: Batch) -> Iterator[str]:
+    for line in _lines(batch):
+        try:
+            yield json.dumps(line) + "\n"
+        except (TypeError, ValueError) as error:  # what the database would have rejected, too
+            log.error("one event cannot be spooled: %s: %.300r", error, line, extra={"repeat": "spool.rejected"})
+
+
+def _lines(batch: Batch) -> list[dict[str, Any]]:
+    devices: list[dict[str, Any]] = [{"device": _device_json(device)} for device in batch.devices.values() if device]
+    devices += [{"forgotten": key} for key, device in batch.devices.items() if device is None]
+    threats = [{"threat": dataclasses.asdict(threat)} for threat in batch.threats.values()]
+    flows = [{"flow": _flow_json(flow)} for flow in batch.flows]
+    rollups = [{"rollup": [*key, *counts]} for key, counts in batch.rollups.items()]
+    meta = [{"meta": list(item)} for item in batch.meta.items()]
+    return [*devices, *threats, *flows, *rollups, *meta]
+
+
+def _put(batch: Batch, line: dict[str, Any]) -> None:
+    ((kind, value),) = line.items()
+    if kind == "device":
+        batch.put_device(_device(value))
+    elif kind == "forgotten":
+        batch.forget_device(value)
+    elif kind == "threat":
+        batch.put_threat(Threat(**value | {"status": ThreatStatus(value["status"])}))
+    elif kind == "flow":
+        batch.flows.append(_flow(value))
+    elif kind == "rollup":
+        bucket, device, *counts = value
+        batch.rollups[bucket, device] = (counts[0], counts[1], counts[2])
+    else:
+        batch.meta[value[0]] = value[1]
+
+
+def _device_json(device: Device) -> dict[str, Any]:
+    return dataclasses.asdict(device) | {"ips": [address_text(ip) for ip in device.ips]}
+
+
+def _device(value: dict[str, Any]) -> Device:
+    ips = tuple(parse_address(ip) for ip in value["ips"])
+    return Device(**value | {"ips": ips, "sources": tuple(value["sources"]), "status": Status(value["status"])})
+
+
+def _flow_json(flow: Flow) -> list[Any]:
+    return list(flow._replace(src_ip=address_text(flow.src_ip), dst_ip=address_text(flow.dst_ip)))  # type: ignore[arg-type]
+
+
+def _flow(value: list[Any]) -> Flow:
+    flow = Flow(*value)
+    return flow._replace(src_ip=parse_address(value[3]), dst_ip=parse_address(value[5]))

@@ -1,0 +1,395 @@
+"""The store: what the workers hand in is committed together by one thread, and kept until COMMIT has returned.
+
+States: *ok*, or *degraded* while the database cannot be written. A degraded store keeps what is pending, up to
+`max_pending` events, goes on trying with a capped backoff, and says so once at the beginning and once at the end. A
+store that is merely slow makes the workers wait instead (`wait_for_room`), so that no event is dropped for speed.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from netwatchd.config import Storage as Settings
+from netwatchd.counters import Counters
+from netwatchd.events import Device, Flow, Threat
+from netwatchd.storage import queries, retention, spool
+from netwatchd.storage.batch import Batch, Statement, flow_statements
+from netwatchd.storage.connection import MAX_ATTACHED, MAX_WAL, PAUSES, Connection, Unavailable
+from netwatchd.storage.rollups import Rollups, Traffic
+from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
+from netwatchd.worker import Worker
+
+log = logging.getLogger(__name__)
+
+URGENT = 0.25  # seconds until a new device or a new threat is committed
+FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0  # seconds between the attempts of a degraded store
+TURN = 1.0  # seconds the writer sleeps at most, so that it beats and notices that it is to stop
+
+
+class Storage:
+    """Devices, flows and threats on disk. All operations only hand in; the writer thread (`run`) commits."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Path,
+        spool_directories: Sequence[Path],
+        counters: Counters,
+        on_new_file: Callable[[sqlite3.Connection], None],
+    ) -> None:
+        self.settings = settings
+        self.directory = directory
+        self.counters = counters
+        self._spools = [path / spool.NAME for path in spool_directories]
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()  # guards the fields below
+        self._pending = Batch()
+        self._in_flight = Batch()
+        self._due: float | None = None  # monotonic time of the next commit
+        self._rollups = Rollups()
+        self.degraded: str | None = None  # why, in a sentence
+        self.last_error: str | None = None
+        self._backoff = FIRST_BACKOFF
+        self._beat: Callable[[], None] = lambda: None
+        self._on_new_file = on_new_file
+        self.connection = Connection(directory, settings.busy_timeout, self._pause, self._begin_file)
+
+    # What the workers hand in.
+
+    def upsert_device(self, device: Device, *, new: bool = False) -> None:
+        """Keeps the latest of a device; a new one within a quarter of a second."""
+        with self._changed:
+            self._pending.put_device(device)
+            self._commit_within(URGENT if new else self.settings.commit_interval)
+
+    def forget_device(self, key: str) -> None:
+        """Removes a device's row: it was joined to another one."""
+        with self._changed:
+            self._pending.forget_device(key)
+            self._commit_within(self.settings.commit_interval)
+
+    def add_flow(self, flow: Flow) -> None:
+        """Keeps a flow; one with the same id is replaced."""
+        self.add_flows([flow])
+
+    def add_flows(self, flows: Sequence[Flow]) -> None:
+        """Keeps flows, as `add_flow` does."""
+        if flows:
+            with self._changed:
+                self._put_flows(flows)
+                self._commit_within(self.settings.commit_interval)
+
+    def add_threat(self, threat: Threat) -> None:
+        """Keeps a threat that was not there before, within a quarter of a second."""
+        self._put_threat(threat, URGENT)
+
+    def upsert_threat(self, threat: Threat) -> None:
+        """Keeps the latest of a threat that was seen again: the same row, in the next regular commit."""
+        self._put_threat(threat, self.settings.commit_interval)
+
+    def add_traffic(self, now: int, traffic: Traffic, last_id: int) -> None:
+        """Adds traffic by device to the ten-minute roll-up of `now` (Unix ms); `last_id` is the newest flow in it."""
+        with self._changed:
+            if ended := self._rollups.add(now, traffic, last_id):
+                self._pending = self._pending.followed_by(ended)
+
+    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int) -> None:
+        """Keeps flows, and totals of devices that hold the traffic of all flows up to the event `last_id`."""
+        with self._changed:
+            for device in devices:
+                self._pending.put_device(device)
+            self._put_flows(flows)
+            self._pending.meta["settled"] = str(last_id)
+            self._commit_within(self.settings.commit_interval)
+
+    def wait_for_room(self, timeout: float) -> bool:
+        """Waits until the store can take more; False where it still cannot after `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.degraded is not None or self._room() > 0, timeout)
+
+    # What the jobs ask for.
+
+    def cleanup_old_data(self, now: int) -> list[str]:
+        """Removes days of flows that are too old or too many at `now` (Unix ms); returns their names."""
+        return retention.cleanup_old_data(self.connection, self.settings, now)
+
+    def get_database_stats(self) -> dict[str, Any]:
+        """State, sizes in bytes, what waits and the last error: for status and statistics."""
+        days = self.connection.day_files()
+        return {
+            "state": "degraded" if self.degraded else "ok",
+            "reason": self.degraded,
+            "size": retention.size_of(self.directory),
+            "days": len(days),
+            "oldest_day": days[0].name[6:14] if days else None,
+            "pending": self.pending,
+            "commits": self.counters["storage.commits"],
+            "last_error": self.last_error,
+        }
+
+    # The writer thread.
+
+    def open(self) -> None:
+        """Opens the database in one attempt, and reads the spool back; a store that cannot be written is degraded.
+
+        Raises NewerSchema where the files are a newer netwatchd's.
+        """
+        try:
+            self.connection.execute_with_retry(lambda db: None, pauses=(0.0,))
+            for bucket, traffic, last_id in queries.unwritten_rollups(self.directory):
+                self.add_traffic(bucket, traffic, last_id)
+        except Unavailable as error:
+            self._degrade(error)
+        except (*ERRORS, queries.NoDatabase) as error:
+            log.warning("reading the traffic of the last minutes failed: %s; the roll-ups begin without it", error)
+
+    def run(self, worker: Worker) -> None:
+        """Commits what is pending when it is due, until the worker is asked to stop; then all of it."""
+        self._beat = worker.beat
+        try:
+            while not worker.stopping.is_set():
+                worker.beat()
+                if self._wait_until_due():
+                    self._commit()
+            self._commit_last()
+        except BaseException:
+            self._spool(self._in_flight.followed_by(self._pending))
+            raise
+
+    def wake(self) -> None:
+        """Lets the writer notice at once that it is to stop, and ends its pauses."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def pending(self) -> int:
+        """Events that are not committed yet."""
+        with self._changed:
+            return self._pending.events + self._in_flight.events
+
+    def _pause(self, seconds: float) -> bool:
+        """Waits between two attempts; True where the daemon stops meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, TURN)):
+            self._beat()
+        return self._stopping.is_set()
+
+    def _begin_file(self, db: sqlite3.Connection) -> None:
+        """Writes what was spooled into a file that is ours from now on, and then shows it to who remembers."""
+        for path in self._spools:
+            if batch := spool.read(path):
+                try:
+                    self._write(batch, _execute_many, db)
+                except ERRORS as error:
+                    if verdict(error) is not Verdict.MISTAKE:
+                        raise
+                    db.execute("ROLLBACK")
+                    self._write(batch, self._execute_each, db)
+                self.counters.add("stored.spooled", batch.events)
+                spool.forget(path)
+        self._on_new_file(db)
+
+    def _put_flows(self, flows: Sequence[Flow]) -> None:
+        """Keeps flows, a degraded store only as many as there is room for. Called with the lock held."""
+        room = max(self._room(), 0) if self.degraded else len(flows)
+        self._pending.flows.extend(flows[:room])
+        if room < len(flows):
+            self._drop(len(flows) - room)
+
+    def _put_threat(self, threat: Threat, within: float) -> None:
+        with self._changed:
+            self._pending.put_threat(threat)
+            self._commit_within(within)
+
+    def _commit_within(self, seconds: float) -> None:
+        """Sets the time of the next commit, where it is not earlier already. Called with the lock held."""
+        if self.degraded is not None:
+            return  # the next attempt is a matter of the backoff, not of what comes in
+        now = time.monotonic()
+        due = now if len(self._pending.flows) >= self.settings.commit_rows else now + seconds
+        if self._due is None or due < self._due:
+            self._due = due
+            self._changed.notify_all()
+
+    def _room(self) -> int:
+        return self.settings.max_pending - len(self._pending.flows) - len(self._in_flight.flows)
+
+    def _drop(self, lost: int) -> None:
+        self.counters.add("dropped.flows.storage_full", lost)
+        log.error(
+            "the database cannot be written and %d events wait already (max_pending): newer flows are not kept",
+            self.settings.max_pending,
+            extra={"repeat": "storage.full", "event": "loss"},
+        )
+
+    def _wait_until_due(self) -> bool:
+        with self._changed:
+            until = TURN if self._due is None else min(TURN, self._due - time.monotonic())
+            if until > 0:
+                self._changed.wait(until)
+            return self._due is not None and self._due <= time.monotonic()
+
+    def _commit(self) -> bool:
+        """One attempt at everything pending (three while the store is healthy); whether it is committed."""
+        with self._changed:
+            # Whatever is in flight was not committed last time: it goes again, with what came since.
+            batch = self._in_flight = self._in_flight.followed_by(self._pending)
+            self._pending, self._due = Batch(), None
+        if not len(batch) and self.degraded is None:
+            return True
+        try:
+            self._write_with_retry(batch)
+        except Unavailable as error:
+            self._degrade(error)
+            return False
+        self._count(batch)
+        self._recover(batch)
+        self._checkpoint_when_long()
+        return True
+
+    def _write_with_retry(self, batch: Batch) -> None:
+        pauses = (0.0,) if self.degraded or self._stopping.is_set() else PAUSES
+        try:
+            self.connection.execute_with_retry(partial(self._write, batch, _execute_many), pauses)
+        except ERRORS:
+            # A row that SQLite cannot take: row by row, so that it is rejected alone.
+            self.connection.execute_with_retry(partial(self._write, batch, self._execute_each), pauses)
+
+    def _write(
+        self, batch: Batch, execute: Callable[[sqlite3.Connection, Statement], None], db: sqlite3.Connection
+    ) -> None:
+        """The whole batch in one transaction; writing it twice leaves the same as writing it once.
+
+        Only flows of more days than can be attached, as from an old spool, need several; the totals come last.
+        """
+        days = sorted(batch.days().items())
+        while len(days) > MAX_ATTACHED:
+            some, days = days[:MAX_ATTACHED], days[MAX_ATTACHED:]
+            self._transact([], some, execute, db)
+        self._transact(batch.core_statements(), days, execute, db)
+
+    def _transact(
+        self,
+        statements: Sequence[Statement],
+        days: Sequence[tuple[str, Sequence[Flow]]],
+        execute: Callable[[sqlite3.Connection, Statement], None],
+        db: sqlite3.Connection,
+    ) -> None:
+        attached = {self.connection.attach_day(db, day): flows for day, flows in days}
+        db.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            execute(db, statement)
+        for name, flows in attached.items():
+            names = dict(db.execute(f"SELECT name, id FROM {name}.names").fetchall())
+            for statement in flow_statements(name, flows, names):
+                execute(db, statement)
+        db.execute("COMMIT")
+
+    def _execute_each(self, db: sqlite3.Connection, statement: Statement) -> None:
+        sql, rows = statement
+        for row in rows:
+            try:
+                db.execute(sql, row)
+            except ERRORS as error:
+                if verdict(error) is not Verdict.MISTAKE:
+                    raise
+                self.counters.add("dropped.rows.rejected")
+                log.error(
+                    "the database rejected one row, the others are kept: %s: %.300r",
+                    error,
+                    row,
+                    extra={"repeat": "storage.rejected", "event": "loss"},
+                )
+
+    def _degrade(self, error: Unavailable) -> None:
+        self.last_error = str(error)
+        with self._changed:
+            self._due = time.monotonic() + self._backoff
+        self._backoff = min(self._backoff * 2, LAST_BACKOFF)
+        if self.degraded is None:
+            self.degraded = _advice(error)
+            log.error("the database %s cannot be written: %s", self.connection.core, self.degraded, extra=_DEGRADED)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _recover(self, batch: Batch) -> None:
+        with self._changed:
+            self._in_flight = Batch()
+            was_degraded, self.degraded = self.degraded is not None, None
+            self._backoff = FIRST_BACKOFF
+            if was_degraded and len(self._pending):
+                self._commit_within(URGENT)  # what came in meanwhile
+            self._changed.notify_all()
+        if was_degraded:
+            log.warning("the database can be written again; %d events were kept and are stored now", batch.events)
+
+    def _count(self, batch: Batch) -> None:
+        self.counters.add("storage.commits")
+        for kind in ("devices", "threats", "flows"):
+            if stored := len(getattr(batch, kind)):
+                self.counters.add(f"stored.{kind}", stored)
+
+    def _checkpoint_when_long(self) -> None:
+        if any(retention.file_size(path) > MAX_WAL for path in self.directory.glob("*.db-wal")):
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Moves what the -wal holds into the database files, as far as no reader is in the way."""
+        try:
+            with self.connection.lock:
+                db = self.connection.ensure_connection()
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except ERRORS as error:
+            # The commits are safe in the -wal; the next writing will meet the same trouble and act on it.
+            self.last_error = str(error)
+            log.warning("checkpointing the database failed: %s", error, extra={"repeat": "storage.checkpoint"})
+
+    def _commit_last(self) -> None:
+        """Everything that waits is committed, or else saved to the spool file."""
+        with self._changed:
+            if ended := self._rollups.written():
+                self._pending = self._pending.followed_by(ended)
+        # The second is for what a file that had to be begun anew asked for meanwhile.
+        if not (self._commit() and self._commit()):
+            self._spool(self._in_flight.followed_by(self._pending))
+        with self.connection.lock:
+            self.connection.close()
+
+    def _spool(self, batch: Batch) -> None:
+        for path in self._spools if len(batch) else ():
+            try:
+                spool.write(path, batch)
+            except OSError as error:
+                log.error("saving pending events to %s failed: %s", path, error)
+            else:
+                log.warning("%d pending events were saved to %s for the next start", batch.events, path)
+                return
+        if batch.events:
+            self.counters.add("dropped.events.no_spool", batch.events)
+            log.critical(
+                "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
+            )
+
+
+_DEGRADED = {"event": "database_degraded"}
+
+
+def _execute_many(db: sqlite3.Connection, statement: Statement) -> None:
+    db.executemany(*statement)
+
+
+def _advice(error: Unavailable) -> str:
+    """The error, and what would help."""
+    help_by_verdict = {
+        Verdict.RETRY: "another process holds its lock; events are kept in memory until it lets go",
+        Verdict.WAIT: "free some space, or make the file system writable; events are kept in memory until then",
+        Verdict.RECONNECT: "check the disk and the directory's permissions; events are kept in memory until it works",
+        Verdict.REPLACE: "a new file is begun",
+    }
+    return f"{error} ({help_by_verdict.get(error.verdict, 'events are kept in memory')})"

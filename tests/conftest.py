@@ -1,0 +1,34 @@
+"""What all tests may ask for."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from running import Daemon, scratch
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a path short enough for unix sockets, which other users may enter."""
+    directory = scratch()
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def daemon(short: Path) -> Iterator[Callable[..., Daemon]]:
+    """Makes daemons (not started yet) in one directory; at the end none is left running."""
+    made: list[Daemon] = []
+
+    def make(config: str = "", **environment: str) -> Daemon:
+        made.append(Daemon(short, config, **environment))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.__exit__()

@@ -1,0 +1,87 @@
+"""Ingest's parts between a recorder of what they tell and one of what they keep."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from running import MAC
+from store_kit import NOON
+
+from netwatchd.clock import Now
+from netwatchd.counters import Counters
+from netwatchd.events import Device, Event, Flow, Sighting, Threat
+from netwatchd.ingest import Store
+from netwatchd.ingest.devices import Devices
+from netwatchd.storage import schema
+
+T0 = Now(NOON, 1000.0)
+
+
+def later(seconds: float) -> Now:
+    """So many seconds after T0, by both clocks."""
+    return Now(T0.wall + int(seconds * 1000), T0.steady + seconds)
+
+
+def sighting(mac: str | None = MAC, **fields: Any) -> Sighting:
+    """A sighting at T0; the fields are its."""
+    return Sighting(mac=mac, **{"time": T0.wall, "source": "json"} | fields)
+
+
+class Recorder:
+    """Both neighbours of ingest: what is published, and the rows as the store would have them."""
+
+    def __init__(self) -> None:
+        self.published: list[Any] = []
+        self.rows: dict[str, Device | None] = {}
+        self.new: set[str] = set()
+        self.flows: dict[int, Flow] = {}
+        self.threats: dict[int, Threat] = {}
+        self.new_threats: list[int] = []
+        self.traffic: list[tuple[int, dict[str, list[int]], int]] = []
+        self.settled = 0
+        self.writes = 0
+        self.counters = Counters()
+
+    @property
+    def statuses(self) -> list[str]:
+        """The status of each device, as it was told."""
+        return [str(each.status) for each in self.published if isinstance(each, Device)]
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        """Is the broadcast."""
+        self.published += events
+
+    def upsert_device(self, device: Device, *, new: bool = False) -> None:
+        self.rows[schema.key_of(device)] = device
+        if new:
+            self.new.add(schema.key_of(device))
+
+    def forget_device(self, key: str) -> None:
+        self.rows[key] = None
+
+    def add_flows(self, flows: Sequence[Flow]) -> None:
+        self.flows |= {flow.id: flow for flow in flows}
+        self.writes += len(flows)
+
+    def add_threat(self, threat: Threat) -> None:
+        self.new_threats.append(threat.id)
+        self.upsert_threat(threat)
+
+    def upsert_threat(self, threat: Threat) -> None:
+        self.threats[threat.id] = threat
+
+    def add_traffic(self, now: int, traffic: dict[str, list[int]], last_id: int) -> None:
+        self.traffic.append((now, traffic, last_id))
+
+    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int) -> None:
+        for device in devices:
+            self.upsert_device(device)
+        self.add_flows(flows)
+        self.settled = last_id
+
+    def wait_for_room(self, timeout: float) -> bool:
+        return True
+
+
+def devices_of(recorder: Recorder, offline_after: float = 900, store: Store | None = None) -> Devices:
+    """Devices that tell the recorder."""
+    return Devices(recorder, store or recorder, recorder.counters, offline_after)

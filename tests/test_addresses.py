@@ -1,0 +1,98 @@
+"""Addresses are read from whatever writes them, and written in one way."""
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netwatchd.addresses import (
+    address_of_bytes,
+    address_text,
+    is_host,
+    is_local,
+    is_random_mac,
+    is_station,
+    mac_of_bytes,
+    parse_address,
+    parse_mac,
+)
+
+
+@given(st.one_of(st.integers(0, 2**32 - 1), st.binary(min_size=16, max_size=16)))
+def test_an_address_written_and_read_again_is_the_same(address: int | bytes) -> None:
+    assert parse_address(address_text(address)) == address
+
+
+@given(st.ip_addresses())
+def test_an_address_is_read_as_the_standard_library_reads_it(address: ipaddress.IPv4Address) -> None:
+    assert parse_address(str(address)) == address_of_bytes(address.packed)
+
+
+@given(st.text(max_size=50))
+def test_any_other_text_is_a_value_error(text: str) -> None:
+    try:
+        address = parse_address(text)
+    except ValueError as error:
+        assert "is no IP address" in str(error)
+    else:
+        assert address_text(address) == str(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1.2.3", "1.2.3.256", "1.2.3.4/8", "::1%eth0", "1.2.3.4\0", "\ud800", ":::", "0x1"]
+)
+def test_what_is_no_address_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match="is no IP address"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [("2001:DB8:0:0:0:0:0:1", "2001:db8::1"), ("0:0:0:0:0:0:0:0", "::"), ("1:0:0:2:0:0:0:3", "1:0:0:2::3")],
+)
+def test_ipv6_is_written_as_rfc_5952_wants_it(written: str, canonical: str) -> None:
+    assert address_text(parse_address(written)) == canonical
+
+
+@pytest.mark.parametrize("mac", ["A4:83:E7:00:00:01", "a4-83-e7-00-00-01", "a483e7000001"])
+def test_a_mac_is_read_however_it_is_written(mac: str) -> None:
+    assert parse_mac(mac) == "a4:83:e7:00:00:01"
+
+
+@pytest.mark.parametrize("mac", ["", "a4:83:e7:00:00", "a4:83-e7:00:00:01", "g4:83:e7:00:00:01", "a4:83:e7:00:00:01\n"])
+def test_what_is_no_mac_is_said(mac: str) -> None:
+    with pytest.raises(ValueError, match="is no MAC address"):
+        parse_mac(mac)
+
+
+@pytest.mark.parametrize("mac", ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01", "00:00:00:00:00:00"])
+def test_a_mac_that_no_station_can_own_is_refused(mac: str) -> None:
+    assert not is_station(mac)
+    with pytest.raises(ValueError, match="group or null address"):
+        parse_mac(mac)
+
+
+def test_a_mac_of_bytes_is_text() -> None:
+    assert mac_of_bytes(b"\xa4\x83\xe7\0\0\1") == "a4:83:e7:00:00:01"
+
+
+@pytest.mark.parametrize(("mac", "random"), [("a4:83:e7:00:00:01", False), ("a6:83:e7:00:00:01", True), (None, False)])
+def test_a_private_mac_is_told_by_its_bit(mac: str | None, random: bool) -> None:
+    assert is_random_mac(mac) is random
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "host"),
+    [
+        ("10.0.0.1", True, True), ("172.16.0.1", True, True), ("172.32.0.1", False, True),
+        ("192.168.255.255", True, True), ("192.169.0.1", False, True), ("100.64.0.1", True, True),
+        ("169.254.1.1", True, True), ("8.8.8.8", False, True), ("127.0.0.1", False, False),
+        ("0.0.0.0", False, False), ("0.1.2.3", False, False), ("224.0.0.251", False, False),
+        ("255.255.255.255", False, False), ("fe80::1", True, True), ("fd00::1", True, True),
+        ("2001:db8::1", False, True), ("::", False, False), ("::1", False, False), ("ff02::1", False, False),
+    ],
+)  # fmt: skip
+def test_whether_an_address_is_local_and_whether_a_host_can_own_it(text: str, local: bool, host: bool) -> None:
+    assert is_local(parse_address(text)) is local
+    assert is_host(parse_address(text)) is host

@@ -1,0 +1,158 @@
+"""What cannot be committed at exit is saved, and read back exactly once."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import needs_root
+from running import MAC, OTHER_MAC, eventually, fill, locked, rows, small_disk
+from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+
+from netwatchd.events import Status, ThreatStatus
+from netwatchd.storage import spool
+from netwatchd.storage.batch import Batch
+
+SPOOL = Path("spool") / spool.NAME
+V6 = bytes.fromhex("20010db8000000000000000000000001")
+
+
+def full_batch() -> Batch:
+    batch = Batch(
+        flows=[flow(1), flow(2, src_ip=V6, device=None)],
+        rollups={(NOON, MAC): (1, 2, 3)},
+        meta={"settled": "17", "rolled": str(flow(2).id)},
+    )
+    batch.put_device(device(ips=(0xC0A80105, V6), name="Ünal's läptop\n", status=Status.OFFLINE))
+    batch.put_threat(threat(evidence={"ports": [1, 2], "deep": {"a": None}}, status=ThreatStatus.DISMISSED))
+    batch.forget_device("192.168.1.9")
+    return batch
+
+
+def test_a_batch_comes_back_from_the_spool_as_it_was(tmp_path: Path) -> None:
+    spool.write(tmp_path / "spool", full_batch())
+    assert spool.read(tmp_path / "spool") == full_batch()
+
+
+def test_two_batches_in_one_spool_are_read_as_one_followed_by_the_other(tmp_path: Path) -> None:
+    later = Batch(flows=[flow(3)])
+    later.put_device(device(bytes_in=7))
+    spool.write(tmp_path / "spool", full_batch())
+    spool.write(tmp_path / "spool", later)
+    assert spool.read(tmp_path / "spool") == full_batch().followed_by(later)
+
+
+@pytest.mark.parametrize("tail", [b'{"flow": [1, 2', b"\0" * 512, b"\xff\xfe garbage", b"[]", b"{}", b'{"device": {}}'])
+def test_a_torn_or_broken_line_is_skipped_and_the_others_are_read(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "spool"
+    spool.write(path, full_batch())
+    with path.open("ab") as file:
+        file.write(tail)
+    spool.write(path, Batch(flows=[flow(3)]))
+    read = spool.read(path)
+    assert read is not None
+    assert [each.id for each in read.flows] == [flow(1).id, flow(2).id, flow(3).id]
+
+
+def test_an_event_that_json_cannot_say_is_left_out_and_the_others_are_saved(tmp_path: Path) -> None:
+    spool.write(tmp_path / "spool", Batch(flows=[flow(1), flow(2, state=object()), flow(3)]))
+    read = spool.read(tmp_path / "spool")
+    assert read is not None
+    assert read.flows == [flow(1), flow(3)]
+
+
+def test_where_there_is_no_spool_nothing_is_read(tmp_path: Path) -> None:
+    assert spool.read(tmp_path / "spool") is None
+
+
+def test_what_a_locked_database_did_not_take_is_stored_by_the_next_start_exactly_once(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.add_flow(flow(1))
+        eventually(lambda: store.counters["storage.commits"])
+        store.settings = type(store.settings)(commit_interval=3600, busy_timeout=0.05)
+        with locked(tmp_path / "core.db"):
+            store.add_flows([flow(n) for n in range(2, 502)])
+            store.upsert_device(device(bytes_in=5))
+            store.upsert_threat(threat())
+            store.worker.ask_to_stop()
+            store.wake()
+            assert store.worker.stop(10)
+    assert (tmp_path / SPOOL).exists()
+    assert len(rows(tmp_path / FILE)) == 1
+    seen = []
+    with storing(tmp_path, lambda db: seen.append(db.execute("SELECT bytes_in FROM devices").fetchall())) as store:
+        assert len(rows(tmp_path / FILE)) == 501
+        assert rows(tmp_path / "core.db", "SELECT kind, count FROM threats") == [("port_scan", 1)]
+        assert store.counters["stored.spooled"] == 502
+    assert seen == [[(5,)]], "who remembers is shown what was spooled, too"
+    assert not (tmp_path / SPOOL).exists()
+    with storing(tmp_path) as store:
+        assert store.counters["stored.spooled"] == 0
+
+
+def test_a_spool_survives_starts_in_which_the_database_is_still_locked(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    with storing(tmp_path):
+        pass
+    spool.write(tmp_path / SPOOL, full_batch())
+    size = (tmp_path / SPOOL).stat().st_size
+    for _ in range(3):
+        with locked(tmp_path / "core.db"), storing(tmp_path) as store:
+            assert store.degraded
+    assert (tmp_path / SPOOL).stat().st_size == size
+    with locked(tmp_path / "core.db"), storing(tmp_path) as store:
+        store.add_flow(flow(7))
+    with storing(tmp_path):
+        assert len(rows(tmp_path / FILE)) == 3
+
+
+def test_a_crash_between_the_commit_and_the_removal_of_the_spool_doubles_nothing(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    for _ in range(2):  # the second time, the rows are there already
+        spool.write(tmp_path / SPOOL, full_batch())
+        with storing(tmp_path):
+            pass
+        assert len(rows(tmp_path / FILE)) == 2
+        assert rows(tmp_path / "core.db", "SELECT bytes_in, bytes_out, flows FROM rollups") == [(1, 2, 3)]
+        assert rows(tmp_path / "core.db", "SELECT count FROM threats") == [(1,)]
+
+
+def test_a_row_of_the_spool_that_sqlite_rejects_does_not_take_the_others_along(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    spool.write(tmp_path / SPOOL, Batch(flows=[flow(1), flow(2, bytes_in=2**63), flow(3)]))
+    with storing(tmp_path) as store:
+        assert len(rows(tmp_path / FILE)) == 2
+        assert store.counters["dropped.rows.rejected"] == 1
+    assert not (tmp_path / SPOOL).exists()
+
+
+def test_a_spool_of_many_days_is_stored(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    spool.write(tmp_path / SPOOL, Batch(flows=[flow(1, NOON + DAY * n) for n in range(9)]))
+    with storing(tmp_path):
+        pass
+    assert len(list(tmp_path.glob("flows-*.db"))) == 9
+
+
+def test_a_spool_that_cannot_be_read_is_kept(tmp_path: Path) -> None:
+    (tmp_path / SPOOL).mkdir(parents=True)  # reading it fails as on a broken disk
+    with storing(tmp_path) as store:
+        store.add_flow(flow(1))
+        eventually(lambda: store.counters["storage.commits"])
+    assert (tmp_path / SPOOL).exists()
+
+
+@needs_root
+def test_where_the_first_place_for_the_spool_is_full_the_next_one_is_used(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, storing(disk) as store:
+        store._spools.append(tmp_path / spool.NAME)
+        store.upsert_device(device(), new=True)
+        eventually(lambda: store.counters["storage.commits"])
+        fill(disk)
+        store.add_flow(flow(1))
+        store.upsert_device(device(OTHER_MAC), new=True)
+        eventually(lambda: store.degraded)
+        store.worker.ask_to_stop()
+        store.wake()
+        assert store.worker.stop(10)
+    lines = [json.loads(line) for line in (tmp_path / spool.NAME).read_text().splitlines() if line]
+    assert sorted(kind for line in lines for kind in line) == ["device", "flow"]
