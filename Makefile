@@ -39,7 +39,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'netwatchd needs Python 3.11 or newer; say which one: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@echo 'making the virtual environment $(VENV)'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) --editable .
 	@touch $@
 

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,15 +43,6 @@ def why_not(*tools: str) -> str | None:
         return f"needs the programs {', '.join(missing)}"
     probe = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
     return None if probe.returncode == 0 else "needs network namespaces"
-
-
-def eventually(look: Callable[[], object], what: str, seconds: float = 20.0) -> object:
-    """What `look` returns as soon as it is true; fails with `what` when it does not become so."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"still not after {seconds} s: {what}"
-        time.sleep(0.02)
-    return seen
 
 
 class Namespace:

@@ -8,16 +8,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from waiting import PATIENCE, eventually
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 15.0  # seconds within which anything must have happened: scale it for a slow machine
 MAC, OTHER_MAC = "a4:83:e7:00:00:01", "a4:83:e7:00:00:02"
 KERNEL_SOURCES = ("neighbours", "conntrack")
 
@@ -30,15 +29,6 @@ db.execute("BEGIN IMMEDIATE")
 print("locked", flush=True)
 sys.stdin.read()
 """
-
-
-def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """What `condition` returns as soon as it is true; fails where it never is."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.01)
-    return value
 
 
 @contextmanager
@@ -182,9 +172,12 @@ class Daemon:
             peer.shutdown(socket.SHUT_WR)
             return [json.loads(line) for line in peer.makefile("rb")]
 
-    def client(self) -> ClientConnection:
+    @contextmanager
+    def client(self) -> Iterator[ClientConnection]:
         """A WebSocket client."""
-        return connect(f"ws://127.0.0.1:{self.port}/ws", open_timeout=PATIENCE, max_size=2**26, max_queue=None)
+        url = f"ws://127.0.0.1:{self.port}/ws"
+        with connect(url, open_timeout=PATIENCE, max_size=2**26, max_queue=None) as client:
+            yield client
 
     def cli(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """What the command answers, in its environment."""

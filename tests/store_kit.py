@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from running import MAC, PATIENCE
+from running import MAC
+from waiting import PATIENCE
 
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters

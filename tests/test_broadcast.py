@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import eventually
 from websocket_kit import (
     RawClient,
     Service,
     device,
-    eventually,
     flow,
     numbers,
     say,

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import needs_root
-from running import MAC, OTHER_MAC, Daemon, eventually, flow_line
+from running import MAC, OTHER_MAC, Daemon, flow_line
 from store_kit import DAY, NOON, device, flow, storing, threat
+from waiting import eventually
 
 from netwatchd.cli.moments import moment, size_text, span_text, time_text
 from netwatchd.events import Status, ThreatStatus

@@ -10,7 +10,8 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 
 import pytest
-from home import HOST4, HOST6, ROUTER6, SERVER4, WAN4, Home, eventually, home_network, why_not
+from home import HOST4, HOST6, ROUTER6, SERVER4, WAN4, Home, home_network, why_not
+from waiting import eventually
 
 from netwatchd import config
 from netwatchd.addresses import address_text, parse_address
@@ -179,7 +180,7 @@ def test_no_end_is_lost_in_a_flood_of_short_flows(home: Home) -> None:
     with tracking(home) as (told, _, _):
         home.host.python(DATAGRAMS, "20000")
         flush(home)
-        eventually(lambda: len(told.to(9999, "closed")) >= 20_000, "every flow has ended", 30)
+        eventually(lambda: len(told.to(9999, "closed")) >= 20_000, "every flow has ended")
         closed = told.to(9999, "closed")
     assert len(told.to(9999)) == len({flow.src_port for flow in closed}) == 20_000
     assert {flow[8:12] for flow in closed} == {(1, 38, 0, 0)}
@@ -190,7 +191,7 @@ def test_a_buffer_that_overflows_costs_no_flow_and_no_byte(home: Home, caplog: p
         home.host.python(DATAGRAMS, "5000")
         flush(home)
         eventually(lambda: counters["overflows.conntrack"], "the buffer overflows")
-        eventually(lambda: len({flow.src_port for flow in told.to(9999, "closed")}) == 5000, "every flow ends", 60)
+        eventually(lambda: len({flow.src_port for flow in told.to(9999, "closed")}) == 5000, "every flow ends")
     assert sum(flow.bytes_out for flow in told.to(9999, "closed")) == 5000 * 38
     assert "a larger receive_buffer in [source:conntrack] would help" in caplog.text
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from conftest import needs_root
-from running import MAC, OTHER_MAC, Daemon, eventually, flow_line, join, locked, until
+from running import MAC, OTHER_MAC, Daemon, flow_line, join, locked, until
+from waiting import eventually
 
 Make = Callable[..., Daemon]
 QUICK = "[storage]\ncommit_interval = 100 ms\n"

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Daemon, eventually, scratch
+from running import Daemon, scratch
+from waiting import eventually
 
 import netwatchd
 

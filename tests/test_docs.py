@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, Daemon, eventually, flow_line, scratch, until
+from running import MAC, Daemon, flow_line, scratch, until
+from waiting import eventually
 
 from netwatchd import journal
 from netwatchd.broadcast import commands, messages
@@ -126,15 +127,18 @@ def test_messages_look_as_documented(running: Daemon) -> None:
     documented = {example["type"]: example for example in examples("Server to client")}
     seen: dict[str, dict[str, Any]] = {}
     with running.client() as client:
+
+        def note(message: dict[str, Any]) -> bool:
+            seen[message["type"]] = message
+            return set(seen) >= wanted
+
+        wanted = {"hello", "snapshot"}
+        until(client, note)
         running.emit(flow_line(3), THREAT, DEVICE | {"hostname": "television"})
         client.send('{"op": "ping"}')
         client.send('{"op": "dismiss", "threat": 70}')
         client.send('{"op": "resume", "epoch": "another", "since": 3}')
-
-        def note(message: dict[str, Any]) -> bool:
-            seen[message["type"]] = message
-            return set(seen) == set(documented)
-
+        wanted = set(documented)
         until(client, note)
     assert {kind: list(message) for kind, message in seen.items()} == {
         kind: list(example) for kind, example in documented.items()

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from ingest_kit import T0, Recorder, devices_of, later, sighting
-from running import MAC, OTHER_MAC, eventually
+from running import MAC, OTHER_MAC
 from store_kit import device, flow, storing
+from waiting import eventually
 
 from netwatchd.addresses import parse_address
 from netwatchd.clock import Now

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_kit import T0, Recorder, devices_of, later, sighting
-from running import MAC, OTHER_MAC, PATIENCE, eventually
+from running import MAC, OTHER_MAC
 from store_kit import Held, flow
+from waiting import PATIENCE, eventually
 
 from netwatchd.events import Flow, Sighting
 from netwatchd.ingest.devices import Devices

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from running import PATIENCE, eventually
+from waiting import PATIENCE, eventually
 
 from netwatchd.jobs import Job, Jobs
 from netwatchd.worker import Worker

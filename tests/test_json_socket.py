@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, PATIENCE, eventually, flow_line
+from running import MAC, flow_line
+from waiting import PATIENCE, eventually
 
 from netwatchd.config import Json
 from netwatchd.counters import Counters

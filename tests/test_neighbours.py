@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from home import HOST4, HOST6, HOST_MAC, SERVER4, SERVER_MAC, Home, eventually, home_network, why_not
+from home import HOST4, HOST6, HOST_MAC, SERVER4, SERVER_MAC, Home, home_network, why_not
+from waiting import eventually
 
 from netwatchd import config
 from netwatchd.addresses import parse_address

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import needs_root
-from running import MAC, OTHER_MAC, eventually
+from running import MAC, OTHER_MAC
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+from waiting import eventually
 
 from netwatchd.events import Flow
 from netwatchd.storage import queries

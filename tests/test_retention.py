@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import eventually, rows
+from running import rows
 from store_kit import DAY, FILE, NOON, Kept, flow, storing
+from waiting import eventually
 
 from netwatchd.storage import retention, schema
 from netwatchd.storage.retention import Clock

@@ -6,13 +6,13 @@ import threading
 import time
 
 import pytest
+from waiting import eventually
 from websocket_kit import (
     CLOSE,
     PING,
     TEXT,
     RawClient,
     device,
-    eventually,
     flow,
     numbers,
     say,

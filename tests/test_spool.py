@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from conftest import needs_root
-from running import MAC, OTHER_MAC, eventually, fill, locked, rows, small_disk
+from running import MAC, OTHER_MAC, fill, locked, rows, small_disk
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+from waiting import eventually
 
 from netwatchd.events import Status, ThreatStatus
 from netwatchd.storage import spool

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, OTHER_MAC, eventually, locked, rows
+from running import MAC, OTHER_MAC, locked, rows
 from store_kit import DAY, FILE, NOON, device, flow, settings, storing, threat
+from waiting import eventually
 
 from netwatchd.counters import Counters
 from netwatchd.events import ThreatStatus

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from conftest import needs_root
-from running import MAC, OTHER_MAC, eventually, fill, locked, rows, small_disk
+from running import MAC, OTHER_MAC, fill, locked, rows, small_disk
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+from waiting import eventually
 
 from netwatchd.storage.connection import Connection, NewerSchema, Unavailable
 from netwatchd.storage.verdicts import Verdict, verdict

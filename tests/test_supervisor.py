@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from home import eventually
+from waiting import eventually
 
 from netwatchd.sources import Unavailable
 from netwatchd.sources.supervisor import Supervisor

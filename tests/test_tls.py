@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 from websocket_kit import (
     CLOSE,
     RawClient,
     certificate,
     device,
-    eventually,
     flow,
     get,
     http,

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from waiting import eventually
 from websocket_kit import (
     BINARY,
     CLOSE,
@@ -16,7 +17,6 @@ from websocket_kit import (
     RawClient,
     Service,
     device,
-    eventually,
     frame,
     get,
     http,

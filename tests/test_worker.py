@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from running import PATIENCE, eventually
 from store_kit import Held
+from waiting import PATIENCE, eventually
 
 from netwatchd.worker import Worker
 

@@ -8,12 +8,12 @@ import ssl
 import struct
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from waiting import PATIENCE, eventually
 from websockets.sync.client import ClientConnection, connect
 
 from netwatchd.broadcast.broadcaster import Broadcaster
@@ -24,17 +24,7 @@ from netwatchd.counters import Counters
 from netwatchd.events import Command, Device, Event, Flow, Status, Threat, ThreatStatus
 from netwatchd.worker import Worker
 
-PATIENCE = 10.0  # seconds within which anything must have happened: scale it for a slow machine
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Waits until a condition holds; fails where it never does."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.01)
-    return value
 
 
 def device(number: int, seen: int = 1) -> Device:

@@ -47,7 +47,7 @@ def file_size(path: Path) -> int:
 
 
 def _end_of_day(path: Path) -> int:
-    day = datetime.strptime(path.name[6:14], "%Y%m%d").replace(tzinfo=UTC)
+    day = datetime.fromisoformat(path.name[6:14]).replace(tzinfo=UTC)
     return int(day.timestamp() * 1000) + _DAY_MS
 
 

@@ -8,7 +8,7 @@ that the table `names` explains. The view flows_readable shows all of it as text
 
 import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def day_files(directory: Path) -> list[Path]:
 
 def _is_day(text: str) -> bool:
     try:
-        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).strftime("%Y%m%d") == text
+        return date.fromisoformat(text).strftime("%Y%m%d") == text  # not every ISO form of a day is ours
     except ValueError:
         return False
 
