@@ -3,6 +3,7 @@
 The only file that knows everyone. A part is given the next one's function; nobody else imports across stages.
 """
 
+import contextlib
 import dataclasses
 import errno
 import logging
@@ -29,6 +30,7 @@ from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.workers import work_through
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile
 from netwatchd.report import Report
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.json_lines import JsonLines
@@ -93,6 +95,15 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # A handler only enqueues: what it interrupts may hold any lock.
             signal.signal(number, lambda number, _: self._happened.put(signal.Signals(number).name))
+        _make_directory(self._state, "the databases")
+        has_place = _make_directory(self._runtime, "the sockets")
+        try:
+            with PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext():
+                return self._work()
+        except AlreadyRunning as error:
+            raise CannotStart(str(error)) from error
+
+    def _work(self) -> int:
         self._start()
         try:
             return self._watch()
@@ -175,8 +186,6 @@ class Daemon:
     # Starting, watching, stopping.
 
     def _start(self) -> None:
-        for directory, meaning in ((self._state, "the databases"), (self._runtime, "the sockets")):
-            _make_directory(directory, meaning)
         try:
             self.storage.open()
         except NewerSchema as error:
@@ -351,7 +360,8 @@ def _stop_together(workers: list[Worker], seconds: float) -> None:
         worker.stop(max(deadline - time.monotonic(), 0.05))
 
 
-def _make_directory(directory: Path, meaning: str) -> None:
+def _make_directory(directory: Path, meaning: str) -> bool:
+    """Whether a directory can be written now; raises CannotStart where it never will."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         probe = directory / ".netwatchd-writable"
@@ -360,8 +370,9 @@ def _make_directory(directory: Path, meaning: str) -> None:
     except OSError as error:
         if error.errno in _MAY_PASS:
             log.warning("cannot write to %s now: %s; starting without it", directory, error.strerror)
-            return
+            return False
         raise CannotStart(
             f"cannot write to {directory}, where {meaning} lie: {error.strerror or error} "
             "($STATE_DIRECTORY, $RUNTIME_DIRECTORY and [storage] directory say where)"
         ) from error
+    return True

@@ -1,20 +1,17 @@
-"""`netwatchd run --daemon`, for systems without systemd: detached, locked by a pid file, with dropped privileges."""
+"""`netwatchd run --daemon`, for systems without systemd: detached, with dropped privileges."""
 
 import ctypes
-import errno
-import fcntl
 import logging
 import logging.handlers
 import os
 import pwd
 import struct
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import daemon
 
 from netwatchd import config
+from netwatchd.pidfile import PID_FILE, PidFile
 
 log = logging.getLogger(__name__)
 
@@ -26,60 +23,24 @@ _PR_SET_KEEPCAPS = 8  # linux/prctl.h
 SYSLOG = Path("/dev/log")
 
 
-class AlreadyRunning(Exception):
-    """Another netwatchd holds the pid file; the text says which."""
-
-
-class PidFile:
-    """A file with our pid, locked as long as we live: a lock that a killed process left behind does not count."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: Any = None
-
-    def __enter__(self) -> "PidFile":
-        """Takes the lock and writes the pid; raises AlreadyRunning."""
-        file = self.path.open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            pid = file.read().strip()
-            file.close()
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise AlreadyRunning(f"netwatchd is running already, with pid {pid or 'unknown'} ({self.path})") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        self._file = file
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.path.unlink(missing_ok=True)
-        self._file.close()
-
-
 def detached(settings: config.Config) -> daemon.DaemonContext:
     """The context in which the daemon runs detached; raises AlreadyRunning before anything is detached.
 
     Started by root, it goes on as the user netwatchd, where there is one, with CAP_NET_ADMIN and CAP_NET_RAW only.
     """
-    path = config.runtime_directory() / "netwatchd.pid"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with PidFile(path):
+    runtime = config.runtime_directory()
+    runtime.mkdir(parents=True, exist_ok=True)
+    with PidFile(runtime / PID_FILE):
         pass  # whoever runs already is named on the terminal, not in a log
     user = _user()
     if user is not None:
-        for directory in (path.parent, config.state_directory(settings)):
+        for directory in (runtime, config.state_directory(settings)):
             _give(directory, user)
         _keep_capabilities()
         os.setgid(user.pw_gid)  # asked for initgroups, python-daemon sets the supplementary groups only
     identity = {"uid": user.pw_uid, "gid": user.pw_gid, "initgroups": True} if user else {}
     # Signals are the daemon's own business: it only enqueues them.
-    return daemon.DaemonContext(pidfile=PidFile(path), umask=0o027, signal_map={}, **identity)
+    return daemon.DaemonContext(umask=0o027, signal_map={}, **identity)
 
 
 def after_detaching(level: str) -> None:

@@ -263,6 +263,18 @@ def test_a_port_in_use_is_said_and_ends_the_start(daemon: Make) -> None:
     assert "Traceback" not in blocked.log
 
 
+def test_a_second_start_in_the_same_place_says_who_runs_and_leaves_it_alone(daemon: Make) -> None:
+    with daemon(QUICK) as running:
+        assert running.process
+        second = running.cli("run")
+        assert second.returncode == 1
+        assert f"netwatchd is running already, with pid {running.process.pid}" in second.stderr
+        assert running.emit(flow_line(1)) == []
+        assert running.stop() == 0
+    assert len(running.flows()) == 1
+    assert not (running.run / "netwatchd.pid").exists()
+
+
 def test_a_state_directory_that_cannot_be_written_is_said_and_ends_the_start(daemon: Make) -> None:
     blocked = daemon()
     blocked.state.touch()  # a file where a directory should be

@@ -23,7 +23,7 @@ LINES = [
     ["sources", "ingest", "detectors", "storage", "broadcast", "jobs"],
     ["decoders"],
     ["worker"],
-    ["events", "config", "counters", "journal", "clock"],
+    ["events", "config", "counters", "journal", "clock", "pidfile"],
     ["addresses"],
 ]
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}

@@ -21,13 +21,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.daemon:
         return _serve(settings)
     from netwatchd import detach
+    from netwatchd.pidfile import AlreadyRunning
 
     try:
         context = detach.detached(settings)
         with context:
             detach.after_detaching(settings.logging.level)
             return _serve(settings)
-    except (detach.AlreadyRunning, OSError) as error:
+    except (AlreadyRunning, OSError) as error:
         log.error("cannot detach: %s", error)
         return FAILED
 

@@ -1,0 +1,57 @@
+"""The pid file: one netwatchd to a runtime directory, and everybody can see which."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+PID_FILE = "netwatchd.pid"  # in the runtime directory
+
+
+class AlreadyRunning(Exception):
+    """Another netwatchd holds the pid file; the text says which."""
+
+
+class PidFile:
+    """A file with our pid, locked as long as we live: a lock that a killed process left behind does not count."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> "PidFile":
+        """Takes the lock and writes the pid; raises AlreadyRunning, or OSError where the file cannot be made."""
+        while not self._take():
+            pass
+        assert self._file is not None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._file is not None
+        self.path.unlink(missing_ok=True)
+        self._file.close()
+
+    def _take(self) -> bool:
+        """Opens and locks the file; False where its last owner removed it in between."""
+        file = self.path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            pid = file.read().strip()
+            file.close()
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise AlreadyRunning(f"netwatchd is running already, with pid {pid or 'unknown'} ({self.path})") from None
+        if os.fstat(file.fileno()).st_nlink == 0:
+            file.close()
+            return False
+        self._file = file
+        return True
