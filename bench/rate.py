@@ -24,6 +24,7 @@ from netwatchd.worker import Worker
 SECONDS = 10.0
 BATCH = 800  # as many as one recv() of the JSON socket brings
 FROM_SOCKET = 200_000
+TO_CLIENT = 300_000
 
 
 def stored() -> None:
@@ -52,16 +53,15 @@ def stored() -> None:
 
 def broadcast() -> None:
     """From the JSON socket to one WebSocket client that reads everything."""
-    count = 50_000
+    lines = [events.flow(number) for number in range(TO_CLIENT)]
     with daemon("[websocket]\nqueue_size = 100000\n") as running, Listeners(running.port, 1) as listeners:
         cpu_before, begun = running.cpu(), time.perf_counter()
         with running.writer() as writer:
-            writer.setblocking(False)
-            got = listeners.count(b'"flow_update"', count, writer, b"".join(map(events.flow, range(count))))
+            got = listeners.count(b'"flow_update"', writer, lines)
         wall, cpu = time.perf_counter() - begun, running.cpu() - cpu_before
         show("JSON socket to a WebSocket client", f"{got / wall:,.0f} flows/s")
         show("  per second of CPU", f"{got / cpu:,.0f} flows")
-        show("  received", f"{got:,} of {count:,}")
+        show("  received", f"{got:,} of {len(lines):,}")
 
 
 def _decoded_to_rows() -> tuple[float, float, float]:
