@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running import Daemon, scratch
+from running import Daemon, nobody_can_run_it, scratch
 
+needs_nobody = pytest.mark.skipif(not nobody_can_run_it(), reason="needs root, and a Python that all users may run")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
 
 

@@ -19,6 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 
 MAC, OTHER_MAC = "a4:83:e7:00:00:01", "a4:83:e7:00:00:02"
 KERNEL_SOURCES = ("neighbours", "conntrack")
+# What runs a command as a user who owns nothing.
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 # Run by another process: takes the write lock of a database and keeps it until its input ends.
 LOCK = """
@@ -206,6 +208,12 @@ class Daemon:
     def core(self, query: str) -> list[tuple[Any, ...]]:
         """What core.db answers, by plain SQLite."""
         return rows(self.state / "core.db", query)
+
+
+def nobody_can_run_it() -> bool:
+    """Whether we may become another user, who may then run this Python and this project: both may lie in a home."""
+    probe = [*NOBODY, sys.executable, "-c", "import netwatchd.daemon"]
+    return os.geteuid() == 0 and subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
 def until(client: ClientConnection, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import needs_root
-from running import MAC, OTHER_MAC, Daemon, flow_line
+from conftest import needs_nobody
+from running import MAC, NOBODY, OTHER_MAC, Daemon, flow_line
 from store_kit import DAY, NOON, device, flow, storing, threat
 from waiting import eventually
 
@@ -246,12 +246,12 @@ def test_another_server_on_the_port_is_not_taken_for_the_daemon(stored: Daemon, 
     assert "Traceback" not in answer.stderr
 
 
-@needs_root
+@needs_nobody
 def test_a_user_who_may_only_read_the_files_reads_while_the_daemon_writes_and_after(daemon: Make) -> None:
     os.umask(0o022)
     with daemon() as started:
         started.emit({"type": "device", "mac": MAC, "ip": "192.168.1.5"}, flow_line(1))
-        as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "netwatchd"]
+        as_nobody = [*NOBODY, sys.executable, "-m", "netwatchd"]
 
         def count(verb: str) -> int:
             answer = subprocess.run(

@@ -13,8 +13,8 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from conftest import needs_root
-from running import MAC, OTHER_MAC, Daemon, flow_line, join, locked, until
+from conftest import needs_nobody
+from running import MAC, NOBODY, OTHER_MAC, Daemon, flow_line, join, locked, until
 from waiting import eventually
 
 Make = Callable[..., Daemon]
@@ -284,11 +284,11 @@ def test_a_state_directory_that_cannot_be_written_is_said_and_ends_the_start(dae
     assert "Traceback" not in blocked.log
 
 
-@needs_root
+@needs_nobody
 def test_a_state_directory_of_somebody_else_is_said_and_ends_the_start(daemon: Make) -> None:
     blocked = daemon()
     blocked.state.mkdir(mode=0o700)
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "netwatchd", "run"]
+    command = [*NOBODY, sys.executable, "-m", "netwatchd", "run"]
     answer = subprocess.run(command, env=blocked.environment, capture_output=True, text=True, timeout=30, check=False)
     assert answer.returncode == 1
     assert f"cannot write to {blocked.state}" in answer.stderr

@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Daemon, scratch
+from running import Daemon, nobody_can_run_it, scratch
 from waiting import eventually
-
-import netwatchd
 
 TWO_CAPABILITIES = 1 << 12 | 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW (linux/capability.h)
 CONNTRACK = "[source:conntrack]\nenabled = auto\n"
@@ -41,11 +39,6 @@ def why_not() -> str | None:
 
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-
-def is_open_to_all(path: Path) -> bool:
-    """Whether other users may enter a directory and all above it."""
-    return all(directory.stat().st_mode & stat.S_IXOTH for directory in (path, *path.parents))
 
 
 def has_ended(pid: int) -> bool:
@@ -132,9 +125,8 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def detached(directory: Path) -> Iterator[Detached]:
-    for place in (Path(sys.base_prefix), Path(sys.prefix), Path(netwatchd.__file__).parent):
-        if not is_open_to_all(place):
-            pytest.skip(f"other users may not enter {place}, so that the program cannot run as one of them")
+    if not nobody_can_run_it():
+        pytest.skip("other users may not run this Python")
     daemon = Detached(directory)
     started = daemon.detach()
     assert (started.returncode, started.stderr) == (0, "")
