@@ -2,6 +2,7 @@
 # `make help` lists what else there is.
 
 PYTHON ?= python3
+PYTHON2 ?= python2.7
 VENV := .venv
 BIN := $(VENV)/bin
 # Packages without a pyproject.toml are built as the others are; the pip of Debian 12 would warn of each.
@@ -22,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices flows threats top test test-slow lint format bench install uninstall clean
+.PHONY: help run status devices flows threats top test test-slow lint format bench conformance install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +31,7 @@ help:
 	@echo 'make status | devices | flows | threats | top    look at what it has found; ARGS="--json" and the like'
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
+	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
 	@echo 'make clean                                  remove the virtual environment and what tools left; ./var stays'
 
@@ -78,6 +80,10 @@ format: $(VENV)/installed-tools
 
 bench: $(VENV)/installed-tools
 	$(BIN)/python -m bench $(ARGS)
+
+# The Autobahn Testsuite runs on CPython 2.7 only; it is installed below ./build.
+conformance: $(VENV)/installed-tools
+	@$(BIN)/python tests/conformance.py --python2 $(PYTHON2) $(ARGS)
 
 # Installing. Packages are fetched and built first, in a copy, so that a failing network leaves what runs as it is,
 # and nothing that belongs to root stays in the checkout.
