@@ -12,6 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netwatchd.values import (
+    age,
+    duration,
+    host_name,
+    one_of,
+    optional_path,
+    positive_duration,
+    size,
+    size_up_to,
+    whole,
+    words,
+    yes_no,
+)
+
 DEFAULT_PATH = Path("/etc/netwatchd/config.ini")
 
 
@@ -38,77 +52,6 @@ class ConfigError(Exception):
         self.mistakes = mistakes
 
 
-# How a value is read. Each raises ValueError with a sentence that says what would be right.
-
-_DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-
-
-def _with_unit(text: str, units: dict[str, Any], example: str) -> float:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)", text)
-    if not match or match[2] not in units:
-        raise ValueError(f"{text!r} should be a number with one of the units {', '.join(units)}, such as {example}")
-    return float(match[1]) * float(units[match[2]])
-
-
-def duration(text: str) -> float:
-    """Seconds."""
-    return _with_unit(text, _DURATIONS, "'5 s'")
-
-
-def positive_duration(text: str) -> float:
-    """Seconds, more than none."""
-    seconds = duration(text)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} should be longer than nothing, such as '5 s'")
-    return seconds
-
-
-def size(text: str) -> int:
-    """Bytes."""
-    return int(_with_unit(text, _SIZES, "'500 MB'"))
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """A whole number from `low` to `high`."""
-
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
-            raise ValueError(f"{text!r} should be a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """One of the words."""
-
-    def read(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError(f"{text!r} should be {' or '.join(words)}")
-        return text.lower()
-
-    return read
-
-
-def yes_no(text: str) -> bool:
-    """`yes` or `no`, and what else people write for them."""
-    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-    if text.lower() not in words:
-        raise ValueError(f"{text!r} should be yes or no")
-    return words[text.lower()]
-
-
-def words(text: str) -> tuple[str, ...]:
-    """A list, separated by commas or white space."""
-    return tuple(re.split(r"[\s,]+", text)) if text else ()
-
-
-def optional_path(text: str) -> Path | None:
-    """A path, or nothing."""
-    return Path(text).expanduser() if text else None
-
-
 def setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
     """A field of a section: how its text is read, the default as text, and what it means in a sentence."""
     return field(default=read(default), metadata={"read": read, "default": default, "meaning": meaning})
@@ -130,7 +73,7 @@ class Storage:
         "50000",
         "Flows kept in memory while the database cannot be written (some 500 bytes each).",
     )
-    retention: float = setting(positive_duration, "30 d", "Flows older than this are removed, a whole day at a time.")
+    retention: float = setting(age, "30 d", "Flows older than this are removed, a whole day at a time.")
     max_size: int = setting(size, "2 GB", "The oldest days are removed while all databases together are larger.")
     busy_timeout: float = setting(
         positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."
@@ -147,7 +90,7 @@ class Storage:
 class Websocket:
     """Where clients connect, and how long they may take."""
 
-    host: str = setting(str, "127.0.0.1", "Address to listen on. Anything but loopback needs a token.")
+    host: str = setting(host_name, "127.0.0.1", "Address to listen on. Anything but loopback needs a token.")
     port: int = setting(whole(1, 65535), "8765", "TCP port to listen on.")
     token: str = setting(str, "", "What a client must show (Bearer, ?token= or subprotocol). Empty: no token.")
     allowed_origins: tuple[str, ...] = setting(
@@ -185,7 +128,7 @@ class Websocket:
 class Devices:
     """When a device counts as gone."""
 
-    offline_after: float = setting(positive_duration, "15 min", "Silence after which a device counts as offline.")
+    offline_after: float = setting(age, "15 min", "Silence after which a device counts as offline.")
 
 
 @dataclass(frozen=True)
@@ -213,7 +156,9 @@ class Conntrack:
     dump_interval: float = setting(
         positive_duration, "10 s", "How often the counters of the flows that are still alive are read."
     )
-    receive_buffer: int = setting(size, "8 MB", "The socket's receive buffer; a burst of events waits there.")
+    receive_buffer: int = setting(
+        size_up_to(512), "8 MB", "The socket's receive buffer; a burst of events waits there."
+    )
     set_sysctls: bool = setting(
         yes_no, "yes", "Turn on nf_conntrack_acct, nf_conntrack_timestamp and nf_conntrack_events where they are off."
     )

@@ -24,7 +24,7 @@ LINES = [
     ["decoders"],
     ["worker"],
     ["events", "config", "counters", "journal", "clock", "pidfile"],
-    ["addresses"],
+    ["addresses", "values"],
 ]
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 STAGES = LINES[4]

@@ -4,7 +4,7 @@ import argparse
 import time
 from datetime import datetime
 
-from netwatchd import config
+from netwatchd.values import span
 
 _LAST = 253_370_764_800_000  # Unix ms of the year 9999: calendars end there
 
@@ -14,7 +14,7 @@ def moment(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) < 16:
         return min(int(text), _LAST)
     try:
-        return max(int((time.time() - config.duration(text)) * 1000), 0)
+        return max(int((time.time() - span(text)) * 1000), 0)
     except (ValueError, OverflowError):
         pass  # no duration; perhaps a date
     try:

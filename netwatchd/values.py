@@ -1,0 +1,127 @@
+"""How the value of a setting is read: each raises ValueError with a sentence that says what would be right.
+
+Whatever is read here can be used: a duration fits into a timer, a size into what the kernel or SQLite takes.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# poll() and epoll count milliseconds in 31 bits, which is 24 days.
+LONGEST_WAIT = 20 * 86400.0
+GREATEST_AGE = 36_500 * 86400.0
+
+_DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _with_unit(text: str, units: dict[str, Any], example: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)", text)
+    if not match or match[2] not in units:
+        raise ValueError(f"{text!r:.60} should be a number with one of the units {', '.join(units)}, such as {example}")
+    return float(match[1]) * float(units[match[2]])
+
+
+def span(text: str) -> float:
+    """Seconds, however many."""
+    return _with_unit(text, _DURATIONS, "'5 s'")
+
+
+def age(text: str) -> float:
+    """Seconds up to a hundred years, more than none: what is compared, and never waited for."""
+    return _more_than_nothing(text, _within(text, GREATEST_AGE))
+
+
+def duration(text: str) -> float:
+    """Seconds that a timer can count."""
+    return _within(text, LONGEST_WAIT)
+
+
+def positive_duration(text: str) -> float:
+    """Seconds that a timer can count, more than none."""
+    return _more_than_nothing(text, duration(text))
+
+
+def _within(text: str, most: float) -> float:
+    seconds = span(text)
+    if seconds > most:
+        raise ValueError(f"{text!r:.60} should be at most {most / 86400:.0f} d")
+    return seconds
+
+
+def _more_than_nothing(text: str, seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError(f"{text!r:.60} should be longer than nothing, such as '5 s'")
+    return seconds
+
+
+def size_up_to(most: int) -> Callable[[str], int]:
+    """Bytes, up to `most` MiB."""
+
+    def read(text: str) -> int:
+        found = _with_unit(text, _SIZES, "'500 MB'")
+        if found > most << 20:
+            raise ValueError(f"{text!r:.60} should be at most {most} MiB")
+        return int(found)
+
+    return read
+
+
+size = size_up_to(2**40)
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from `low` to `high`."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"{text!r:.60} should be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of the words."""
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"{text!r:.60} should be {' or '.join(words)}")
+        return text.lower()
+
+    return read
+
+
+def yes_no(text: str) -> bool:
+    """`yes` or `no`, and what else people write for them."""
+    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(f"{text!r:.60} should be yes or no")
+    return words[text.lower()]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A list, separated by commas or white space."""
+    return tuple(re.split(r"[\s,]+", text)) if text else ()
+
+
+def optional_path(text: str) -> Path | None:
+    """A path, or nothing."""
+    if "\0" in text:
+        raise ValueError(f"{text!r:.60} is no path")
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError as error:  # ~ or ~somebody, of whom the system knows no home
+        raise ValueError(f"{text!r:.60} cannot be used: {error}") from error
+
+
+def host_name(text: str) -> str:
+    """An address or a name to listen on."""
+    try:
+        text.encode("idna")  # as getaddrinfo() will
+    except UnicodeError as error:
+        raise ValueError(f"{text!r:.60} is neither an address nor a name: {error}") from error
+    if not text.isprintable():
+        raise ValueError(f"{text!r:.60} is neither an address nor a name")
+    return text
