@@ -12,6 +12,7 @@ from waiting import eventually
 from netwatchd.events import Status, ThreatStatus
 from netwatchd.storage import spool
 from netwatchd.storage.batch import Batch
+from netwatchd.storage.queries import read_core
 
 SPOOL = Path("spool") / spool.NAME
 V6 = bytes.fromhex("20010db8000000000000000000000001")
@@ -52,6 +53,49 @@ def test_a_torn_or_broken_line_is_skipped_and_the_others_are_read(tmp_path: Path
     read = spool.read(path)
     assert read is not None
     assert [each.id for each in read.flows] == [flow(1).id, flow(2).id, flow(3).id]
+
+
+DAMAGED = {
+    "a flow with a word for its id": ("flow", 0, "x"),
+    "a flow from the year 40000": ("flow", 0, 2**62),
+    "a flow with a negative id": ("flow", 0, -1),
+    "a flow with a fraction": ("flow", 9, 1.5),
+    "a flow without state": ("flow", 12, None),
+    "a flow with a state that is no text": ("flow", 12, "\ud800"),
+    "a flow of what is no device": ("flow", 14, "-1:g_:00:00:00:01"),
+    "a device with half a MAC": ("device", "mac", "zz"),
+    "a device with a number for its name": ("device", "name", 7),
+    "a device seen never": ("device", "last_seen", None),
+    "a device of odd sources": ("device", "sources", [1]),
+    "a threat with an id that leaves no room": ("threat", "id", 2**63 - 1),
+    "a threat with a list for its evidence": ("threat", "evidence", [1]),
+    "a threat with evidence that is no number": ("threat", "evidence", {"x": float("nan")}),
+    "a threat counted in words": ("threat", "count", "many"),
+    "a roll-up at no time": ("rollup", 0, None),
+    "a mark that is no number": ("meta", 1, "seventeen"),
+    "a key that is none": ("forgotten", None, ["x"]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_line_that_is_json_but_damaged_is_skipped_and_does_not_keep_the_daemon_from_starting(
+    tmp_path: Path, name: str
+) -> None:
+    kind, place, value = DAMAGED[name]
+    (tmp_path / "spool").mkdir()
+    spool.write(tmp_path / SPOOL, full_batch())
+    lines = [json.loads(line) for line in (tmp_path / SPOOL).read_text().splitlines() if line]
+    line = next(line for line in lines if kind in line)
+    if place is None:
+        line[kind] = value
+    else:
+        line[kind][place] = value
+    (tmp_path / SPOOL).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with storing(tmp_path) as store:
+        assert not store.degraded
+        assert store.counters["stored.spooled"] == 5 - (kind in ("flow", "device", "threat", "forgotten"))
+    assert not (tmp_path / SPOOL).exists()
+    assert read_core(tmp_path)
 
 
 def test_an_event_that_json_cannot_say_is_left_out_and_the_others_are_saved(tmp_path: Path) -> None:

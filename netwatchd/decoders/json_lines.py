@@ -110,7 +110,7 @@ def _threat(value: dict[str, Any], now: int, _: Callable[[int], int]) -> Threat:
     evidence = value.get("evidence") or {}
     if not isinstance(evidence, dict):
         raise Malformed('"evidence" should be an object')
-    _check_evidence(evidence, MOST_DEPTH)
+    check_evidence(evidence)
     last_seen = _time(value, "last_seen", now)
     return Threat(
         id=0,  # the threat worker knows whether it is a new one
@@ -196,7 +196,7 @@ def _time(value: dict[str, Any], key: str, default: int) -> int:
     return time
 
 
-def _check_evidence(value: Any, depth: int) -> None:
+def check_evidence(value: Any, depth: int = MOST_DEPTH) -> None:
     """Raises Malformed where the numbers that decided could not be written down again."""
     if depth == 0:
         raise Malformed(f'"evidence" is nested deeper than {MOST_DEPTH} levels')
@@ -204,7 +204,7 @@ def _check_evidence(value: Any, depth: int) -> None:
         raise Malformed('"evidence" holds a number that is too large')
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
-            _check_evidence(part, depth - 1)
+            check_evidence(part, depth - 1)
 
 
 def _text(value: dict[str, Any], key: str, most: int = MOST_NAME) -> str | None:

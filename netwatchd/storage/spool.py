@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from netwatchd.addresses import address_text, parse_address
+from netwatchd.addresses import address_text, parse_address, parse_mac
+from netwatchd.decoders.json_lines import check_evidence
 from netwatchd.events import Device, Flow, Status, Threat, ThreatStatus
+from netwatchd.storage import schema
 from netwatchd.storage.batch import Batch
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def read(path: Path) -> Batch | None:
         try:
             _put(batch, json.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.error("skipped a broken line of the spool %s: %s", path, error, extra={"repeat": "spool.line"})
+            log.error("skipped a broken line of the spool %s: %.300s", path, error, extra={"repeat": "spool.line"})
     log.info("read %d events back from the spool %s", batch.events, path)
     return batch
 
@@ -83,21 +85,56 @@ def _lines(batch: Batch) -> list[dict[str, Any]]:
     return [*devices, *threats, *flows, *rollups, *meta]
 
 
+# A line that JSON can read may still be damaged, in a digit or a name. What is read must be as fit for the store as
+# what was written, or else every start would fail on it anew.
+
+
 def _put(batch: Batch, line: dict[str, Any]) -> None:
     ((kind, value),) = line.items()
     if kind == "device":
         batch.put_device(_device(value))
     elif kind == "forgotten":
-        batch.forget_device(value)
+        batch.forget_device(_checked_key(value))
     elif kind == "threat":
-        batch.put_threat(Threat(**value | {"status": ThreatStatus(value["status"])}))
+        batch.put_threat(_threat(value))
     elif kind == "flow":
         batch.flows.append(_flow(value))
     elif kind == "rollup":
-        bucket, device, *counts = value
-        batch.rollups[bucket, device] = (counts[0], counts[1], counts[2])
+        bucket, device, bytes_in, bytes_out, flows = value
+        _check(int, bucket, bytes_in, bytes_out, flows)
+        batch.rollups[bucket, _checked_key(device) if device else ""] = (bytes_in, bytes_out, flows)
     else:
-        batch.meta[value[0]] = value[1]
+        name, number = value
+        _check(str, name, number)
+        _checked_id(int(number))
+        batch.meta[name] = number
+
+
+def _check(kind: Any, *values: Any) -> None:
+    """Raises TypeError or ValueError where a value is of another type, or a text that cannot be written."""
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{value!r:.60} is of the wrong type")
+        if isinstance(value, str):
+            value.encode()
+
+
+def _checked_id(number: int) -> int:
+    # Beyond 2**53 no clock gives any; the ids that follow would soon be more than SQLite can take.
+    if not 0 <= number < 2**53:
+        raise ValueError(f"{number!r:.60} is no id")
+    return number
+
+
+def _checked_key(key: str) -> str:
+    """What tells a device from others, as `Device` has it: a MAC or an address."""
+    if key != (parse_mac(key) if _is_mac(key) else address_text(parse_address(key))):
+        raise ValueError(f"{key!r:.60} is no device")
+    return key
+
+
+def _is_mac(key: str) -> bool:
+    return len(key) == 17 and key[2] == ":" and "::" not in key and key.count(":") == 5
 
 
 def _device_json(device: Device) -> dict[str, Any]:
@@ -106,7 +143,23 @@ def _device_json(device: Device) -> dict[str, Any]:
 
 def _device(value: dict[str, Any]) -> Device:
     ips = tuple(parse_address(ip) for ip in value["ips"])
-    return Device(**value | {"ips": ips, "sources": tuple(value["sources"]), "status": Status(value["status"])})
+    device = Device(**value | {"ips": ips, "sources": tuple(value["sources"]), "status": Status(value["status"])})
+    _check(str | None, device.mac, device.hostname, device.vendor, device.name)
+    _check(int, device.first_seen, device.last_seen, device.bytes_in, device.bytes_out)
+    _check(str, *device.sources)
+    _checked_key(schema.key_of(device))
+    return device
+
+
+def _threat(value: dict[str, Any]) -> Threat:
+    threat = Threat(**value | {"status": ThreatStatus(value["status"])})
+    _check(str, threat.kind, threat.severity, threat.description)
+    _check(str | None, threat.device, threat.target, threat.recommendation)
+    _check(int, threat.id, threat.first_seen, threat.last_seen, threat.count)
+    _check(dict, threat.evidence)
+    check_evidence(threat.evidence)
+    _checked_id(threat.id)
+    return threat
 
 
 def _flow_json(flow: Flow) -> list[Any]:
@@ -115,4 +168,10 @@ def _flow_json(flow: Flow) -> list[Any]:
 
 def _flow(value: list[Any]) -> Flow:
     flow = Flow(*value)
-    return flow._replace(src_ip=parse_address(value[3]), dst_ip=parse_address(value[5]))
+    flow = flow._replace(src_ip=parse_address(value[3]), dst_ip=parse_address(value[5]))
+    _check(int, *flow[:3], flow.src_port, *flow[6:12])
+    _check(str, flow.state, flow.source)
+    _checked_id(flow.id)
+    if flow.device is not None:
+        _checked_key(flow.device)
+    return flow
