@@ -1,0 +1,29 @@
+"""Whatever bytes come, only what is declared happens. `make fuzz` does the same for longer, and with sockets."""
+
+from random import Random
+
+import pytest
+from fuzz_targets import TARGETS, Target
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mutation import damaged
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_the_valid_examples_are_read(target: Target) -> None:
+    for seed in target.seeds:
+        target.run(seed)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@settings(max_examples=60, deadline=None)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_have_a_declared_outcome(target: Target, data: bytes) -> None:
+    target.run(data)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@settings(max_examples=250, deadline=None)
+@given(accidents=st.integers(0, 2**32 - 1))
+def test_a_damaged_example_has_a_declared_outcome(target: Target, accidents: int) -> None:
+    target.run(damaged(Random(accidents), target.seeds, target.words))
