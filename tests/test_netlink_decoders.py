@@ -192,6 +192,12 @@ def test_what_is_written_is_read_back() -> None:
     assert (first[0], second[0]) == (1, 2)
 
 
+@pytest.mark.parametrize(("told", "code"), [(0, 0), (-1, 1), (-105, 105), (5, 71), (-4096, 71), (-(2**31), 71)])
+def test_an_error_is_one_of_the_kernel_s_numbers_or_a_breach_of_protocol(told: int, code: int) -> None:
+    (message,) = netlink.messages(netlink.message(netlink.ERROR, 0, 1, struct.pack("=i", told)))
+    assert netlink.error_code(message) == code
+
+
 def neighbour_message(
     family: int, state: int, *attributes: bytes, ages: tuple[int, int, int] = (0, 0, 0), interface: int = 3
 ) -> bytes:

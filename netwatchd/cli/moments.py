@@ -21,7 +21,7 @@ def moment(text: str) -> int:
         return min(max(int(datetime.fromisoformat(text).timestamp() * 1000), 0), _LAST)
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
-            f"{text!r} should be a time such as '30 min', '2 h', '7 d', '2026-11-23' or '2026-11-23 14:05'"
+            f"{text!r:.60} should be a time such as '30 min', '2 h', '7 d', '2026-11-23' or '2026-11-23 14:05'"
         ) from None
 
 

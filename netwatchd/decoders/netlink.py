@@ -3,6 +3,7 @@
 Headers are in the byte order of this machine; what attributes hold is up to each protocol (netfilter: big-endian).
 """
 
+import errno
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -20,6 +21,7 @@ NESTED = 0x8000  # NLA_F_NESTED
 TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK: without the flags "nested" and "network byte order"
 
 _CODE = struct.Struct("=i")
+_MOST_ERRNO = 4095  # MAX_ERRNO (linux/err.h)
 
 
 class Malformed(ValueError):
@@ -64,7 +66,8 @@ def error_code(message: Message) -> int:
     """The errno that an ERROR or DONE message tells; 0 where all went well."""
     if len(message.data) < HEADER.size + _CODE.size:
         return 0  # a DONE without a code, as old kernels send it
-    return -int(_CODE.unpack_from(message.data, HEADER.size)[0])
+    code = -int(_CODE.unpack_from(message.data, HEADER.size)[0])
+    return code if 0 <= code <= _MOST_ERRNO else errno.EPROTO
 
 
 def message(kind: int, flags: int, seq: int, payload: bytes) -> bytes:
