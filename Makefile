@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices flows threats top test test-slow lint format bench conformance install uninstall clean
+.PHONY: help run status devices flows threats top test test-slow lint format bench conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
+	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
 	@echo 'make clean                                  remove the virtual environment and what tools left; ./var stays'
 
@@ -84,6 +85,9 @@ bench: $(VENV)/installed-tools
 # The Autobahn Testsuite runs on CPython 2.7 only; it is installed below ./build.
 conformance: $(VENV)/installed-tools
 	@$(BIN)/python tests/conformance.py --python2 $(PYTHON2) $(ARGS)
+
+fuzz: $(VENV)/installed-tools
+	@$(BIN)/python tests/fuzz.py $(ARGS)
 
 # Installing. Packages are fetched and built first, in a copy, so that a failing network leaves what runs as it is,
 # and nothing that belongs to root stays in the checkout.

@@ -4,6 +4,7 @@ A target's `run` takes bytes and says in a few words what became of them. Only w
 exception that leaves it, or an assertion that fails, is a finding. Here are those that need no socket.
 """
 
+import argparse
 import json
 import re
 import sqlite3
@@ -39,6 +40,7 @@ from netwatchd.addresses import address_text, parse_address, parse_mac
 from netwatchd.broadcast import commands, messages
 from netwatchd.broadcast.http import Refusal, read_request, reply
 from netwatchd.broadcast.protocol import Protocol
+from netwatchd.cli.moments import moment
 from netwatchd.counters import Counters
 from netwatchd.decoders import json_lines, neighbours, netlink
 from netwatchd.decoders.conntrack import MOST_SHAPES, ConntrackDecoder, Entry
@@ -65,7 +67,7 @@ class Target:
 
 def in_short(error: BaseException) -> str:
     """What an error says, without what is different each time."""
-    return re.sub(r"\d+|'.*'|\".*\"", "N", str(error))[:60]
+    return re.sub(r"\d+|\[.*|'[^']*('|$)|\"[^\"]*$|[^ -~]+", "N", str(error))[:60]
 
 
 # What the kernel says.
@@ -201,9 +203,9 @@ def read_http(data: bytes) -> str:
         if request.wants_upgrade:
             _PROTOCOL.check(request)
             return "upgrade"
-        answer = _PROTOCOL.page(request)
+        answer, said = _PROTOCOL.page(request), ""
     except Refusal as refusal:
-        answer = reply(refusal.status, f"{refusal}\n", refusal.headers)
+        answer, said = reply(refusal.status, f"{refusal}\n", refusal.headers), in_short(refusal)
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
     client.receive_data(answer)
@@ -211,7 +213,7 @@ def read_http(data: bytes) -> str:
     response = client.next_event()
     assert isinstance(response, h11.Response), answer
     assert len(answer) < 1000
-    return f"{response.status_code}"
+    return f"{response.status_code} {said}"
 
 
 def read_command(data: bytes) -> str:
@@ -222,7 +224,7 @@ def read_command(data: bytes) -> str:
         frame = split_frame(messages.error(error.op, str(error)))
         assert frame is not None
         assert len(frame[1]) < 1000, "an answer is short"
-        return json.loads(frame[1])["op"] + in_short(error)
+        return in_short(error)
     return op
 
 
@@ -279,23 +281,31 @@ def read_spool(data: bytes) -> str:
     assert batch is not None
     days = batch.days()
     assert len(days) <= len(batch.flows)
-    db = _database()
-    for statement in batch.core_statements():
-        _execute(db, *statement)
-    for flows in days.values():
-        names = dict(db.execute("SELECT name, id FROM names").fetchall())
-        for statement in flow_statements("main", flows, names):
-            _execute(db, *statement)
+    _db.execute("BEGIN")
+    try:
+        for statement in batch.core_statements():
+            _execute(_db, *statement)
+        for flows in days.values():
+            names = dict(_db.execute("SELECT name, id FROM names").fetchall())
+            for statement in flow_statements("main", flows, names):
+                _execute(_db, *statement)
+        _read_back(_db)
+    finally:
+        _db.execute("ROLLBACK")
+    for event in [*batch.devices.values(), *batch.threats.values(), *batch.flows]:
+        if event is not None:
+            messages.update(1, NOON, event)
+    return f"{min(len(batch.devices), 3)} {min(len(batch.threats), 3)} {min(len(batch.flows), 4)} {len(batch.meta)}"
+
+
+def _read_back(db: sqlite3.Connection) -> None:
+    """As the next start and the command line do."""
     queries.stored(db)
     rolled = db.execute("SELECT value FROM meta WHERE key = 'rolled'").fetchone()
     assert rolled is None or int(rolled[0]) >= 0
     words = dict(db.execute("SELECT id, name FROM names"))
-    stored = [schema.flow_of_row(row, words) for row in db.execute("SELECT * FROM flows")]
-    for event in [*batch.devices.values(), *batch.threats.values(), *stored]:
-        if event is not None:
-            messages.update(1, NOON, event)
-    db.close()
-    return f"{min(len(batch.devices), 3)} {min(len(batch.threats), 3)} {min(len(batch.flows), 4)} {len(batch.meta)}"
+    for row in db.execute("SELECT * FROM flows"):
+        messages.update(1, NOON, schema.flow_of_row(row, words))
 
 
 def _database() -> sqlite3.Connection:
@@ -305,6 +315,9 @@ def _database() -> sqlite3.Connection:
     return db
 
 
+_db = _database()
+
+
 def _execute(db: sqlite3.Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
     """Row by row, as the store does where one is bad."""
     for row in rows:
@@ -312,6 +325,16 @@ def _execute(db: sqlite3.Connection, sql: str, rows: list[tuple[Any, ...]]) -> N
             db.execute(sql, row)
         except ERRORS as error:
             assert verdict(error) is Verdict.MISTAKE, error
+
+
+def read_moment(data: bytes) -> str:
+    """What a user writes behind --since is a time that the database can be asked for, or refused."""
+    try:
+        since = moment(data.decode(errors="surrogateescape"))
+    except argparse.ArgumentTypeError as error:
+        return in_short(error)
+    assert 0 <= since << 12 < 2**63
+    return "time"
 
 
 # All of them.
@@ -358,6 +381,7 @@ CONFIGS = [
     b"[websocket]\nhost = ::\ntoken = abcdefgh\nmax_message = 1 KiB\nsend_timeout = 3 s\nport = 80\n"
     b"[source:conntrack]\nset_sysctls = No\nenabled = AUTO\nreceive_buffer = 1 MiB\n[source:json]\nmax_line = 9 kB\n",
 ]
+MOMENTS = [b"30 min", b"7 d", b"2026-11-23", b"2026-11-23 14:05", b"1795435200000", b"2026-11-23T14:05:06.5+01:00"]
 _JSON_WORDS = (b"{", b"}", b"[", b"]", b",", b":", b'"', b"null", b"true", b"NaN", b"1e999", b"\\u0000", b'"type":')
 
 TARGETS = [
@@ -368,5 +392,6 @@ TARGETS = [
     Target("http", REQUESTS, read_http, (b"\r\n", b": ", b"%", b"//[", b"?", b"&", b"\xff", b"Host: ", b"xn--")),
     Target("commands", COMMANDS, read_command, (*_JSON_WORDS, b'"op":', b'"dismiss"', b'"snapshot"')),
     Target("config", CONFIGS, read_config, (b"\n[storage]\n", b" = ", b"~", b"\0", b" d", b" GB", b"9" * 400)),
+    Target("moments", MOMENTS, read_moment, (b" h", b" d", b"9" * 400, b"+23:59", b"9999-12-31")),
     Target("spool", [spooled()], read_spool, (*_JSON_WORDS, b"\n", b'{"flow": [', b'{"meta": [')),
 ]

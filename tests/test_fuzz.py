@@ -1,12 +1,23 @@
-"""Whatever bytes come, only what is declared happens. `make fuzz` does the same for longer, and with sockets."""
+"""Whatever bytes come, only what is declared happens. `make fuzz` does the same for longer."""
 
+from collections.abc import Iterator
 from random import Random
 
 import pytest
+from fuzz_live import live_targets
 from fuzz_targets import TARGETS, Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
+
+LIVE = ("live-http", "live-frames", "live-token", "live-tls")
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[dict[str, Target]]:
+    """Running servers."""
+    with live_targets() as targets:
+        yield {target.name: target for target in targets}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
@@ -26,4 +37,14 @@ def test_any_bytes_have_a_declared_outcome(target: Target, data: bytes) -> None:
 @settings(max_examples=250, deadline=None)
 @given(accidents=st.integers(0, 2**32 - 1))
 def test_a_damaged_example_has_a_declared_outcome(target: Target, accidents: int) -> None:
+    target.run(damaged(Random(accidents), target.seeds, target.words))
+
+
+@pytest.mark.parametrize("name", LIVE)
+@settings(max_examples=100, deadline=None)
+@given(accidents=st.integers(0, 2**32 - 1))
+def test_damage_over_a_socket_ends_one_connection_and_disturbs_no_other(
+    live: dict[str, Target], name: str, accidents: int
+) -> None:
+    target = live[name]
     target.run(damaged(Random(accidents), target.seeds, target.words))
