@@ -97,6 +97,17 @@ class Websocket:
         words, "", "Web origins, besides the daemon's own, whose pages may connect, such as https://home.example."
     )
     max_clients: int = setting(whole(1, 100_000), "1200", "Clients served at once; more are answered with 503.")
+    max_clients_per_address: int = setting(
+        whole(1, 100_000), "1100", "Of these from one address (IPv6: from one /64); more are answered with 429."
+    )
+    max_handshakes: int = setting(
+        whole(1, 100_000),
+        "1200",
+        "Connections in their handshake; one more ends the oldest of the busiest address.",
+    )
+    max_handshakes_per_address: int = setting(
+        whole(1, 100_000), "1100", "Of these from one address (IPv6: from one /64); one more ends the oldest of them."
+    )
     send_timeout: float = setting(positive_duration, "5 s", "How long a send may make no progress.")
     retry_delay: float = setting(duration, "100 ms", "Pause before such a send is tried again, once.")
     retry_timeout: float = setting(

@@ -19,6 +19,7 @@ import sdnotify
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 FIELDS = ("source", "device", "event", "client")  # what a record's `extra` may carry into the journal
 REPEAT_AFTER = 60.0  # seconds
+MOST_KEYS = 1000  # troubles told apart: keys may name clients, of whom an attacker can invent any number
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
@@ -38,12 +39,14 @@ class OncePerMinute(logging.Filter):
             return True
         now = self._clock()
         with self._lock:
+            if key not in self._seen and len(self._seen) >= MOST_KEYS:
+                self._seen = {k: v for k, v in self._seen.items() if now - v[0] < REPEAT_AFTER}
+                if len(self._seen) >= MOST_KEYS:
+                    key = ""  # one for all further ones
             written, held = self._seen.get(key, (-REPEAT_AFTER, 0))
             if now - written < REPEAT_AFTER:
                 self._seen[key] = (written, held + 1)
                 return False
-            if len(self._seen) > 1000:  # keys may name clients; forget those whose minute is over
-                self._seen = {k: v for k, v in self._seen.items() if now - v[0] < REPEAT_AFTER}
             self._seen[key] = (now, 0)
         if held:
             record.msg, record.args = f"{record.getMessage()} (and {held} more like it since the last report)", ()

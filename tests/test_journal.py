@@ -108,6 +108,18 @@ def test_troubles_that_name_ever_new_clients_cost_no_memory_for_ever() -> None:
     assert len(once._seen) < 1100
 
 
+def test_ever_new_clients_within_a_minute_fill_neither_the_memory_nor_the_journal() -> None:
+    now = [0.0]
+    once = OncePerMinute(lambda: now[0])
+    written = [once.filter(record(repeat=f"client.{n}")) for n in range(5000)]
+    assert written.count(True) == 1001
+    assert len(once._seen) == 1001
+    now[0] = 60.0
+    again = record(repeat="one more")
+    assert once.filter(again)
+    assert once.filter(record(repeat="client.4999"))
+
+
 def test_on_a_terminal_lines_are_plain_and_repeats_are_held_back() -> None:
     answer = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True, check=True)
     lines = [line.split(None, 1)[1] for line in answer.stderr.splitlines()]

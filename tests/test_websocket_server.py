@@ -37,10 +37,6 @@ from netwatchd.counters import Counters
 TOKEN = "correct-horse"
 
 
-class Patient(Server):
-    guess_delay = 0.01
-
-
 def status_of(service: Service, query: str = "", **options: object) -> int:
     """The status of the reply to an upgrade."""
     try:
@@ -52,7 +48,7 @@ def status_of(service: Service, query: str = "", **options: object) -> int:
 
 
 def test_the_token_is_taken_from_header_url_or_subprotocol() -> None:
-    with serving(Patient, token=TOKEN) as service:
+    with serving(token=TOKEN) as service:
         assert status_of(service, additional_headers={"Authorization": f"Bearer {TOKEN}"}) == 101
         assert status_of(service, f"?token={TOKEN}") == 101
         with service.connect(subprotocols=[f"netwatchd.token.{TOKEN}", "other"]) as client:
@@ -60,9 +56,9 @@ def test_the_token_is_taken_from_header_url_or_subprotocol() -> None:
 
 
 def test_a_wrong_or_missing_token_is_refused_before_the_upgrade(caplog: pytest.LogCaptureFixture) -> None:
-    with serving(Patient, token=TOKEN) as service:
+    with serving(token=TOKEN) as service:
         assert status_of(service) == 401
-        assert status_of(service, "?token=guess") == 401
+        assert status_of(service, "?token=my-conjecture") == 401
         assert status_of(service, subprotocols=["netwatchd.token.%C3%A4"]) == 401
         assert status_of(service, additional_headers={"Authorization": "Bearer "}) == 401
         assert status_of(service, additional_headers={"Authorization": "Basic eDp5"}) == 401
@@ -70,7 +66,7 @@ def test_a_wrong_or_missing_token_is_refused_before_the_upgrade(caplog: pytest.L
         assert service.counters["refused.no_token"] == 2
         assert service.counters["clients.accepted"] == 0
         assert "the token is wrong" in caplog.text
-        assert "guess" not in caplog.text
+        assert "conjecture" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +112,7 @@ def test_plain_http_has_health_status_and_a_word_about_what_listens_here() -> No
 
 
 def test_status_wants_the_token_and_our_own_name() -> None:
-    with serving(Patient, token=TOKEN) as service:
+    with serving(token=TOKEN) as service:
         assert get(service.port, "/status")[0] == 401
         assert get(service.port, "/status?token=wrong")[0] == 401
         assert get(service.port, "/status", f"Authorization: Bearer {TOKEN}\r\n")[0] == 200

@@ -153,12 +153,16 @@ class RawClient:
         headers: str = "",
         receive_buffer: int = 0,
         tls: ssl.SSLContext | None = None,
+        source: str = "",
+        host: str = "127.0.0.1",
     ) -> None:
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(("127.0.0.1", port))
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect((host, port))
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.data = b""

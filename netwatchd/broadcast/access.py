@@ -1,11 +1,10 @@
-"""Who may connect: the token, the page that a browser speaks for, and the name under which we were reached.
+"""What a request shows: the token, the page that a browser speaks for, and the name under which we were reached.
 
 A browser lets any page open a WebSocket to anywhere, and says in `Origin` which page it is (RFC 6455 section 10.2).
 A page of an attacker may also have its own name point to our address (DNS rebinding): then Origin and Host agree, but
 the name is none of ours. So a Host that is a name must be `localhost` or this machine's.
 """
 
-import hmac
 import socket
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -14,17 +13,6 @@ from netwatchd.broadcast.http import Refusal, Request
 
 TOKEN_PROTOCOL = "netwatchd.token."  # noqa: S105 - the subprotocol in which browsers, who can set no header, show it
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def check_token(request: Request, token: str) -> None:
-    """Raises Refusal where the token is missing or wrong; `word` tells the two apart."""
-    if not token:
-        return
-    shown = shown_token(request)
-    if shown is None:
-        raise Refusal(401, "a token is needed", "no_token", {"WWW-Authenticate": "Bearer"})
-    if not hmac.compare_digest(shown.encode(errors="replace"), token.encode()):
-        raise Refusal(401, "the token is wrong", "wrong_token", {"WWW-Authenticate": "Bearer"})
 
 
 def shown_token(request: Request) -> str | None:

@@ -21,6 +21,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import RemoteProtocolError
 
 from netwatchd.broadcast import access, messages
+from netwatchd.broadcast.admission import origin_of
 from netwatchd.broadcast.client import Client
 from netwatchd.broadcast.http import Refusal, Request, read_request, reply
 from netwatchd.broadcast.patience import Verdict
@@ -45,6 +46,7 @@ class Connection(BaseRequestHandler):
     def setup(self) -> None:
         """Prepares the socket; the TLS handshake is part of `handle`."""
         self.address = _address_text(self.client_address)
+        self.origin = origin_of(self.client_address)
         self.upgrade: Request | None = None  # what asked for the WebSocket
         self.client: Client | None = None
         self.entry: dict[str, Any] | None = None  # in the server's list of clients
@@ -96,32 +98,37 @@ class Connection(BaseRequestHandler):
 
     def _open(self, deadline: float) -> Framing | None:
         """TLS, the request, and the upgrade; None where it does not come to that."""
-        counters = self.server.counters
         try:
             self._transport.handshake(deadline)
         except OSError as error:
-            counters.add("refused.timeout" if isinstance(error, TimeoutError) else "refused.tls")
+            self._count("refused.timeout" if isinstance(error, TimeoutError) else "refused.tls")
             log.debug("TLS handshake with %s failed: %s", self.address, error)
             return None
         try:
             return self._answer(deadline)
         except Refusal as refusal:
-            counters.add(f"refused.{refusal.word}")
+            self._count(f"refused.{refusal.word}")
             self._refuse(refusal, deadline)
         except OSError as error:
-            counters.add("refused.disconnected")
+            self._count("refused.disconnected")
             log.debug("connection to %s ended in the handshake: %s", self.address, error)
         return None
 
+    def _count(self, refused: str) -> None:
+        """Counts why it comes to nothing, once: what was ended to make room has been counted."""
+        if self.server.admission.knows(self.request):
+            self.server.counters.add(refused)
+
     def _answer(self, deadline: float) -> Framing | None:
         try:
-            request = read_request(lambda: self._transport.receive_by(deadline))
+            request = read_request(lambda: self._transport.receive(deadline))
         except TimeoutError:
             raise Refusal(408, "the request did not arrive in time", "timeout") from None
         if request is None:
+            self._count("refused.disconnected")
             return None
         if not (request.path == "/ws" and request.wants_upgrade):
-            self._transport.send_all(self.server.protocol.page(request), deadline)
+            self._transport.send_all(self.server.protocol.page(request, self.origin), deadline)
             self._transport.linger(min(LINGER, deadline - time.monotonic()))
             return None
         self.upgrade = request
@@ -132,7 +139,6 @@ class Connection(BaseRequestHandler):
 
     def _upgrade_reply(self, request: Request) -> bytes:
         """The reply that upgrades the connection; raises Refusal where it may not be."""
-        settings = self.server.settings
         if request.method != "GET":
             raise Refusal(405, "only GET is served here", "method", {"Allow": "GET"})
         if request.version != "1.1":
@@ -144,20 +150,17 @@ class Connection(BaseRequestHandler):
             raise _refusal_of(error) from error
         except UnicodeError as error:
             raise Refusal(400, "the Host header cannot be read", "bad_request") from error
-        access.check_origin(request, settings.allowed_origins)
-        access.check_token(request, settings.token)
-        self.server.protocol.check(request)
+        self.server.protocol.check(request, self.origin)
         return handshake.send(AcceptConnection(subprotocol=access.token_protocol(request)))
 
     def _refuse(self, refusal: Refusal, deadline: float) -> None:
-        if refusal.word == "wrong_token":
+        if refusal.word in ("wrong_token", "guessing"):
             log.warning(
-                "refused %s: the token is wrong",
+                "refused %s: %s",
                 self.address,
-                extra={"repeat": f"broadcast.token.{self.client_address[0]}", "client": self.address},
+                refusal,
+                extra={"repeat": f"broadcast.token.{self.origin!r}", "client": self.address},
             )
-            self.server.closing.wait(self.server.guess_delay)  # in this client's own thread: guessing is slow
-            deadline = max(deadline, time.monotonic() + LINGER)
         try:
             answer = reply(refusal.status, f"{refusal}\n", refusal.headers)
             self._transport.send_all(answer, max(deadline, time.monotonic() + LINGER))

@@ -12,8 +12,8 @@ import h11
 MOST_HEADER = 16384  # bytes of request line and headers
 _REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    408: "Request Timeout", 426: "Upgrade Required", 431: "Request Header Fields Too Large",
-    503: "Service Unavailable",
+    408: "Request Timeout", 426: "Upgrade Required", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large", 503: "Service Unavailable",
 }  # fmt: skip
 
 
@@ -54,9 +54,13 @@ def read_request(receive: Callable[[], bytes]) -> Request | None:
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEADER)
     try:
         while (event := parser.next_event()) is h11.NEED_DATA:
-            parser.receive_data(receive())
+            if not (data := receive()):
+                return None
+            parser.receive_data(data)
     except h11.RemoteProtocolError as error:
         status = error.error_status_hint if error.error_status_hint in _REASONS else 400
+        if status == 431:
+            raise Refusal(status, "the request is too long", "too_long") from error
         # Without h11's own words, which may repeat what was sent, whatever that was.
         raise Refusal(status, "this is no HTTP request that can be served here", "bad_request") from error
     if not isinstance(event, h11.Request):

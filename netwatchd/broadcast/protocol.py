@@ -2,12 +2,15 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
+from netwatchd.addresses import Address
 from netwatchd.broadcast import access, commands, messages
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.client import Client
+from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, Request, reply
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
@@ -35,6 +38,7 @@ class Protocol:
         counters: Counters,
         status: Callable[[], dict[str, Any]],
         healthy: Callable[[], bool],
+        guesses: Guesses,
     ) -> None:
         self._settings = settings
         self._broadcaster = broadcaster
@@ -42,8 +46,9 @@ class Protocol:
         self._counters = counters
         self._status = status
         self._healthy = healthy
+        self._guesses = guesses
 
-    def page(self, request: Request) -> bytes:
+    def page(self, request: Request, origin: Address) -> bytes:
         """The reply to a plain HTTP request; raises Refusal."""
         if request.method != "GET":
             raise Refusal(405, "only GET is served here", "method", {"Allow": "GET"})
@@ -52,7 +57,7 @@ class Protocol:
         if request.path == "/status":
             access.check_origin(request, self._settings.allowed_origins)
             access.check_host(request, self._settings.allowed_origins)
-            access.check_token(request, self._settings.token)
+            self._guesses.check(request, origin, time.monotonic())
             return reply(200, json.dumps(self._status(), default=str) + "\n", {"Content-Type": "application/json"})
         if request.path == "/":
             return reply(200, ABOUT)
@@ -60,8 +65,10 @@ class Protocol:
             raise Refusal(426, "this is a WebSocket; connect with ws://", "bad_request", {"Upgrade": "websocket"})
         raise Refusal(404, "there is nothing here; the WebSocket is at /ws", "not_found")
 
-    def check(self, request: Request) -> None:
-        """Raises Refusal where the URL of an upgrade asks for what cannot be given."""
+    def check(self, request: Request, origin: Address) -> None:
+        """Raises Refusal where an upgrade may not be, or its URL asks for what cannot be given."""
+        access.check_origin(request, self._settings.allowed_origins)
+        self._guesses.check(request, origin, time.monotonic())
         try:
             _start_of(request)
         except ValueError as error:

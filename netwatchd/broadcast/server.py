@@ -17,8 +17,10 @@ from socket import AF_INET6, AI_PASSIVE, IPPROTO_IPV6, IPV6_V6ONLY, SHUT_RDWR, S
 from typing import Any
 
 from netwatchd.broadcast import messages
+from netwatchd.broadcast.admission import Admission, origin_of
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.connection import Connection
+from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal
 from netwatchd.broadcast.protocol import Protocol
 from netwatchd.broadcast.tls import server_context
@@ -37,8 +39,6 @@ finally:
 
 log = logging.getLogger(__name__)
 
-# Connections beyond max_clients: for requests that end at once, and for telling the others that it is full.
-SPARE_CONNECTIONS = 64
 DRAIN = 1.0  # seconds for clients to take what is queued and to answer the close frame
 
 
@@ -54,7 +54,6 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
     """
 
     request_queue_size = 1024  # all clients of a home come back at once after a restart
-    guess_delay = 1.0  # seconds until a wrong token is answered
 
     def __init__(
         self,
@@ -68,15 +67,15 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
         self.settings = settings
         self.broadcaster = broadcaster
         self.counters = counters
-        self.protocol = Protocol(settings, broadcaster, act, counters, status, healthy)
+        self.admission = Admission(settings, counters)
+        guesses = Guesses(settings.token)
+        self.protocol = Protocol(settings, broadcaster, act, counters, status, healthy, guesses)
         self.closing = threading.Event()
         self._accepting = threading.Lock()  # held while the listening socket is in use
         self.tls: ssl.SSLContext | None = None
         if settings.tls_certificate and settings.tls_key:
             self.tls = server_context(settings.tls_certificate, settings.tls_key)
-        self._lock = threading.Lock()  # for the next three
-        self._unfinished: dict[socket, None] = {}  # connections in their handshake, the oldest first
-        self._serving: set[Connection] = set()  # and those behind it
+        self._lock = threading.Lock()  # for the next two
         self._running: set[threading.Thread] = set()
         self.clients: list[dict[str, Any]] = []
         self._bind(settings.host.strip("[]"), settings.port)
@@ -128,24 +127,14 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
             daemon=True,
         )
         with self._lock:
-            self._unfinished[request] = None
             self._running.add(thread)
-            if len(self._unfinished) + len(self._serving) > self.settings.max_clients + SPARE_CONNECTIONS:
-                self._evict()
+        self.admission.arrive(request, origin_of(client_address))
         try:
             thread.start()
         except RuntimeError:  # no thread can be had; handle_error says so, and the connection is closed
             with self._lock:
                 self._running.discard(thread)
             raise
-
-    def _evict(self) -> None:
-        """Ends the handshake that has taken longest: half-open connections must not keep everybody else out."""
-        oldest = next(iter(self._unfinished))
-        del self._unfinished[oldest]
-        self.counters.add("refused.crowded")
-        with contextlib.suppress(OSError):  # it may just have ended by itself
-            oldest.shutdown(SHUT_RDWR)
 
     def process_request_thread(self, request: socket, client_address: Any) -> None:
         """The whole life of one connection."""
@@ -156,9 +145,8 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
                 self._running.discard(threading.current_thread())
 
     def shutdown_request(self, request: socket) -> None:
-        """Closes a connection, after it has been taken off the list: nobody may shut a descriptor used anew."""
-        with self._lock:
-            self._unfinished.pop(request, None)
+        """Closes a connection and gives its place back."""
+        self.admission.leave(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -170,13 +158,9 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
 
     def reserve(self, connection: Connection) -> None:
         """Takes a place for a client; raises Refusal where there is none."""
-        with self._lock:
-            if self.closing.is_set():
-                raise Refusal(503, "the server is going away", "closing")
-            if len(self._serving) >= self.settings.max_clients:
-                raise Refusal(503, "there are too many clients", "full", {"Retry-After": "30"})
-            self._unfinished.pop(connection.request, None)
-            self._serving.add(connection)
+        if self.closing.is_set():
+            raise Refusal(503, "the server is going away", "closing")
+        self.admission.enter(connection.request, connection.origin)
 
     def enter(self, connection: Connection) -> None:
         """Lets a client in whose handshake is done."""
@@ -186,9 +170,7 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
             connection.finish_with(messages.closing(1001, "going away"), at_once=False)
 
     def release(self, connection: Connection) -> None:
-        """Gives a client's place back, if it had one."""
-        with self._lock:
-            self._serving.discard(connection)
+        """Takes a client off the list, if it was on it."""
         if connection.entry is not None:
             self._client_left_(connection)
 
@@ -245,10 +227,7 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
             self.server_close()
         self._disconnect_clients_gracefully(1001, b"going away")
         self._join_threads(min(end, time.monotonic() + DRAIN))
-        with self._lock:
-            for request in self._unfinished:
-                with contextlib.suppress(OSError):
-                    request.shutdown(SHUT_RDWR)
+        self.admission.end_handshakes()
         for client in self.clients:
             client["handler"].client.outbox.abort(discard=False)
         self._join_threads(end)

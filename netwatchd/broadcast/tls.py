@@ -111,14 +111,14 @@ class TlsTransport(Transport):
             return verdict_of(error)
         return Verdict.DONE
 
-    def receive(self) -> bytes:
+    def receive(self, deadline: float | None = None) -> bytes:
         """Waits for bytes; b"" at the end of the stream. What TLS itself has to answer goes out on the way."""
         while True:
             with self._lock:
                 plain = self._decrypted()
             if plain is not None:
                 return plain
-            data = self._receive_raw()
+            data = super().receive(deadline)  # anew for each piece of a record, which may come byte by byte
             if not data:
                 return b""
             with self._lock:

@@ -58,19 +58,16 @@ class Transport:
         """Says goodbye below WebSocket, where there is something to say. Call with the outbox's lock held."""
         return Verdict.DONE
 
-    def receive(self) -> bytes:
-        """Waits for bytes, as long as the socket's timeout says; b"" at the end of the stream."""
+    def receive(self, deadline: float | None = None) -> bytes:
+        """Waits for bytes; b"" at the end of the stream. Raises TimeoutError at the deadline of the handshake."""
+        if deadline is not None:
+            self._arm(deadline)
         return self._receive_raw()
 
     def send_all(self, data: bytes, deadline: float) -> None:
         """Sends everything by the deadline; only during the handshake."""
         self._arm(deadline)
         self.socket.sendall(data)
-
-    def receive_by(self, deadline: float) -> bytes:
-        """As `receive`, but raises TimeoutError at the deadline; only during the handshake."""
-        self._arm(deadline)
-        return self.receive()
 
     def _receive_raw(self) -> bytes:
         data = self.socket.recv(self._read_size)
