@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -196,10 +197,28 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What it says of itself."""
+        found = re.search(r"^token = (\S+)", self.config.read_text(), re.MULTILINE)
+        token = f"Authorization: Bearer {found[1]}\r\n" if found else ""
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as peer:
-            peer.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            peer.sendall(f"GET /status HTTP/1.1\r\nHost: localhost\r\n{token}Connection: close\r\n\r\n".encode())
             answer: dict[str, Any] = json.loads(peer.makefile("rb").read().split(b"\r\n\r\n", 1)[1])
             return answer
+
+    def dropped(self, reason: str) -> int:
+        """How many clients it has given up, as its log tells."""
+        return len(re.findall(rf"dropped client \S+: {reason}; \d+ clients remain", self.log))
+
+    def resources(self) -> tuple[int, int]:
+        """Its threads and its descriptors."""
+        assert self.process is not None
+        own = Path(f"/proc/{self.process.pid}")
+        return len(list((own / "task").iterdir())), len(list((own / "fd").iterdir()))
+
+    def memory(self) -> float:
+        """Its resident megabytes."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def flows(self) -> list[tuple[Any, ...]]:
         """The flows in its files, by plain SQLite."""

@@ -135,6 +135,8 @@ def test_messages_look_as_documented(running: Daemon) -> None:
         wanted = {"hello", "snapshot"}
         until(client, note)
         running.emit(flow_line(3), THREAT, DEVICE | {"hostname": "television"})
+        wanted = {"device_update", "flow_update", "threat_update"}  # before a snapshot stands in for them
+        until(client, note)
         client.send('{"op": "ping"}')
         client.send('{"op": "dismiss", "threat": 70}')
         client.send('{"op": "resume", "epoch": "another", "since": 3}')

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import resource
 import sys
 
 from netwatchd import config, journal
@@ -10,6 +11,8 @@ from netwatchd import config, journal
 log = logging.getLogger(__name__)
 
 FAILED, CONFIG = 1, os.EX_CONFIG
+# Open files besides clients and writers: who is answered and sent away, the databases, the sources, the libraries.
+OTHER_FILES = 256
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,7 +53,23 @@ def _settings(options: argparse.Namespace) -> config.Config | None:
         return None
 
 
+def _allow_open_files(settings: config.Config) -> None:
+    """Raises the limit of open files, which shells keep at 1024 for programs of old, to what the settings promise."""
+    clients = settings.websocket.max_clients
+    needed = clients + settings.json.max_connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        log.warning(
+            "max_clients = %d needs %d open files; %d are allowed (LimitNOFILE, ulimit -n)", clients, needed, hard
+        )
+        needed = hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 def _serve(settings: config.Config) -> int:
+    _allow_open_files(settings)
     # Here, so that the verbs that only look do not load what only serves.
     from netwatchd.daemon import CannotStart, Daemon
 
