@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices flows threats top test test-slow lint format bench conformance fuzz install uninstall clean
+.PHONY: help run status devices flows threats top test test-slow soak lint format bench conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
+	@echo 'make soak                                   everything at once for an hour; ARGS="--minutes 2"'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
 	@echo 'make clean                                  remove the virtual environment and what tools left; ./var stays'
 
@@ -69,6 +70,9 @@ test: lint
 
 test-slow: $(VENV)/installed-tools
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+soak: $(VENV)/installed-tools
+	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 lint: $(VENV)/installed-tools
 	$(BIN)/ruff check

@@ -75,6 +75,9 @@ class Storage:
     )
     retention: float = setting(age, "30 d", "Flows older than this are removed, a whole day at a time.")
     max_size: int = setting(size, "2 GB", "The oldest days are removed while all databases together are larger.")
+    cleanup_interval: float = setting(
+        positive_duration, "1 h", "How often days are looked for that retention and max_size want removed."
+    )
     busy_timeout: float = setting(
         positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."
     )

@@ -175,7 +175,7 @@ class Daemon:
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
             Job(600, self.storage.checkpoint),
-            Job(3600, self._retain),
+            Job(settings.storage.cleanup_interval, self._retain),
             Job(10, lambda: self.manager.status(self.report.summary())),
             Job(
                 settings.logging.statistics,

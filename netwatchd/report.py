@@ -32,6 +32,7 @@ class Report:
             ],
             "counters": counts,
             "last_error": database["last_error"],
+            "waiting": daemon.inboxes.waiting() | {"messages": daemon.broadcaster.queued},
             **self.stats(),
             "database": database | {"written_today": self._disk.written_today()},
         }

@@ -172,3 +172,11 @@ def test_a_user_who_may_only_read_the_directory_reads_while_the_daemon_writes_an
         assert read_as_nobody(short) == "1 1\n"
     assert read_as_nobody(short) == "1 1\n"
     assert (short / FILE).exists()
+
+
+def test_a_day_that_is_removed_after_the_days_were_listed_is_passed_over(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.add_flow(flow(1))
+    # A name without a file: what a listing holds when the file has just gone.
+    (tmp_path / "flows-20261122.db").symlink_to(tmp_path / "gone")
+    assert len(queries.flows(tmp_path)) == 1

@@ -53,6 +53,14 @@ def test_the_oldest_days_go_while_all_files_are_over_the_budget_but_never_today(
         assert days(tmp_path) == ["20261123"]
 
 
+def test_that_nothing_is_removed_though_the_budget_is_exceeded_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with keeping(tmp_path, 1, max_size=1) as store:
+        assert store.cleanup_old_data(NOON) == []
+    assert "more than max_size (0 MB), and nothing is removed: only days that are over may go" in caplog.text
+
+
 def test_one_run_removes_at_most_two_days_however_far_the_clock_has_leapt(tmp_path: Path) -> None:
     with keeping(tmp_path, 6) as store:
         assert store.cleanup_old_data(NOON + 1000 * DAY) == ["flows-20261118.db", "flows-20261119.db"]

@@ -213,6 +213,11 @@ class Broadcaster:
         """Who listens."""
         return [client.info for client in self._clients]
 
+    @property
+    def queued(self) -> int:
+        """Messages that wait to be handed to the clients' own queues."""
+        return self._queued
+
     def join(self, client: Client, resume: tuple[str, int] | None = None) -> None:
         """Sends hello, then a snapshot or, where the epoch and number of `resume` allow it, what was missed."""
         if resume and self._resume(client, *resume, hello=True):

@@ -65,6 +65,10 @@ class Inboxes:
         self.flows: Inbox[Flow] = Inbox(size)
         self.threats: Inbox[Threat] = Inbox(size)
 
+    def waiting(self) -> dict[str, int]:
+        """How many events wait for each worker."""
+        return {"devices": len(self.sightings), "flows": len(self.flows), "threats": len(self.threats)}
+
     def end(self) -> None:
         """No source will put anything in any more."""
         for inbox in (self.sightings, self.flows, self.threats):

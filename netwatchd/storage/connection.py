@@ -122,6 +122,11 @@ class Connection:
                 self._db.execute(f"DETACH {name}")
             self._forget(self._days.pop(name))
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that it is connected to, by the names of their schemas."""
+        return {"main": self.core, **self._days}
+
     def day_files(self) -> list[Path]:
         """The files of all days, the oldest first."""
         return schema.day_files(self.directory)

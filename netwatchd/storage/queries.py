@@ -199,7 +199,13 @@ def _days(directory: Path, since: int, most: int = 400) -> Iterator[sqlite3.Conn
     """Connections to the days from `since` (Unix ms) on, the newest first; each is closed as the next one opens."""
     paths = [path for path in schema.day_files(directory) if path.name[6:14] >= schema.day_of(since)]
     for path in paths[::-1][:most]:
-        with closing(open_read_only(path)) as db:
+        try:
+            opened = open_read_only(path)
+        except (NoDatabase, sqlite3.OperationalError):
+            if path.exists():
+                raise
+            continue  # retention has removed it since it was listed
+        with closing(opened) as db:
             # A day that was begun a moment ago, or whose beginning was cut short, has no tables yet.
             if db.execute("PRAGMA user_version").fetchone()[0]:
                 yield db

@@ -25,12 +25,26 @@ def cleanup_old_data(connection: Connection, settings: Settings, now: int) -> li
     removed: list[str] = []
     for path in connection.day_files()[:MAX_DAYS_A_RUN]:
         age = now - _end_of_day(path)
-        if age < 0 or (age < settings.retention * 1000 and size_of(connection.directory) <= settings.max_size):
+        if age < 0:
+            _say_what_is_too_much(size_of(connection.directory), settings.max_size)
+            break
+        if age < settings.retention * 1000 and size_of(connection.directory) <= settings.max_size:
             break
         _remove(connection, path)
         removed.append(path.name)
         log.info("removed %s: the flows of a day beyond retention or max_size", path.name, extra={"event": "retention"})
     return removed
+
+
+def _say_what_is_too_much(size: int, most: int) -> None:
+    if size > most:
+        log.warning(
+            "the databases take %d MB, more than max_size (%d MB), and nothing is removed: "
+            "only days that are over may go",
+            size // 10**6,
+            most // 10**6,
+            extra={"repeat": "retention.max_size", "event": "retention"},
+        )
 
 
 def size_of(directory: Path) -> int:

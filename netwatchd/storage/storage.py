@@ -19,7 +19,8 @@ from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Threat
 from netwatchd.storage import queries, retention, spool
 from netwatchd.storage.batch import Batch, Statement, flow_statements
-from netwatchd.storage.connection import MAX_ATTACHED, MAX_WAL, PAUSES, Connection, Unavailable
+from netwatchd.storage.checkpoints import Checkpoints, wal_files
+from netwatchd.storage.connection import MAX_ATTACHED, PAUSES, Connection, Unavailable
 from netwatchd.storage.rollups import Rollups, Traffic
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 from netwatchd.worker import Worker
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 URGENT = 0.25  # seconds until a new device or a new threat is committed
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0  # seconds between the attempts of a degraded store
+# Flows that wait at most while the database can be written: more makes no commit cheaper, and the memory that a burst
+# once took for them is never given back.
+PLENTY = 10_000
 TURN = 1.0  # seconds the writer sleeps at most, so that it beats and notices that it is to stop
 
 
@@ -58,6 +62,7 @@ class Storage:
         self._beat: Callable[[], None] = lambda: None
         self._on_new_file = on_new_file
         self.connection = Connection(directory, settings.busy_timeout, self._pause, self._begin_file)
+        self._checkpoints = Checkpoints(self.connection)
 
     # What the workers hand in.
 
@@ -125,6 +130,7 @@ class Storage:
             "state": "degraded" if self.degraded else "ok",
             "reason": self.degraded,
             "size": retention.size_of(self.directory),
+            "wal": sum(map(retention.file_size, wal_files(self.directory))),
             "days": len(days),
             "oldest_day": days[0].name[6:14] if days else None,
             "pending": self.pending,
@@ -218,7 +224,9 @@ class Storage:
             self._changed.notify_all()
 
     def _room(self) -> int:
-        return self.settings.max_pending - len(self._pending.flows) - len(self._in_flight.flows)
+        """For how many flows there is room. Called with the lock held."""
+        most = self.settings.max_pending if self.degraded else min(self.settings.max_pending, PLENTY)
+        return most - len(self._pending.flows) - len(self._in_flight.flows)
 
     def _drop(self, lost: int) -> None:
         self.counters.add("dropped.flows.storage_full", lost)
@@ -250,7 +258,7 @@ class Storage:
             return False
         self._count(batch)
         self._recover(batch)
-        self._checkpoint_when_long()
+        self.checkpoint(only_long=True)
         return True
 
     def _write_with_retry(self, batch: Batch) -> None:
@@ -335,16 +343,10 @@ class Storage:
             if stored := len(getattr(batch, kind)):
                 self.counters.add(f"stored.{kind}", stored)
 
-    def _checkpoint_when_long(self) -> None:
-        if any(retention.file_size(path) > MAX_WAL for path in self.directory.glob("*.db-wal")):
-            self.checkpoint()
-
-    def checkpoint(self) -> None:
-        """Moves what the -wal holds into the database files, as far as no reader is in the way."""
+    def checkpoint(self, *, only_long: bool = False) -> None:
+        """Moves what the -wal files hold into the databases, as far as no reader is in the way."""
         try:
-            with self.connection.lock:
-                db = self.connection.ensure_connection()
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._checkpoints.when_long() if only_long else self._checkpoints.now()
         except ERRORS as error:
             # The commits are safe in the -wal; the next writing will meet the same trouble and act on it.
             self.last_error = str(error)
