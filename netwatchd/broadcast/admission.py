@@ -37,6 +37,7 @@ class Admission:
         self._counters = counters
         self._lock = threading.Lock()
         self._arriving: dict[socket, Address] = {}  # in the handshake
+        self._uncounted: set[socket] = set()  # of which nothing is counted as refused yet
         self._by_origin: dict[Address, dict[socket, None]] = {}  # the same, of each address the oldest first
         self._serving: dict[socket, Address] = {}  # behind it
         self._clients: Counter[Address] = Counter()  # the same, counted
@@ -46,6 +47,7 @@ class Admission:
         settings = self._settings
         with self._lock:
             self._arriving[request] = origin
+            self._uncounted.add(request)
             own = self._by_origin.setdefault(origin, {})
             own[request] = None
             room = min(settings.max_handshakes, settings.max_clients + SPARE_CONNECTIONS - len(self._serving))
@@ -56,8 +58,8 @@ class Admission:
 
     def _evict(self, group: dict[socket, None]) -> None:
         oldest = next(iter(group))
+        self._count(oldest, "refused.crowded")
         self._forget(oldest)
-        self._counters.add("refused.crowded")
         with contextlib.suppress(OSError):  # it may just have ended by itself
             oldest.shutdown(SHUT_RDWR)
 
@@ -80,15 +82,21 @@ class Admission:
             self._serving[request] = origin
             self._clients[origin] += 1
 
-    def knows(self, request: socket) -> bool:
-        """Whether a connection may go on: false where it was ended to make room."""
+    def refuse(self, request: socket, counter: str) -> None:
+        """Counts why a connection comes to nothing; only the first reason counts."""
         with self._lock:
-            return request in self._arriving or request in self._serving
+            self._count(request, counter)
+
+    def _count(self, request: socket, counter: str) -> None:
+        if request in self._uncounted:
+            self._uncounted.discard(request)
+            self._counters.add(counter)
 
     def leave(self, request: socket) -> None:
         """Takes note that a connection ends, before it is closed: nobody may shut a descriptor used anew."""
         with self._lock:
             self._forget(request)
+            self._uncounted.discard(request)
             origin = self._serving.pop(request, None)
             if origin is not None:
                 self._clients[origin] -= 1

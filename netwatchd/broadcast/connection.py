@@ -115,9 +115,7 @@ class Connection(BaseRequestHandler):
         return None
 
     def _count(self, refused: str) -> None:
-        """Counts why it comes to nothing, once: what was ended to make room has been counted."""
-        if self.server.admission.knows(self.request):
-            self.server.counters.add(refused)
+        self.server.admission.refuse(self.request, refused)
 
     def _answer(self, deadline: float) -> Framing | None:
         try:
