@@ -38,6 +38,7 @@ from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
 from netwatchd.storage.connection import NewerSchema
+from netwatchd.storage.durable import make_directory
 from netwatchd.storage.storage import Storage
 from netwatchd.storage.verdicts import ERRORS
 from netwatchd.worker import Worker
@@ -363,7 +364,7 @@ def _stop_together(workers: list[Worker], seconds: float) -> None:
 def _make_directory(directory: Path, meaning: str) -> bool:
     """Whether a directory can be written now; raises CannotStart where it never will."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         probe = directory / ".netwatchd-writable"
         probe.touch()
         probe.unlink()

@@ -35,10 +35,11 @@ sys.stdin.read()
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, **environment: str) -> Iterator[None]:
     """Another process holds the write lock of a database."""
+    command = [sys.executable, "-c", LOCK, str(path)]
     with subprocess.Popen(
-        [sys.executable, "-c", LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | environment
     ) as process:
         assert process.stdout and process.stdout.readline() == b"locked\n"
         yield

@@ -127,6 +127,12 @@ def test_the_ten_minutes_that_a_crash_left_unwritten_are_added_up_from_the_flows
     assert queries.rollups(tmp_path, NOON) == [(NOON, MAC, 8001, 602, 3)]
 
 
+def test_the_ten_minutes_before_a_silence_are_added_up_too_however_long_it_was(tmp_path: Path) -> None:
+    store(tmp_path, flow(1, NOON - DAY), flow(2))
+    unwritten = queries.unwritten_rollups(tmp_path)
+    assert [(bucket, traffic[MAC][2]) for bucket, traffic, _ in unwritten] == [(NOON - DAY, 1), (NOON, 1)]
+
+
 def test_where_there_is_no_database_the_reader_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(queries.NoDatabase, match="has netwatchd run yet"):
         queries.read_core(tmp_path)

@@ -105,6 +105,23 @@ def test_an_event_that_json_cannot_say_is_left_out_and_the_others_are_saved(tmp_
     assert read.flows == [flow(1), flow(3)]
 
 
+@needs_root
+def test_a_spool_that_does_not_fit_on_the_disk_leaves_the_one_before_as_it_was(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        spool.write(disk / "spool", full_batch())
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            spool.write(disk / "spool", Batch(flows=[flow(n) for n in range(3, 1000)]))
+        assert spool.read(disk / "spool") == full_batch()
+        assert sorted(path.name for path in disk.iterdir()) == ["ballast", "spool"]
+
+
+def test_a_spool_that_a_crash_cut_short_is_none_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "spool.new").write_text('{"flow": [1, 2')
+    assert spool.read(tmp_path / "spool") is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_there_is_no_spool_nothing_is_read(tmp_path: Path) -> None:
     assert spool.read(tmp_path / "spool") is None
 

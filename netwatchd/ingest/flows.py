@@ -61,7 +61,7 @@ class Flows:
             self._keep(due)
 
     def settle(self, *, anew: bool = False) -> None:
-        """Stores the totals of devices and, in the same commit, the live flows whose counters they hold.
+        """Stores the totals of devices, committed right after the live flows whose counters they hold.
 
         `anew` says so even where nothing has changed, to a file that was never told.
         """

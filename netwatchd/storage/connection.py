@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from netwatchd.storage import schema
+from netwatchd.storage.durable import make_directory
 from netwatchd.storage.verdicts import ERRORS, Verdict, is_closed, verdict
 
 log = logging.getLogger(__name__)
@@ -173,7 +174,8 @@ class Connection:
             self.close()  # which rolls back, too
 
     def _connect(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        if not self.directory.is_dir():
+            make_directory(self.directory)
         db = sqlite3.connect(self.core, timeout=CONNECT_TIMEOUT, isolation_level=None, check_same_thread=False)
         self._db = db
         self._touched.clear()

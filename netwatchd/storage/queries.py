@@ -99,10 +99,10 @@ def live_flows(directory: Path) -> list[Flow]:
     return found
 
 
-def newest_flow(directory: Path) -> int | None:
-    """The id of the newest flow that is stored."""
+def newest_flow(directory: Path, before: int = 2**62) -> int | None:
+    """The id of the newest flow that is stored, of those below the event id `before`."""
     for db in _days(directory, 0):
-        newest: int | None = db.execute("SELECT max(id) FROM flows").fetchone()[0]
+        newest: int | None = db.execute("SELECT max(id) FROM flows WHERE id < ?", (before,)).fetchone()[0]
         if newest is not None:
             return newest
     return None
@@ -139,9 +139,10 @@ def unwritten_rollups(directory: Path) -> list[tuple[int, Traffic, int]]:
     if newest is None:
         return []
     last = bucket_of(newest >> 12)
+    # A bucket is written when the next one that has traffic begins, so that a crash leaves at most two unwritten.
+    earlier = newest_flow(directory, last << 12)
     found = []
-    # A bucket is written when the next one begins, so that a crash leaves at most two unwritten.
-    for bucket in (last - BUCKET_MS, last):
+    for bucket in (last,) if earlier is None else (bucket_of(earlier >> 12), last):
         end = (bucket + BUCKET_MS << 12) - 1
         if end > after:
             sums = traffic(directory, max(after, (bucket << 12) - 1), devices, end)

@@ -1,13 +1,17 @@
 """What could not be committed at exit: JSON lines, fsynced, read back when the database can be written again.
 
-The file is removed only after the commit of what it held. Since every row is written whole under its own key, a crash
-between that commit and the removal makes the next start write the same rows once more: nothing is lost or doubled.
+The file appears whole or not at all, because half of it would hold the totals of flows that it does not hold. It is
+removed, for good, after the commit of what it held and before any other. Since every row is written whole under its
+own key, a crash between that commit and the removal makes the next start write the same rows once more: nothing is
+lost or doubled. Rows of an hour ago would take back what came since.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from netwatchd.decoders.json_lines import check_evidence
 from netwatchd.events import Device, Flow, Status, Threat, ThreatStatus
 from netwatchd.storage import schema
 from netwatchd.storage.batch import Batch
+from netwatchd.storage.durable import sync_directory
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +29,23 @@ NAME = "spool.jsonl"
 
 
 def write(path: Path, batch: Batch) -> None:
-    """Saves a batch, beside what the file may hold already; raises OSError."""
-    with path.open("a", encoding="ascii") as file:
-        file.write("\n")  # the last line that is there may be torn
-        file.writelines(_written(batch))
-        file.flush()
-        os.fsync(file.fileno())
-    directory = os.open(path.parent, os.O_RDONLY)
+    """Saves a batch, beside what the file may hold already; raises OSError, and then the file is as it was."""
+    new = _unfinished(path)
     try:
-        os.fsync(directory)  # the file's name must survive a power cut, too
-    finally:
-        os.close(directory)
+        with new.open("wb") as file:
+            if path.exists():
+                with path.open("rb") as old:
+                    shutil.copyfileobj(old, file)
+                file.write(b"\n")  # the last line that is there may be torn
+            file.writelines(line.encode("ascii") for line in _written(batch))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        sync_directory(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):  # the first error says more
+            new.unlink(missing_ok=True)
+        raise
 
 
 def read(path: Path) -> Batch | None:
@@ -42,6 +53,8 @@ def read(path: Path) -> Batch | None:
 
     A line that a power cut left torn is skipped and said.
     """
+    with contextlib.suppress(OSError):  # it is in nobody's way
+        _unfinished(path).unlink(missing_ok=True)
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -63,8 +76,13 @@ def forget(path: Path) -> None:
     """Removes the file, after what it held was committed."""
     try:
         path.unlink(missing_ok=True)
+        sync_directory(path.parent)
     except OSError as error:
         log.warning("removing the spool %s failed: %s", path, error, extra={"repeat": "spool.forget"})
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
 
 
 def _written(batch: Batch) -> Iterator[str]:

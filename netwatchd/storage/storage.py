@@ -272,15 +272,16 @@ class Storage:
     def _write(
         self, batch: Batch, execute: Callable[[sqlite3.Connection, Statement], None], db: sqlite3.Connection
     ) -> None:
-        """The whole batch in one transaction; writing it twice leaves the same as writing it once.
+        """The whole batch; writing it twice leaves the same as writing it once.
 
-        Only flows of more days than can be attached, as from an old spool, need several; the totals come last.
+        SQLite commits one file after the other. A crash in between must not leave totals that hold flows which are
+        not there: whoever reads adds what is missing, but nobody could take away. So the totals come last, alone.
         """
         days = sorted(batch.days().items())
-        while len(days) > MAX_ATTACHED:
+        while days:
             some, days = days[:MAX_ATTACHED], days[MAX_ATTACHED:]
             self._transact([], some, execute, db)
-        self._transact(batch.core_statements(), days, execute, db)
+        self._transact(batch.core_statements(), [], execute, db)
 
     def _transact(
         self,
