@@ -1,5 +1,6 @@
 """The journal gets fields, one record an event, and no more than one a minute of the same trouble."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -83,6 +84,26 @@ def test_no_message_can_forge_a_field(journal: socket.socket, short: Path, messa
 def test_without_a_journal_the_record_goes_to_standard_error(short: Path, capsys: pytest.CaptureFixture[str]) -> None:
     JournalHandler(str(short / "nowhere")).emit(record())
     assert capsys.readouterr().err == "<3>trouble\n"
+
+
+def test_a_journal_that_hangs_holds_nobody_up_and_is_told_later_how_much_it_missed(
+    journal: socket.socket, short: Path
+) -> None:
+    handler = JournalHandler(str(short / "journal"), patience=0.2)
+    sent = 5000  # more than the kernel keeps for one who does not read (net.unix.max_dgram_qlen)
+    for n in range(sent):
+        handler.emit(record(message=f"line {n}"))
+    journal.settimeout(0)
+    heard = 0
+    with contextlib.suppress(BlockingIOError):
+        while journal.recv(65536):
+            heard += 1
+    assert 0 < heard < sent
+    handler.emit(record(message="heard again", source="json"))
+    assert fields(journal.recv(65536))["MESSAGE"] == "heard again"
+    told = fields(journal.recv(65536))
+    assert told["MESSAGE"].startswith(f"{sent - heard} lines of the log are lost")
+    assert (told["EVENT"], told["PRIORITY"]) == ("loss", "4")
 
 
 def test_the_same_trouble_is_written_once_a_minute_and_then_with_how_often_it_was() -> None:
