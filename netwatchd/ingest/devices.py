@@ -10,6 +10,7 @@ adds the flows after it, after a crash too. What came since is `_ahead` of the r
 """
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,8 @@ from netwatchd.clock import Now
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Rename, Sighting, Status
 from netwatchd.ingest import Publish, Store
+
+log = logging.getLogger(__name__)
 
 MOST_DEVICES = 20_000  # a flood of made-up MACs must not fill the memory
 MOST_ADDRESSES = 16  # of one device: IPv6 privacy addresses come and go
@@ -166,6 +169,8 @@ class Devices:
                 self._devices[key] = device
                 self._mark(key)
         else:
+            if old is None:
+                log.info("new device %s", key, extra={"event": "new_device", "device": key, "source": sighting.source})
             self._change(key, device, new=old is None)
 
     def _key_of(self, sighting: Sighting) -> str:
