@@ -6,6 +6,7 @@ The only file that knows everyone. A part is given the next one's function; nobo
 import contextlib
 import dataclasses
 import errno
+import faulthandler
 import logging
 import queue
 import signal
@@ -51,6 +52,7 @@ SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
+STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
 # What may change while the daemon runs; everything else needs a restart.
 RELOADABLE = {
     "storage": ("commit_interval", "commit_rows", "max_pending", "retention", "max_size"),
@@ -87,15 +89,19 @@ class Daemon:
         self.counters = Counters()
         self.started = clock.now()
         self._happened: queue.SimpleQueue[str | Worker] = queue.SimpleQueue()
+        # A short WatchdogSec= means it: half of it is for the beat, the other half for systemd.
+        self._stuck_after = min(STUCK, (manager.watchdog or STUCK * 2) / 2)
         self._state = config.state_directory(settings)
         self._runtime = config.runtime_directory()
         self._build()
 
     def run(self) -> int:
         """Works until a signal or a death ends it; returns the exit code. Raises CannotStart."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             # A handler only enqueues: what it interrupts may hold any lock.
             signal.signal(number, lambda number, _: self._happened.put(signal.Signals(number).name))
+        # From the watchdog. The stacks are written even where the main thread is what hangs.
+        faulthandler.register(signal.SIGQUIT, chain=True)
         _make_directory(self._state, "the databases")
         has_place = _make_directory(self._runtime, "the sockets")
         try:
@@ -261,10 +267,13 @@ class Daemon:
                 return 1
             if happened == "SIGHUP":
                 self._reload()
+            elif happened == "SIGQUIT":
+                log.critical("ending on SIGQUIT, which the watchdog sends; the stacks of all threads were written")
+                return 1
             elif happened:
                 log.info("stopping on %s", happened)
                 return 0
-            stuck = [worker.name for worker in self._workers if worker.silence > STUCK]
+            stuck = [worker.name for worker in self._workers if worker.silence > self._stuck_after]
             if stuck:
                 log.error("threads are stuck: %s", ", ".join(stuck), extra={"repeat": "watchdog"})
             else:
@@ -283,7 +292,9 @@ class Daemon:
         self.server.close(STOP_BROADCAST)
         self._server_worker.stop(1.0)
         self._broadcast_worker.stop(STOP_BROADCAST)
-        self._storage_worker.stop(STOP_STORAGE)
+        if not self._storage_worker.stop(STOP_STORAGE):
+            self.storage.rescue()
+            self._storage_worker.stop(STOP_CARD)
         log.info("stopped; %s", self.report.summary(), extra={"event": "stopped"})
 
     def _reload(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netwatchd.config import Config
-from netwatchd.daemon import STOP_BROADCAST, STOP_INGEST, STOP_SOURCE, STOP_STORAGE
+from netwatchd.daemon import STOP_BROADCAST, STOP_CARD, STOP_INGEST, STOP_SOURCE, STOP_STORAGE
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "systemd/netwatchd.service"
@@ -63,8 +63,8 @@ def test_a_mistake_in_the_configuration_is_not_tried_again() -> None:
 
 
 def test_it_is_given_the_time_that_a_stop_may_take() -> None:
-    stages = STOP_SOURCE + STOP_INGEST + STOP_STORAGE + STOP_BROADCAST
-    assert float(settings("Service")["TimeoutStopSec"]) > 2 * stages
+    stages = STOP_SOURCE + STOP_INGEST + STOP_STORAGE + STOP_CARD + STOP_BROADCAST
+    assert float(settings("Service")["TimeoutStopSec"]) > stages + 5
 
 
 def test_all_clients_and_writers_may_have_their_threads_and_descriptors() -> None:

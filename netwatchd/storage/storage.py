@@ -138,6 +138,11 @@ class Storage:
             "last_error": self.last_error,
         }
 
+    def rescue(self) -> None:
+        """Saves what waits while the writer hangs, and not where the databases are: the next write would hang, too."""
+        with self._changed:
+            self._spool(self._in_flight.followed_by(self._pending), self._spools[-1:])
+
     # The writer thread.
 
     def open(self) -> None:
@@ -164,7 +169,7 @@ class Storage:
                     self._commit()
             self._commit_last()
         except BaseException:
-            self._spool(self._in_flight.followed_by(self._pending))
+            self._spool(self._in_flight.followed_by(self._pending), self._spools)
             raise
 
     def wake(self) -> None:
@@ -360,12 +365,12 @@ class Storage:
                 self._pending = self._pending.followed_by(ended)
         # The second is for what a file that had to be begun anew asked for meanwhile.
         if not (self._commit() and self._commit()):
-            self._spool(self._in_flight.followed_by(self._pending))
+            self._spool(self._in_flight.followed_by(self._pending), self._spools)
         with self.connection.lock:
             self.connection.close()
 
-    def _spool(self, batch: Batch) -> None:
-        for path in self._spools if len(batch) else ():
+    def _spool(self, batch: Batch, paths: Sequence[Path]) -> None:
+        for path in paths if len(batch) else ():
             try:
                 spool.write(path, batch)
             except OSError as error:
