@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices flows threats top test test-slow soak lint format bench conformance fuzz install uninstall clean
+.PHONY: help run status devices flows threats top test test-slow test-systemd soak lint format bench conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
 	@echo 'make soak                                   everything at once for an hour; ARGS="--minutes 2"'
+	@echo 'sudo make test-systemd                      the service in a systemd of its own; needs debootstrap, systemd-container'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
 	@echo 'make clean                                  remove the virtual environment and what tools left; ./var stays'
 
@@ -73,6 +74,9 @@ test-slow: $(VENV)/installed-tools
 
 soak: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
+test-systemd: $(VENV)/installed-tools
+	$(BIN)/python -m pytest -m slow tests/test_systemd.py $(ARGS)
 
 lint: $(VENV)/installed-tools
 	$(BIN)/ruff check
