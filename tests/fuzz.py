@@ -27,11 +27,12 @@ FOUND = ROOT / "build" / "fuzz"
 RECORDED = ROOT.parent / "shared" / "data"  # real inputs, where they lie beside the checkout
 
 MOST_CPU = 1.0  # seconds an input
-MOST_TIME = 30  # seconds of CPU until an input is interrupted
+MOST_TIME = 5  # seconds of CPU until an input is interrupted
 MOST_MEMORY = 64 << 10  # KiB that one input, or all of them, may add
+MOST_ADDRESSES = 4 << 30  # bytes: what never ends must not take the machine's memory along
 MOST_EXAMPLES = 2000
 MOST_FINDINGS = 10  # of one target; what is behind them is likely the same
-SHRINKING = 300  # tries to make a finding smaller
+SHRINKING = 10.0  # seconds for making a finding smaller
 
 
 class TooMuch(Exception):
@@ -70,6 +71,8 @@ def interrupt(*_: object) -> None:
 
 def signature(error: BaseException) -> str:
     """Where a finding was made: one place is reported once."""
+    if isinstance(error, TooMuch):  # it was interrupted anywhere
+        return "TooMuch"
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
 
@@ -85,11 +88,10 @@ def fails_alike(target: Target, data: bytes, sign: str) -> bool:
 
 def smaller(target: Target, data: bytes, sign: str) -> bytes:
     """A smaller input with the same finding."""
-    tries, step = SHRINKING, max(len(data) // 2, 1)
-    while tries > 0:
+    end, step = time.monotonic() + SHRINKING, max(len(data) // 2, 1)
+    while time.monotonic() < end:
         at, before = 0, len(data)
-        while at < len(data) and tries > 0:
-            tries -= 1
+        while at < len(data) and time.monotonic() < end:
             less = data[:at] + data[at + step :]
             if fails_alike(target, less, sign):
                 data = less
@@ -189,6 +191,7 @@ def main() -> int:
     parser.add_argument("--input", type=Path, help="only this file, for each target")
     options = parser.parse_args()
     signal.signal(signal.SIGPROF, interrupt)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, MOST_ADDRESSES))
     logging.getLogger("netwatchd").setLevel(logging.CRITICAL)
     logging.getLogger("netwatchd.broadcast.server").setLevel(logging.ERROR)  # what a client's thread failed of
     found = 0

@@ -31,6 +31,7 @@ from websocket_kit import (
 
 from netwatchd.broadcast.server import Server
 
+RESETS = 0.1  # of the connections end with one
 LOOK_EVERY = 50  # inputs, until the one who behaves is asked whether it hears what is published
 
 
@@ -66,18 +67,24 @@ class Bystander:
                 assert message["type"] != "gap", "the one who reads missed something"
 
 
-def throw(port: int, data: bytes) -> bytes:
-    """Sends bytes, ends our side, and reads until the server ends its: what it said."""
-    said = b""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
+def throw(port: int, data: bytes, context: ssl.SSLContext | None = None) -> bytes:
+    """Sends bytes, ends our side, and reads until the server ends its: what it said. Or, now and then, resets."""
+    random, said = Random(len(data)), b""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as plain:
+        peer = context.wrap_socket(plain) if context else plain
         try:
-            for piece in pieces(Random(len(data)), data):
+            for piece in pieces(random, data):
                 peer.sendall(piece)
-            peer.shutdown(socket.SHUT_WR)
+            if random.random() < RESETS:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                peer.close()
+                return b""
+            socket.socket.shutdown(peer, socket.SHUT_WR)  # an SSLSocket's own would give up reading TLS, too
             while got := peer.recv(65536):
                 said += got
-        except OSError as error:
+        except OSError as error:  # ssl.SSLError is one
             assert not isinstance(error, TimeoutError), "the server keeps a connection that has ended"
+        peer.close()
     return said
 
 
@@ -139,6 +146,20 @@ def tls(service: Service) -> Callable[[bytes], str]:
     return run
 
 
+def behind_tls(service: Service) -> Callable[[bytes], str]:
+    """Anything within TLS, instead of a request or after one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def run(data: bytes) -> str:
+        said = throw(service.port, data, context)
+        assert service.counters["errors.connection"] == 0, "a client's thread failed; its traceback was logged"
+        assert said == b"" or said.startswith(b"HTTP/1.1 "), said
+        return said[9:12].decode()
+
+    return run
+
+
 def client_hello() -> bytes:
     """What a client of TLS says first."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -180,6 +201,7 @@ def live_targets() -> Iterator[list[Target]]:
             Target("live-http", [*REQUESTS, UPGRADE, UPGRADE + FRAMES[0]], handshakes(plain, bystander), words),
             Target("live-frames", FRAMES, frames(plain, bystander), FRAME_WORDS),
             Target("live-token", [*REQUESTS, UPGRADE], guesses(guarded), words),
+            Target("live-wss", [*REQUESTS, *(UPGRADE + each for each in FRAMES)], behind_tls(secret), FRAME_WORDS),
             Target("live-tls", [client_hello(), UPGRADE], tls(secret), (b"\x16\x03\x01", b"\x15", b"\x14\x03\x03")),
         ]
 

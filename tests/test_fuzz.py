@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-LIVE = ("live-http", "live-frames", "live-token", "live-tls")
+LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls")
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def test_any_bytes_have_a_declared_outcome(target: Target, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(accidents=st.integers(0, 2**32 - 1))
 def test_a_damaged_example_has_a_declared_outcome(target: Target, accidents: int) -> None:
     target.run(damaged(Random(accidents), target.seeds, target.words))
 
 
 @pytest.mark.parametrize("name", LIVE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(accidents=st.integers(0, 2**32 - 1))
 def test_damage_over_a_socket_ends_one_connection_and_disturbs_no_other(
     live: dict[str, Target], name: str, accidents: int
