@@ -7,6 +7,7 @@ handshake and the framing (RFC 6455), with no extension, so that permessage-defl
 import logging
 import select
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from socketserver import BaseRequestHandler
 from threading import Lock
@@ -148,6 +149,8 @@ class Connection(BaseRequestHandler):
             raise _refusal_of(error) from error
         except UnicodeError as error:
             raise Refusal(400, "the Host header cannot be read", "bad_request") from error
+        if not _is_nonce(request.headers["sec-websocket-key"]):
+            raise Refusal(400, "the Sec-WebSocket-Key is none", "bad_request")
         self.server.protocol.check(request, self.origin)
         return handshake.send(AcceptConnection(subprotocol=access.token_protocol(request)))
 
@@ -245,6 +248,14 @@ class Connection(BaseRequestHandler):
             poll.poll(min(left, 0.25) * 1000)
             if client.outbox.flush() is Verdict.DROP:
                 return
+
+
+def _is_nonce(key: str) -> bool:
+    """Whether it is what RFC 6455 section 4.2.1 asks for: 16 bytes in base64. wsproto takes anything."""
+    try:
+        return len(b64decode(key, validate=True)) == 16
+    except ValueError:
+        return False
 
 
 def _refusal_of(error: RemoteProtocolError) -> Refusal:
