@@ -30,7 +30,7 @@ MOST_CPU = 1.0  # seconds an input
 MOST_TIME = 5  # seconds of CPU until an input is interrupted
 MOST_MEMORY = 64 << 10  # KiB that one input, or all of them, may add
 MOST_ADDRESSES = 4 << 30  # bytes: what never ends must not take the machine's memory along
-MOST_EXAMPLES = 2000
+MOST_EXAMPLES, LONGEST_EXAMPLE = 5000, 5000  # the second in bytes
 MOST_FINDINGS = 10  # of one target; what is behind them is likely the same
 SHRINKING = 10.0  # seconds for making a finding smaller
 
@@ -140,10 +140,9 @@ class Campaign:
         except Exception as error:  # noqa: BLE001 - any is a finding
             self._note(error, data)
             return
-        if outcome not in self.outcomes:
+        if outcome not in self.outcomes and len(self.outcomes) < MOST_EXAMPLES:
             self.outcomes.add(outcome)
-            if len(self.examples) < MOST_EXAMPLES:
-                self.examples.append(data)
+            self.examples.append(data[:LONGEST_EXAMPLE])
 
     def _note(self, error: Exception, data: bytes) -> None:
         sign = signature(error)

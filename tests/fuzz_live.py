@@ -2,17 +2,20 @@
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from fuzz_targets import COMMANDS, REQUESTS, Target
+from fuzz_targets import COMMANDS, LINES, REQUESTS, Target, in_short
 from mutation import pieces
+from running import Daemon
 from waiting import PATIENCE, eventually
 from websocket_kit import (
     BINARY,
@@ -160,6 +163,31 @@ def behind_tls(service: Service) -> Callable[[bytes], str]:
     return run
 
 
+def lines(daemon: Daemon) -> Callable[[bytes], str]:
+    """Anything on the socket for events, to the whole daemon: what it takes must go all the way to the database."""
+    inputs = count(1)
+
+    def run(data: bytes) -> str:
+        said = b""
+        with daemon.connect() as peer:
+            try:
+                for piece in pieces(Random(len(data)), data):
+                    peer.sendall(piece)
+                peer.shutdown(socket.SHUT_WR)
+                said = peer.makefile("rb").read()
+            except BrokenPipeError:  # it has ended
+                pass
+        assert daemon.process is not None
+        assert daemon.process.poll() is None, daemon.log[-3000:]
+        if next(inputs) % LOOK_EVERY == 0:
+            status = daemon.status()
+            assert status["running"]
+            assert not re.search("Traceback|rejected one row|cannot be written", daemon.log), daemon.log[-3000:]
+        return ", ".join(sorted({in_short(ValueError(json.loads(line)["error"])) for line in said.splitlines()}))
+
+    return run
+
+
 def client_hello() -> bytes:
     """What a client of TLS says first."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -173,6 +201,10 @@ UPGRADE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+LINE_WORDS = (
+    b"\n", b"9007199254740991", b"253402300799999", b"0", b'"192.168.1.5"', b'"a4:83:e7:00:00:01"', b'"fe80::1"',
+    b'"closed"', b'"offline"', b'"icmp"', b"\\u0000", b"null", b"{}", b"[]",
+)  # fmt: skip
 FRAMES = [
     b"".join(frame(TEXT, command) for command in COMMANDS) + frame(CLOSE, b"\x03\xe8bye"),
     frame(PING, b"are you there") + frame(TEXT, b'{"op": ', fin=False) + frame(PONG) + frame(0, b'"ping"}'),
@@ -196,14 +228,23 @@ def live_targets() -> Iterator[list[Target]]:
         pem, key = certificate(Path(stack.enter_context(TemporaryDirectory())))
         secret = stack.enter_context(serving(Patient, tls_certificate=pem, tls_key=key, **limits))
         bystander = stack.enter_context(Bystander(plain))
+        place = Path(stack.enter_context(TemporaryDirectory(prefix="nw-")))
+        whole = stack.enter_context(Daemon(place, "[storage]\ncommit_interval = 100 ms\n"))
         words = (b"\r\n", b": ", b"Upgrade: websocket\r\n", b"\xff", b"Sec-WebSocket-Protocol: ", b"Host: xn--", b",")
-        yield [
+        targets = [
             Target("live-http", [*REQUESTS, UPGRADE, UPGRADE + FRAMES[0]], handshakes(plain, bystander), words),
             Target("live-frames", FRAMES, frames(plain, bystander), FRAME_WORDS),
             Target("live-token", [*REQUESTS, UPGRADE], guesses(guarded), words),
             Target("live-wss", [*REQUESTS, *(UPGRADE + each for each in FRAMES)], behind_tls(secret), FRAME_WORDS),
             Target("live-tls", [client_hello(), UPGRADE], tls(secret), (b"\x16\x03\x01", b"\x15", b"\x14\x03\x03")),
+            Target("live-daemon", [b"\n".join(LINES), *LINES], lines(whole), LINE_WORDS),
         ]
+        yield targets
+        # What it took must not keep it from starting again, nor anybody from reading it.
+        assert whole.stop() == 0, whole.log[-3000:]
+        whole.start()
+        for verb in ("devices", "flows", "threats", "top"):
+            whole.json(verb)
 
 
 def guesses(service: Service) -> Callable[[bytes], str]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls")
+LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 
 @pytest.fixture(scope="module")
