@@ -2,21 +2,16 @@
 
 import json
 import threading
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from waiting import eventually
 from websocket_kit import (
     RawClient,
-    Service,
     device,
     flow,
     numbers,
     say,
     serving,
-    split_frame,
     take,
     threat,
     until,
@@ -269,71 +264,6 @@ def test_publishing_never_waits_and_costs_no_memory_while_the_thread_is_not_runn
         broadcaster.publish([flow(number) for number in range(1000)])
     kept = len(broadcaster._ring.frames(15, 0))
     assert 100 <= kept <= 100 + 256
-
-
-class Follower:
-    """A client that keeps state, and may be cut off at any byte."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.devices: dict[str, Any] = {}
-        self.epoch = ""
-        self.seq: int | None = None  # None: it has no state yet
-
-    def connect(self) -> RawClient:
-        query = "" if self.seq is None else f"?epoch={self.epoch}&since={self.seq}"
-        return RawClient(self._port, "/ws" + query).open()
-
-    def apply(self, message: dict[str, Any]) -> None:
-        kind = message["type"]
-        if kind == "hello":
-            self.epoch = message["epoch"]
-        elif kind == "snapshot":
-            self.devices = {one["mac"]: one for one in message["devices"]}
-            self.seq = message["seq"]
-        elif kind == "device_update":
-            self.devices[message["device"]["mac"]] = message["device"]
-            self.seq = message["seq"]
-
-    def follow_for(self, size: int) -> None:
-        """Reads so many bytes, if they come, and cuts the connection off."""
-        with self.connect() as client:
-            client.socket.settimeout(0.02)
-            left = size - len(client.data)
-            client.data = client.data[:size]
-            try:
-                while left > 0:
-                    left -= len(client.receive(left))
-            except TimeoutError:
-                pass
-            while found := split_frame(client.data):
-                _, payload, client.data = found
-                self.apply(json.loads(payload))
-
-    def catch_up(self, seq: int) -> None:
-        with self.connect() as client:
-            while self.seq is None or self.seq < seq:
-                self.apply(client.message())
-
-
-@pytest.fixture(scope="module")
-def followed() -> Any:
-    with serving(resume_size=32) as service:
-        yield service
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12_000)), max_size=6))
-def test_a_client_cut_off_at_any_byte_ends_with_the_same_state(followed: Service, cuts: list[tuple[int, int]]) -> None:
-    follower = Follower(followed.port)
-    for changes, size in cuts:
-        follower.follow_for(size)
-        for _ in range(changes):
-            followed.publish(device(followed.last % 7, followed.last))
-    followed.publish(device(3, followed.last))
-    follower.catch_up(followed.last)
-    truth = {one.mac: json.loads(json.dumps(device_json(one))) for one in followed.devices.values()}
-    assert follower.devices == truth
 
 
 def test_what_is_queued_is_handed_out_before_the_thread_stops() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from waiting import PATIENCE, eventually
 from websockets.sync.client import ClientConnection, connect
 
+from netwatchd.addresses import address_text
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
@@ -48,7 +49,7 @@ class Service:
     def __init__(self, settings: Websocket, server_class: type[Server], refuse: str | None) -> None:
         self.settings = settings
         self.counters = Counters()
-        self.devices: dict[str | None, Device] = {}
+        self.devices: dict[str, Device] = {}
         self.threats: dict[int, Threat] = {}
         self.snapshots = 0
         self.commands: list[Command] = []
@@ -67,7 +68,8 @@ class Service:
 
     def snapshot(self) -> Snapshot:
         self.snapshots += 1
-        return Snapshot(list(self.devices.values()), list(self.threats.values()), {"devices": len(self.devices)})
+        threats = [one for one in list(self.threats.values()) if one.status is ThreatStatus.OPEN]
+        return Snapshot(list(self.devices.values()), threats, {"devices": len(self.devices)})
 
     def act(self, command: Command) -> str | None:
         self.commands.append(command)
@@ -76,7 +78,7 @@ class Service:
     def publish(self, *events: Event) -> None:
         for event in events:
             if isinstance(event, Device):
-                self.devices[event.mac] = event
+                self.devices[event.mac or address_text(event.ips[0])] = event
             elif isinstance(event, Threat):
                 self.threats[event.id] = event
         self.broadcaster.publish(events)

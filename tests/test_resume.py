@@ -1,0 +1,202 @@
+"""A client that is cut off at any byte, however often, ends with the state of one that never was."""
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import pytest
+from follower import Follower
+from waiting import eventually
+from websocket_kit import TEXT, RawClient, Service, device, flow, frame, numbers, serving, threat
+
+from netwatchd.addresses import address_text
+from netwatchd.broadcast.messages import device_json, flow_json, threat_json
+from netwatchd.events import Device, Event, Flow, Threat, ThreatStatus
+
+TOPICS = ["", "", "devices", "threats,devices", "flows", "flows,threats,stats"]
+STATUSES = [ThreatStatus.OPEN, ThreatStatus.OPEN, ThreatStatus.ACKNOWLEDGED, ThreatStatus.DISMISSED]
+
+
+class Life:
+    """What goes on in a network, one thing after another, and how it stands."""
+
+    def __init__(self, service: Service, rng: Random, before: "Life | None" = None) -> None:
+        self._service = service
+        self.rng = rng
+        self.moment = before.moment if before else 0
+        self.ended = False
+        self.last = {"devices": 0, "threats": 0, "flows": 0}  # the number of the last message of each topic
+        self.flows: dict[int, tuple[int, dict[str, Any]]] = {}  # with the number of the message that told it
+        if before:
+            service.devices, service.threats = before._service.devices, before._service.threats
+
+    def go_on(self, events: int) -> None:
+        """Lets so much happen."""
+        batch = [self._event() for _ in range(events)]
+        seq = self._service.last
+        for event in batch:
+            seq += 1
+            kind = {Device: "devices", Threat: "threats", Flow: "flows"}[type(event)]
+            self.last[kind] = seq
+            if isinstance(event, Flow):
+                self.flows[event.id] = seq, as_json(flow_json(event))
+        self._service.publish(*batch)
+        if self.rng.random() < 0.05:
+            self._service.broadcaster.publish_stats({"moment": self.moment})
+
+    def _event(self) -> Event:
+        self.moment += 1
+        chance = self.rng.random()
+        if chance < 0.3:
+            return self._device()
+        if chance < 0.6:
+            text = "x" * self.rng.choice([10, 100, 8000])
+            known = threat(self.rng.randrange(30), moment=self.moment, text=text)
+            return dataclasses.replace(known, status=self.rng.choice(STATUSES))
+        # So many that each is told of but a few times: what is lost of one is not made good by the next.
+        return flow(self.rng.randrange(10_000))._replace(bytes_in=self.moment)
+
+    def _device(self) -> Device:
+        """One of twenty; five are known by their address alone at first, until their MAC is seen."""
+        number = self.rng.randrange(20)
+        seen = device(number, self.moment)
+        address = address_text(seen.ips[0])
+        if number >= 15 and seen.mac not in self._service.devices and self.rng.random() < 0.8:
+            return dataclasses.replace(seen, mac=None)
+        self._service.devices.pop(address, None)
+        return seen
+
+    def end(self) -> None:
+        """One last thing of each kind."""
+        events: dict[str, Event] = {
+            "devices": device(1, self.moment), "threats": threat(1), "flows": flow(1)._replace(bytes_in=self.moment),
+        }  # fmt: skip
+        for kind, event in events.items():
+            self._service.publish(event)
+            self.last[kind] = self._service.last
+            if isinstance(event, Flow):
+                self.flows[event.id] = self._service.last, as_json(flow_json(event))
+        self.ended = True
+
+    def is_known_to(self, follower: Follower) -> bool:
+        """Whether a follower has come to the end."""
+        last = max(seq for kind, seq in self.last.items() if follower.hears(kind))
+        here = follower.epoch == self._service.broadcaster.epoch
+        return self.ended and here and follower.seq is not None and follower.seq >= last
+
+    def check(self, follower: Follower) -> None:
+        """Fails where a follower's state is another one."""
+        if follower.hears("devices"):
+            known = self._service.devices
+            assert follower.devices == {key: as_json(device_json(one)) for key, one in known.items()}
+        if follower.hears("threats"):
+            is_open = [one for one in self._service.threats.values() if one.status is ThreatStatus.OPEN]
+            assert follower.threats == {one.id: as_json(threat_json(one)) for one in is_open}
+        if follower.hears("flows"):
+            told = {key: flow for key, (seq, flow) in self.flows.items() if seq not in follower.missed}
+            assert {key: flow for key, flow in follower.flows.items() if key in told} == told
+
+
+def as_json(event: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(event))
+
+
+@contextmanager
+def going_on(life: Life) -> Iterator[None]:
+    """Meanwhile things happen, a few a millisecond."""
+    enough = threading.Event()
+
+    def live() -> None:
+        while not enough.wait(0.002):
+            life.go_on(life.rng.choice([1, 1, 2, 5, 20]))
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+def cut_off(service: Service, follower: Follower, rng: Random) -> None:
+    """One connection, which ends at any byte."""
+    chance = rng.random()
+    if chance < 0.1:
+        follower.follow(service.port, -rng.randrange(1, 250))
+    elif chance < 0.2:
+        seq = service.last + rng.choice([100, 200, 300])  # more than its queue holds, and a short ring
+        follower.follow(service.port, rng.randrange(1_000_000), lambda: eventually(lambda: service.last >= seq))
+    else:
+        follower.follow(service.port, rng.randrange(rng.choice([300, 3000, 30_000])))
+
+
+def suffer(seed: int, runs: int, cuts: int) -> int:
+    """Followers of every kind are cut off so often in each of so many runs; returns how many gaps they were told."""
+    rng = Random(seed)
+    followers = [Follower(Random(rng.random()), topics) for topics in TOPICS]
+    life = None
+    for _ in range(runs):
+        with serving(queue_size=16, resume_size=rng.choice([64, 2048])) as service:
+            life = Life(service, Random(rng.random()), life)
+            follow_all(service, life, followers, [Random(rng.random()) for _ in followers], cuts)
+    return sum(one.gaps for one in followers)
+
+
+def follow_all(service: Service, life: Life, followers: list[Follower], chances: list[Random], cuts: int) -> None:
+    """One run: all followers are cut off again and again while things happen, and then must know how they stand."""
+    uncut = Follower(Random(0))
+
+    def endure(follower: Follower, rng: Random) -> None:
+        for _ in range(cuts):
+            cut_off(service, follower, rng)
+
+    with ThreadPoolExecutor(len(followers) + 1) as pool:
+        steady = pool.submit(uncut.catch_up, service.port, lambda: life.is_known_to(uncut))
+        service.listening(1)
+        with going_on(life):
+            for done in [pool.submit(endure, *pair) for pair in zip(followers, chances, strict=True)]:
+                done.result()
+        life.end()
+        steady.result()
+    life.check(uncut)
+    assert not uncut.missed
+    for one in followers:
+        one.catch_up(service.port, lambda one=one: life.is_known_to(one))
+        life.check(one)
+
+
+def test_a_client_cut_off_at_any_byte_ends_with_the_state_of_one_that_never_was() -> None:
+    assert suffer(seed=1, runs=2, cuts=20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_a_client_cut_off_thousands_of_times_ends_with_the_state_of_one_that_never_was(seed: int) -> None:
+    assert suffer(seed, runs=3, cuts=100)
+
+
+def test_from_every_position_all_that_follows_is_told_or_said_to_be_missing() -> None:
+    with serving(resume_size=32) as service:
+        life = Life(service, Random(0))
+        while service.last < 100:
+            life.go_on(life.rng.randrange(1, 6))
+        last = service.last
+        for since in range(last + 1):
+            with RawClient(service.port, f"/ws?epoch={service.broadcaster.epoch}&since={since}") as client:
+                client.open(more=frame(TEXT, b'{"op": "ping"}'))
+                assert client.message()["type"] == "hello"
+                told = [client.message()]
+                while told[-1]["type"] != "pong":
+                    told.append(client.message())
+            if told[0]["type"] == "gap":
+                assert since < last - 32
+                assert told[0]["missed"] == [since + 1, last]
+                assert [(one["type"], one.get("seq")) for one in told[1:]] == [("snapshot", last), ("pong", None)]
+            else:
+                assert numbers(told[:-1]) == list(range(since + 1, last + 1))
