@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import delay, memory, rate, wear
+from bench import delay, memory, rate, stalled, wear
 
 PARTS: dict[str, Callable[[], None]] = {
     "startup": memory.startup,
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "rate": rate.stored,
     "live": rate.broadcast,
     "delay": delay.delays,
+    "stalled": stalled.stalled,
     "memory": memory.with_load,
     "wear": wear.wear,
 }

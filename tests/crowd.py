@@ -39,6 +39,11 @@ class Member:
         self.ended = False
 
     @property
+    def port(self) -> int:
+        """Its own, by which others know it."""
+        return int(self.socket.getsockname()[1])
+
+    @property
     def asking(self) -> bool:
         """Whether its request has not been sent yet."""
         return bool(self._request)
@@ -125,9 +130,14 @@ class Crowd:
         self._selector = selectors.DefaultSelector()
         self.members: list[Member] = []
         for _ in range(count):
-            member = Member((host, port), query, receive_buffer)
-            self.members.append(member)
-            self._selector.register(member.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, member)
+            self.add(port, host, query, receive_buffer)
+
+    def add(self, port: int, host: str = "127.0.0.1", query: str = "", receive_buffer: int = 0) -> Member:
+        """One client more, which begins to connect."""
+        member = Member((host, port), query, receive_buffer)
+        self.members.append(member)
+        self._selector.register(member.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, member)
+        return member
 
     def __enter__(self) -> "Crowd":
         return self
@@ -147,9 +157,13 @@ class Crowd:
         deadline = time.monotonic() + PATIENCE
         while not (value := condition()):
             assert time.monotonic() < deadline, f"still not after {PATIENCE} s: {what}"
-            for key, events in self._selector.select(0.05):
-                self._serve(key.data, events)
+            self.read(0.05)
         return value
+
+    def read(self, wait: float = 0.0) -> None:
+        """Reads what has come, or comes within some seconds."""
+        for key, events in self._selector.select(wait):
+            self._serve(key.data, events)
 
     def _serve(self, member: Member, events: int) -> None:
         if events & selectors.EVENT_WRITE:

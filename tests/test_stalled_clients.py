@@ -14,9 +14,9 @@ SMALL = 2048  # bytes of receive buffer
 LATE = 20.0  # seconds that a busy machine may need longer
 QUICK = """
 [websocket]
-send_timeout = 600 ms
+send_timeout = 400 ms
 retry_delay = 100 ms
-retry_timeout = 300 ms
+retry_timeout = 200 ms
 """
 
 
@@ -42,12 +42,14 @@ def stall(running: Daemon, stalled: int, schedule: float) -> float:
     return grown
 
 
-@pytest.mark.parametrize("stalled", [1, 10, 100])
+@pytest.mark.parametrize(
+    "stalled", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow), 100]
+)
 def test_of_200_clients_those_that_stall_are_dropped_on_schedule_and_the_others_miss_nothing(
     daemon: Callable[..., Daemon], stalled: int
 ) -> None:
     with daemon(QUICK) as running:
-        assert stall(running, stalled, schedule=1.0) < 32
+        assert stall(running, stalled, schedule=0.7) < 32
 
 
 @pytest.mark.slow

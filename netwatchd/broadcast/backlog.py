@@ -34,6 +34,7 @@ class Backlog:
         self._settings = settings
         self._drop = drop
         self._waits: dict[int, _Wait] = {}  # by file descriptor
+        self._ready: list[int] = []  # what the last sleep ended with
         self._next = float("inf")  # no deadline passes before
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -47,12 +48,17 @@ class Backlog:
         os.eventfd_write(self._bell, 1)
 
     def sleep(self, longest: float) -> None:
-        """Sleeps until someone wakes it, a socket can be written, or a deadline passes; then sends what goes."""
+        """Sleeps until someone wakes it, a socket can be written, or a deadline passes: `send_on` does what follows."""
         timeout = max(0.0, min(longest, self._next - time.monotonic()))
-        for fd, _ in self._epoll.poll(timeout):
-            if fd == self._bell:
-                os.eventfd_read(fd)
-            elif wait := self._waits.get(fd):
+        self._ready = [fd for fd, _ in self._epoll.poll(timeout)]
+        if self._bell in self._ready:
+            os.eventfd_read(self._bell)
+
+    def send_on(self) -> None:
+        """Sends what goes to those whose sockets can be written, and gives up those whose time is over."""
+        ready, self._ready = self._ready, []
+        for fd in ready:
+            if wait := self._waits.get(fd):
                 self._go_on(wait, wait.client.outbox.flush())
         if time.monotonic() >= self._next:
             self._expire()

@@ -18,7 +18,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from netwatchd.broadcast import messages
@@ -148,10 +148,13 @@ class Broadcaster:
 
     def _serve(self) -> None:
         pieces, clients, late = self._take()
+        # Who keeps up comes first, so that those who do not cost the others nothing.
+        behind = {client for client in clients if client.outbox.waiting} if len(self._backlog) or late else ()
+        self._deliver(pieces, [client for client in clients if client not in behind])
         for client in late:
             self._backlog.add(client, client.outbox.flush())
-        if pieces:
-            self._deliver(pieces, clients)
+        self._backlog.send_on()
+        self._deliver(pieces, behind)
         now = time.monotonic()
         if clients and now >= self._next_look:
             self._next_look = now + self._settings.ping_interval / 8
@@ -173,7 +176,9 @@ class Broadcaster:
             late, self._late = self._late, []
             return pieces, self._clients, late
 
-    def _deliver(self, pieces: list[Batch | Lost], clients: tuple[Client, ...]) -> None:
+    def _deliver(self, pieces: list[Batch | Lost], clients: Collection[Client]) -> None:
+        if not pieces:
+            return
         runs: dict[int, Run] = {}
         sent = lost = 0
         for client in clients:

@@ -141,7 +141,10 @@ class Outbox:
     def _queue_run(self, run: Run, taken: int) -> None:
         """Queues what fits of a run of which the socket took `taken` bytes; the rest becomes a gap."""
         assert self._lock.locked(), "the queue is changed with the lock held"
-        for seq, frame in zip(run.seqs, run.frames, strict=True):
+        if self._gap:  # nothing may be told before it
+            self._lose(run, 0)
+            return
+        for at, frame in enumerate(run.frames):
             if taken >= len(frame):
                 taken -= len(frame)
             elif taken:
@@ -150,12 +153,15 @@ class Outbox:
             elif self._fits(frame):
                 self._append(frame)
             else:
-                self.lost += 1
-                self._gap = (self._gap[0] if self._gap else seq, run.last)
+                self._lose(run, at)
+                return
+
+    def _lose(self, run: Run, at: int) -> None:
+        """Adds a run, from one of its frames on, to the gap."""
+        self.lost += len(run.frames) - at
+        self._gap = (self._gap[0] if self._gap else run.seqs[at], run.last)
 
     def _fits(self, frame: bytes) -> bool:
-        if self._gap:
-            return False
         return not self._queue or (len(self._queue) < self._most and self._size + len(frame) <= MOST_BYTES)
 
     def _discard(self) -> None:
