@@ -177,7 +177,7 @@ class Broadcaster:
             return pieces, self._clients, late
 
     def _deliver(self, pieces: list[Batch | Lost], clients: Collection[Client]) -> None:
-        if not pieces:
+        if not (pieces and clients):
             return
         runs: dict[int, Run] = {}
         sent = lost = 0
