@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 
 import pytest
 from running import Daemon, flow_line
@@ -14,6 +13,13 @@ from waiting import eventually
 
 MB = 10**6
 PIECE = b"".join(json.dumps(flow_line(number)).encode() + b"\n" for number in range(2000))
+
+
+def large_threat(number: int) -> bytes:
+    """A threat that takes 60 kB in the database."""
+    evidence = {"text": "x" * 60_000}
+    threat = {"type": "threat", "kind": "large", "description": "one", "target": str(number), "evidence": evidence}
+    return json.dumps(threat).encode() + b"\n"
 
 
 def soak(**options: object) -> None:
@@ -42,29 +48,29 @@ def test_a_program_that_stays_in_a_reading_transaction_is_named_and_the_wal_is_c
 ) -> None:
     with daemon("[storage]\ncommit_interval = 200 ms\n") as running:
         running.emit(flow_line(1))
-        path = running.state / f"flows-{datetime.now(UTC):%Y%m%d}.db"
         eventually(lambda: len(running.flows()) == 1)
+        path = running.state / "core.db"
+        count = 0
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as reader, running.connect() as writer:
             reader.execute("BEGIN")
-            assert reader.execute("SELECT count(*) FROM flows").fetchone() == (1,)
-            pieces = 0
+            assert reader.execute("SELECT count(*) FROM threats").fetchone() == (0,)
             while running.status()["database"]["wal"] < 20 * MB:
-                writer.sendall(PIECE)
-                pieces += 1
+                writer.sendall(b"".join(map(large_threat, range(count, count + 20))))
+                count += 20
             eventually(lambda: "stays in a transaction that reads it" in running.log)
-            assert reader.execute("SELECT count(*) FROM flows").fetchone() == (1,), "it reads what it read before"
-        running.emit(flow_line(2))
+            assert reader.execute("SELECT count(*) FROM threats").fetchone() == (0,), "it reads what it read before"
+        running.emit(json.loads(large_threat(count)))
         eventually(lambda: f"{path}-wal was cut: it had grown to" in running.log)
         assert running.status()["database"]["wal"] < 5 * MB
         assert running.stop() == 0
-        assert len(running.flows()) == pieces * 2000 + 2
+        assert running.core("SELECT count(*) FROM threats") == [(count + 1,)]
 
 
 def test_memory_after_a_burst_is_what_a_bounded_queue_needs(daemon: Callable[..., Daemon]) -> None:
-    with daemon() as running:
+    with daemon("[storage]\ncommit_interval = 500 ms\n") as running:
         before = look(running).rss
         with running.connect() as writer:
-            for _ in range(60):
+            for _ in range(50):
                 writer.sendall(PIECE)
-        eventually(lambda: running.status()["stored"].get("flows", 0) > 110_000)
+        eventually(lambda: running.status()["stored"].get("flows", 0) == 100_000)
         assert look(running).rss - before < 22, "megabytes; a queue of 50,000 flows left 30 behind"

@@ -1,7 +1,7 @@
 """What waits for the next commit."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 from netwatchd.events import Device, Flow, Threat, time_of_id
 from netwatchd.storage import schema
 
-Statement = tuple[str, list[tuple[Any, ...]]]  # SQL and the rows it is executed with
+Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
 ThreatKey = tuple[str, str | None, str | None]
 _ID = itemgetter(0)
+_WORDS = itemgetter(12, 13)  # state and source of a flow
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Batch:
     def core_statements(self) -> list[Statement]:
         """What it writes into core.db."""
         rollups = [(*key, *counts) for key, counts in self.rollups.items()]
-        statements = [
+        statements: list[tuple[str, list[tuple[Any, ...]]]] = [
             (schema.DELETE_DEVICE, [(key,) for key, device in self.devices.items() if device is None]),
             (schema.UPSERT_DEVICE, [schema.device_row(device) for device in self.devices.values() if device]),
             (schema.UPSERT_THREAT, [schema.threat_row(threat) for threat in self.threats.values()]),
@@ -79,19 +80,20 @@ class Batch:
         return [(sql, rows) for sql, rows in statements if rows]
 
 
-def flow_statements(name: str, flows: Iterable[Flow], names: Mapping[str, int]) -> list[Statement]:
+def flow_statements(name: str, flows: Sequence[Flow], names: Mapping[str, int]) -> list[Statement]:
     """What writes flows into the day attached as `name`; `names` are the numbers of the words it knows."""
-    numbers = dict(names)
+    new = {word for words in set(map(_WORDS, flows)) for word in words} - names.keys()
+    words = list(enumerate(new, max(names.values(), default=0) + 1))
+    numbers = {**names, **{word: number for number, word in words}}
+    statements: list[Statement] = [(schema.PUT_NAME.format(schema=name), words)] if words else []
+    return [*statements, (schema.PUT_FLOW.format(schema=name), _flow_rows(flows, numbers))]
+
+
+def _flow_rows(flows: Sequence[Flow], numbers: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
+    """One row at a time: after a full disk there are 50,000, and memory for them all would stay taken."""
     packed: dict[str | None, int | str | None] = {}
-    rows = []
     for flow in flows:
         state, source, device = flow[12:]
-        for word in (state, source):
-            if word not in numbers:
-                numbers[word] = max(numbers.values(), default=0) + 1
         if device not in packed:
             packed[device] = schema.packed_device(device)
-        rows.append((*flow[:12], numbers[state], numbers[source], packed[device]))
-    words = [(number, word) for word, number in numbers.items() if word not in names]
-    statements = [(schema.PUT_NAME.format(schema=name), words)] if words else []
-    return [*statements, (schema.PUT_FLOW.format(schema=name), rows)]
+        yield (*flow[:12], numbers[state], numbers[source], packed[device])

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def _free_memory() -> float:
 
 def main() -> int:
     """Soaks, and prints what came of it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what we started and mounted goes with us
     wanted = options()
     if not wanted.disk:
         print("without a full disk: that needs root, and memory for a disk of its own")

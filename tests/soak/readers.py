@@ -30,6 +30,11 @@ class Readers:
     away: bool = False  # the daemon is being killed and started: `status` may say that nobody answers
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        # A copy, which stays as it is when the daemon's own is changed under its feet.
+        self.config = self.daemon.config.with_name("reader.ini")
+        self.config.write_text(self.daemon.config.read_text())
+
     def run_commands(self) -> None:
         """Runs one verb after the other until told to stop."""
         while not self.stopping.wait(PAUSE):
@@ -38,7 +43,7 @@ class Readers:
     def run_command(self, *verb: str) -> None:
         """Runs a verb once."""
         away, begun = self.away, time.monotonic()
-        answer = self.daemon.cli(*verb, "--json")
+        answer = self.daemon.cli(*verb, "--json", "--config", str(self.config))
         self.slowest = max(self.slowest, time.monotonic() - begun)
         self.commands += 1
         if verb[0] == "status" and (away or self.away):

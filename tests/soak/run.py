@@ -96,7 +96,7 @@ class Soak:
         self.sampler = Sampler(daemon)
         works = [self.sampler.run, self.readers.run_commands, self.readers.query]
         works += [self.faults.run] if options.faults else []
-        threads = [threading.Thread(target=self._guarded, args=(work,)) for work in works]
+        threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
         each = [str(rate / options.producers) for rate in (options.rate, options.later_rate)]
         events = str(daemon.run / "events.sock")
         self.begun = time.monotonic()
