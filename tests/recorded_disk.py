@@ -41,13 +41,14 @@ def recorder(directory: Path) -> Path:
 
 def recording(directory: Path, root: Path) -> dict[str, str]:
     """The environment in which a process records what it does below `root` into `directory`, and has a clock there."""
+    return with_clock(directory) | {"RECORD": str(directory / "record"), "RECORDED_ROOT": str(root)}
+
+
+def with_clock(directory: Path) -> dict[str, str]:
+    """The environment in which the wall clock of a process is what `shift_clock` makes of it."""
     clock = directory / "clock"
-    if not clock.exists():
-        clock.write_bytes(bytes(8))
-    return {
-        "LD_PRELOAD": str(recorder(directory)), "RECORD": str(directory / "record"), "RECORDED_ROOT": str(root),
-        "SHIFTED_CLOCK": str(clock),
-    }  # fmt: skip
+    clock.write_bytes(bytes(8))
+    return {"LD_PRELOAD": str(recorder(directory)), "SHIFTED_CLOCK": str(clock)}
 
 
 def shift_clock(directory: Path, seconds: float) -> None:

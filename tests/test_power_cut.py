@@ -1,88 +1,21 @@
 """A power cut at any moment, with any part of what was not synced on the disk: nothing that was committed is lost."""
 
-import json
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from recorded_disk import Call, cuts, moments_between_syncs, needs_compiler, read_record, recording, shift_clock
-from running import MAC, Daemon, flow_line, locked, rows
+from running import MAC, Daemon, flow_line, locked
 from waiting import eventually
+from witness import Held, Witness, check, introduce, numbers_in
 
 pytestmark = needs_compiler
 PACE = 0.1  # seconds between two batches
 CONFIG = "[storage]\ncommit_interval = 3 s\nbusy_timeout = 50 ms\n"
-DEVICE = {"type": "device", "mac": MAC, "ip": "192.168.1.5", "hostname": "laptop"}
 DAY = 86400
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a state directory holds, as another program sees it: flows are numbered in the order of their arrival."""
-
-    flows: int = 0
-    devices: int = 0
-    sightings: int = 0  # of all threats together
-
-    def __le__(self, other: "Held") -> bool:
-        return self.flows <= other.flows and self.devices <= other.devices and self.sightings <= other.sightings
-
-
-def numbers_in(state: Path) -> list[int]:
-    """The numbers of the flows in all files of a directory."""
-    query = "SELECT src_port + (dst_port - 1) * 60000 FROM flows"
-    return [number for path in sorted(state.glob("flows-*.db")) for (number,) in rows(path, query)]
-
-
-def numbers_in_spool(state: Path) -> list[int]:
-    """The numbers of the flows that wait in the spool."""
-    spool = state / "spool.jsonl"
-    lines = [json.loads(line) for line in spool.read_text().splitlines() if line] if spool.exists() else []
-    flows = [line["flow"] for line in lines if "flow" in line]
-    return [flow[4] + (flow[6] - 1) * 60000 for flow in flows]
-
-
-class Witness:
-    """A reader that knows nothing of netwatchd, and what it saw at which steady time (ns)."""
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        self.saw: list[tuple[int, Held]] = [(0, Held())]
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._look_on)
-
-    def __enter__(self) -> "Witness":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def look(self) -> Held:
-        """What is there now."""
-        core = self._state / "core.db"
-        held = Held(
-            sum(_flows_after(path, 0) for path in self._state.glob("flows-*.db")),
-            *(rows(core, "SELECT count(*) FROM devices") or [(0,)])[0],
-            *(rows(core, "SELECT total(count) FROM threats") or [(0,)])[0],
-        )
-        self.saw.append((time.monotonic_ns(), held))
-        return held
-
-    def had_seen(self, moment: int) -> Held:
-        """What was committed at a steady time, for all that it could tell."""
-        return next(held for time, held in reversed(self.saw) if time < moment)
-
-    def _look_on(self) -> None:
-        while not self._ending.wait(0.02):
-            self.look()
 
 
 class Life:
@@ -106,7 +39,8 @@ class Life:
             batch = self._batches = self._batches + 1
             device = {"type": "device", "mac": f"a4:83:e7:01:{batch >> 8:02x}:{batch & 255:02x}", "ip": "10.0.0.1"}
             threat = {"type": "threat", "kind": "port_scan", "description": "it scanned"}
-            self._emit(size, DEVICE, device, threat, threat | {"target": str(batch)})
+            introduce(self.daemon)
+            self._emit(size, device, threat, threat | {"target": str(batch)})
             threading.Event().wait(PACE)
 
     def _emit(self, size: int, *others: dict[str, str]) -> None:
@@ -140,53 +74,6 @@ class Life:
         shift_clock(self._record, seconds)
 
 
-def check(state: Path, committed: Held, spooled: int) -> list[int]:
-    """That plain SQLite finds the files of a directory sound, and in them, or in the spool, all that was committed.
-
-    Returns the numbers of the flows that are there.
-    """
-    for path in state.glob("*.db"):
-        with closing(sqlite3.connect(path)) as db:
-            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)], path
-    numbers, waiting = numbers_in(state), numbers_in_spool(state)
-    assert len(set(numbers)) == len(numbers), "a flow is there twice"
-    everything = sorted({*numbers, *waiting})
-    assert everything == list(range(len(everything))), "what is missing is the newest, without holes"
-    assert len(everything) >= spooled, "a complete spool is there until it is read back"
-    core = state / "core.db"
-    held = Held(
-        len(numbers),
-        *(rows(core, "SELECT count(*) FROM devices") or [(0,)])[0],
-        *(rows(core, "SELECT total(count) FROM threats") or [(0,)])[0],
-    )
-    assert committed <= held, "what was committed is there"
-    if waiting:
-        assert committed.flows <= waiting[-1] + 1, "a spool is gone before anything is committed after it"
-    else:
-        check_totals(state, len(numbers))
-    return everything
-
-
-def check_totals(state: Path, flows: int) -> None:
-    """That what is stored of totals and roll-ups, and the flows after what they hold, make up all flows."""
-    core = state / "core.db"
-    meta = dict(rows(core, "SELECT key, value FROM meta"))
-    later = {key: sum(_flows_after(path, int(meta.get(key, 0))) for path in state.glob("flows-*.db")) for key in MARKS}
-    stored = rows(core, f"SELECT bytes_in / 1000 FROM devices WHERE mac = '{MAC}'")
-    if stored:
-        assert stored[0][0] + later["settled"] == flows, "the totals of the devices"
-    if "rolled" in meta:
-        assert rows(core, "SELECT sum(flows) FROM rollups")[0][0] + later["rolled"] == flows, "the roll-ups"
-
-
-MARKS = ("settled", "rolled")
-
-
-def _flows_after(path: Path, event_id: int) -> int:
-    counted: list[tuple[int]] = rows(path, f"SELECT count(*) FROM flows WHERE id > {event_id}")
-    return counted[0][0] if counted else 0
-
-
 def start_on(state: Path, stored: list[int], committed: Held) -> None:
     """That the daemon comes up on a directory, tells the truth of all that is in it, and goes on."""
     with Daemon(state.parent, CONFIG) as running:
@@ -194,8 +81,9 @@ def start_on(state: Path, stored: list[int], committed: Held) -> None:
         assert not list(running.state.glob("spool*"))
         assert sorted(numbers_in(running.state)) == stored, "each flow is there once, what was spooled as well"
         last = max((row[0] for row in running.flows()), default=0)
+        introduce(running)
         new = {"type": "device", "mac": "a4:83:e7:02:00:01", "ip": "10.0.0.2"}  # is committed soon, and all with it
-        running.emit(DEVICE, *(flow_line(len(stored) + n) for n in range(10)), new)
+        running.emit(*(flow_line(len(stored) + n) for n in range(10)), new)
         eventually(lambda: len(running.flows()) == len(stored) + 10)
         assert sorted(row[0] for row in running.flows())[-10] > last, "ids go on rising"
         assert running.stop() == 0

@@ -6,6 +6,7 @@ written. Its theory: a connection to a deleted or replaced file answers every qu
 microseconds and notices what SQLite does not. Who calls holds `lock`; nobody sleeps with it held.
 """
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -127,6 +128,23 @@ class Connection:
     def files(self) -> dict[str, Path]:
         """The files that it is connected to, by the names of their schemas."""
         return {"main": self.core, **self._days}
+
+    def finish_days(self) -> None:
+        """Moves what a crash left in the -wal of days into their files.
+
+        Perhaps nobody writes to such a day any more, and who may only read cannot read a file with a -wal.
+        """
+        with self.lock:
+            for wal in self.directory.glob("flows-*.db-wal"):
+                try:
+                    if not (path := wal.with_name(wal.name.removesuffix("-wal"))).exists():
+                        wal.unlink()  # its day was just being removed
+                        continue
+                    with contextlib.closing(sqlite3.connect(path, timeout=self._busy_timeout)) as db:
+                        db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+                except ERRORS as error:
+                    # It is as good as it was: the next writing to this day will meet the same and act on it.
+                    log.warning("finishing %s failed: %s", wal, error)
 
     def day_files(self) -> list[Path]:
         """The files of all days, the oldest first."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netwatchd.config import Storage as Settings
 from netwatchd.storage.connection import Connection
+from netwatchd.storage.durable import sync_directory
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,11 @@ def _end_of_day(path: Path) -> int:
 def _remove(connection: Connection, path: Path) -> None:
     with connection.lock:
         connection.detach_day(path)
-        for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            file.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        # A power cut must not leave the day without the -wal that some reader kept from being moved into it.
+        sync_directory(path.parent)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 class Clock:

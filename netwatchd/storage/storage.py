@@ -152,6 +152,7 @@ class Storage:
         """
         try:
             self.connection.execute_with_retry(lambda db: None, pauses=(0.0,))
+            self.connection.finish_days()
             for bucket, traffic, last_id in queries.unwritten_rollups(self.directory):
                 self.add_traffic(bucket, traffic, last_id)
         except Unavailable as error:
