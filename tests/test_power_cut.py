@@ -1,6 +1,9 @@
 """A power cut at any moment, with any part of what was not synced on the disk: nothing that was committed is lost."""
 
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -8,14 +11,17 @@ from pathlib import Path
 
 import pytest
 from recorded_disk import Call, cuts, moments_between_syncs, needs_compiler, read_record, recording, shift_clock
-from running import MAC, Daemon, flow_line, locked
+from running import MAC, Daemon, flow_line, locked, rows
 from waiting import eventually
 from witness import Held, Witness, check, introduce, numbers_in
 
 pytestmark = needs_compiler
+INTERVAL = 3
+SLOWNESS = 10.0  # seconds by which a machine that has a lot else to do may be late
 PACE = 0.1  # seconds between two batches
-CONFIG = "[storage]\ncommit_interval = 3 s\nbusy_timeout = 50 ms\n"
+CONFIG = f"[storage]\ncommit_interval = {INTERVAL} s\nbusy_timeout = 50 ms\n"
 DAY = 86400
+FLOWS_A_DAY = 300
 
 
 class Life:
@@ -30,6 +36,7 @@ class Life:
         self._recording = recording(record, directory / "lib")
         self.daemon = Daemon(directory, CONFIG, **self._recording)
         self.sent = self._batches = 0
+        self.handed_in: list[tuple[int, int]] = []  # at which steady time (ns) so many flows were
         self.spooled_at: list[tuple[int, int]] = []  # (steady ns, flows) that were handed in when a spool was complete
         self.witness = Witness(self.daemon.state)
 
@@ -47,6 +54,7 @@ class Life:
         flows = [flow_line(n) for n in range(self.sent, self.sent + size)]
         assert self.daemon.emit(*others, *flows) == []
         self.sent += size
+        self.handed_in.append((time.monotonic_ns(), self.sent))
 
     def stop(self, size: int) -> None:
         """Stops it while flows wait for their commit, which is then one with the totals that hold them."""
@@ -103,6 +111,7 @@ def cut_the_power(life: Life, scratch: Callable[[int], Path], seed: int, how_man
     moments = moments_between_syncs(calls, chance, how_many)
     started = set(chance.sample(range(how_many), starts // 2))
     with_spool = starts - starts // 2  # so many, of those that have one
+    oldest_lost = 0.0
     for number, (moment, disk) in enumerate(cuts(calls, life.daemon.state, moments)):
         state = scratch(number) / "lib"
         disk.after_a_cut(seed * 1_000_000 + number, state)
@@ -111,11 +120,15 @@ def cut_the_power(life: Life, scratch: Callable[[int], Path], seed: int, how_man
         with_spool -= (state / "spool.jsonl").exists()
         try:
             stored = check(state, committed, spooled)
+            lost = [moment - at for at, flows in life.handed_in if flows > len(stored) and at < moment]
+            oldest_lost = max([oldest_lost, *(age / 1e9 for age in lost)])
+            assert oldest_lost < INTERVAL + SLOWNESS, "nothing older than the commit interval is lost"
             if number in started or (with_spool >= 0 and (state / "spool.jsonl").exists()):
                 start_on(state, stored, committed)
         except BaseException as error:
             error.add_note(f"cut {number} of seed {seed}, after {moments[number]} of {len(calls)} calls: {state}")
             raise
+    print(f"the oldest of the lost flows was {oldest_lost:.2f} s old; the commit interval is {INTERVAL} s")
 
 
 @pytest.fixture
@@ -142,6 +155,51 @@ def test_after_a_power_cut_at_any_moment_of_a_short_life_all_that_was_committed_
         life.feed(6, 50)
         life.stop(50)
     cut_the_power(life, scratch, seed=1, how_many=40, starts=1)
+
+
+# A store that keeps two days, while a reader keeps what is in the -wal of each from being moved into its file.
+KEEP_TWO_DAYS = f"""
+import sqlite3, sys, time
+from pathlib import Path
+from store_kit import DAY, NOON, flow, storing
+from waiting import eventually
+from netwatchd.storage.durable import make_directory
+
+state, readers = Path(sys.argv[1]), []
+make_directory(state)
+with storing(state, retention=86400) as store:
+    for day in range(6):
+        store.add_flows([flow(n, NOON + DAY * day) for n in range({FLOWS_A_DAY})])
+        eventually(lambda: store.counters["stored.flows"] == {FLOWS_A_DAY} * (day + 1))
+        readers.append(sqlite3.connect(store.connection.day_files()[-1]))
+        readers[-1].execute("SELECT count(*) FROM flows").fetchone()
+        print("stored", time.monotonic_ns(), store.connection.day_files()[-1].name, flush=True)
+        oldest = store.connection.day_files()[0].name
+        now = time.monotonic_ns()
+        if store.cleanup_old_data(NOON + DAY * day):
+            print("removed", now, oldest, flush=True)
+"""
+
+
+def test_after_a_power_cut_a_day_is_there_whole_until_it_is_removed_whole(
+    short: Path, scratch: Callable[[int], Path]
+) -> None:
+    record, state = short / "record", short / "lib"
+    record.mkdir()
+    environment = os.environ | recording(record, state) | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", KEEP_TWO_DAYS, str(state)]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    happened = [(what, int(moment), name) for what, moment, name in map(str.split, said.splitlines())]
+    assert [what for what, _, _ in happened].count("removed") >= 3
+    calls, chance = read_record(record), random.Random(1)
+    for number, (moment, disk) in enumerate(cuts(calls, state, moments_between_syncs(calls, chance, 100))):
+        found = scratch(number) / "lib"
+        disk.after_a_cut(number, found)
+        removed = {name for what, at, name in happened if what == "removed" and at < moment}
+        for name in {name for what, at, name in happened if what == "stored" and at < moment}:
+            if name not in removed or (found / name).exists():
+                assert rows(found / name, "PRAGMA integrity_check") == [("ok",)]
+                assert rows(found / name, "SELECT count(*) FROM flows") == [(FLOWS_A_DAY,)], name
 
 
 @pytest.mark.slow
