@@ -81,6 +81,14 @@ class Storage:
     busy_timeout: float = setting(
         positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."
     )
+    retry_delay: float = setting(
+        positive_duration,
+        "1 s",
+        "Pause after the first failed attempt; it doubles after the second and the third.",
+    )
+    check_interval: float = setting(
+        positive_duration, "1 h", "How often the files that are written are looked through for damage."
+    )
     spool: Path | None = setting(
         optional_path,
         "",

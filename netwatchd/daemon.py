@@ -38,10 +38,9 @@ from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
-from netwatchd.storage.connection import NewerSchema
 from netwatchd.storage.durable import make_directory
 from netwatchd.storage.storage import Storage
-from netwatchd.storage.verdicts import ERRORS
+from netwatchd.storage.verdicts import ERRORS, NotOurs
 from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -182,6 +181,7 @@ class Daemon:
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
             Job(600, self.storage.checkpoint),
+            Job(settings.storage.check_interval, self.storage.look_for_damage),
             Job(settings.storage.cleanup_interval, self._retain),
             Job(10, lambda: self.manager.status(self.report.summary())),
             Job(
@@ -195,7 +195,7 @@ class Daemon:
     def _start(self) -> None:
         try:
             self.storage.open()
-        except NewerSchema as error:
+        except NotOurs as error:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         self._build_sources(EventIds(self._newest_id))

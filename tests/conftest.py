@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from running import Daemon, nobody_can_run_it, scratch
+from shim import COMPILER
 
 needs_nobody = pytest.mark.skipif(not nobody_can_run_it(), reason="needs root, and a Python that all users may run")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler, to make calls of the system fail")
 
 
 @pytest.fixture

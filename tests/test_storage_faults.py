@@ -13,8 +13,8 @@ from running import MAC, OTHER_MAC, fill, locked, rows, small_disk
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
 from waiting import eventually
 
-from netwatchd.storage.connection import Connection, NewerSchema, Unavailable
-from netwatchd.storage.verdicts import Verdict, verdict
+from netwatchd.storage.connection import Connection
+from netwatchd.storage.verdicts import Unavailable, Verdict, verdict
 
 
 def messages(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
@@ -338,7 +338,7 @@ def test_a_file_of_a_newer_netwatchd_is_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "core.db")) as db:
         db.execute("PRAGMA user_version = 99")
     before = (tmp_path / "core.db").read_bytes()
-    with pytest.raises(NewerSchema, match="schema 99"):
+    with pytest.raises(Unavailable, match="schema 99"):
         connection(tmp_path, []).connect_with_retry()
     assert (tmp_path / "core.db").read_bytes() == before
 

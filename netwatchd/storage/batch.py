@@ -1,5 +1,6 @@
 """What waits for the next commit."""
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,3 +98,8 @@ def _flow_rows(flows: Sequence[Flow], numbers: Mapping[str, int]) -> Iterator[tu
         if device not in packed:
             packed[device] = schema.packed_device(device)
         yield (*flow[:12], numbers[state], numbers[source], packed[device])
+
+
+def execute_many(db: sqlite3.Connection, statement: Statement) -> None:
+    """Executes a statement with all its rows."""
+    db.executemany(*statement)

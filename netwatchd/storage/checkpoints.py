@@ -8,7 +8,8 @@ do, too. Against the second a long -wal is cut with a little waiting; against th
 import logging
 from pathlib import Path
 
-from netwatchd.storage.connection import MAX_WAL, Connection
+from netwatchd.storage.connection import Connection
+from netwatchd.storage.files import MAX_WAL
 from netwatchd.storage.retention import file_size
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,13 @@ class Checkpoints:
         """Moves what each -wal holds into its file, as far as no reader is in the way; raises one of ERRORS."""
         with self._connection.lock:
             db = self._connection.ensure_connection()
-            for schema, path in self._connection.files.items():
+            for schema, path in self._connection.schemas.items():
                 _, frames, moved = db.execute(f"PRAGMA {schema}.wal_checkpoint(PASSIVE)").fetchone()
                 wal = path.with_name(path.name + "-wal")
                 if moved == frames and file_size(wal) > LONG_WAL:
                     # Waits for readers as long as for locks (busy_timeout). Those that come meanwhile read the file
                     # alone, so that there is a last one.
-                    db.execute(f"PRAGMA {schema}.wal_checkpoint(TRUNCATE)").fetchone()
+                    self._connection.cut_wal(schema)
         for wal in {*wal_files(self._connection.directory), *self._said}:
             self._say(wal)
 

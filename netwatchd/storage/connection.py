@@ -10,34 +10,22 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from netwatchd.storage import schema
+from netwatchd.storage import files, schema
 from netwatchd.storage.durable import make_directory
-from netwatchd.storage.verdicts import ERRORS, Verdict, is_closed, verdict
+from netwatchd.storage.files import CONNECT_TIMEOUT, MAX_WAL
+from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, is_closed, is_read_only, verdict
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 5.0  # seconds that opening may wait for another process's lock
-PAUSES = (1.0, 2.0, 4.0)  # seconds after the first, second and third failed attempt
+RETRY_DELAY = 1.0  # seconds after the first failed attempt; doubled after the second and the third
+LOOK = 10.0  # seconds that a look for damage may take: a thread counts as stuck after 30
 MAX_ATTACHED = 4  # today, yesterday around midnight, and two more when the clock jumps; SQLite's limit is 10
-MAX_WAL = 4 * 2**20  # bytes; a longer -wal is checkpointed after the commit, and cut when it begins anew
-
-
-class Unavailable(Exception):
-    """The database could not be used after all attempts; `cause` is the last error, `verdict` what it means."""
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}")
-        self.verdict = verdict(cause)
-
-
-class NewerSchema(Exception):
-    """The file was written by a newer netwatchd and must not be touched by this one."""
 
 
 class Connection:
@@ -53,29 +41,27 @@ class Connection:
         busy_timeout: float,
         pause: Callable[[float], bool],
         on_new_file: Callable[[sqlite3.Connection], None] = lambda db: None,
+        retry_delay: float = RETRY_DELAY,
     ) -> None:
         self.lock = threading.Lock()
         self.directory = directory
         self.core = directory / "core.db"
+        self.pauses = (retry_delay, retry_delay * 2, retry_delay * 4)  # after each of three failed attempts
         self._busy_timeout = busy_timeout
         self._pause = pause
         self._on_new_file = on_new_file
         self._db: sqlite3.Connection | None = None
-        self._inodes: dict[Path, int | None] = {}
-        self._core_inode: int | None = None
+        self._watch = files.Watch()
+        self._core_identity: tuple[int, int] | None = None
         self._days: dict[str, Path] = {}  # attached schema -> file, in the order of use
+        self._doubtful: set[Path] = set()  # after an I/O error: what their -wal holds may not be on the disk
         self._touched: set[Path] = set()  # the days that this connection met, and so may have stumbled over
 
     def ensure_connection(self) -> sqlite3.Connection:
         """The connection, alive: opened where there is none, or where its files are not the same any more."""
         assert self.lock.locked()
-        if self._db is not None and (changed := self._changed_file()):
-            log.error(
-                "%s was deleted or replaced while in use; opening it anew", changed, extra={"event": "database_moved"}
-            )
-            before = dict(self._inodes)
-            self.close()
-            _remove_orphans(before)
+        if self._db is not None and (change := self._watch.change()):
+            self._let_go(change)
         if self._db is None:
             self._connect()
         assert self._db is not None
@@ -89,13 +75,13 @@ class Connection:
 
         self.execute_with_retry(connect)
 
-    def execute_with_retry(self, work: Callable[[sqlite3.Connection], T], pauses: tuple[float, ...] = PAUSES) -> T:
+    def execute_with_retry(self, work: Callable[[sqlite3.Connection], T], pauses: tuple[float, ...] | None = None) -> T:
         """What `work(db)` returns, tried again after the pauses while the error is one that may pass.
 
         SQL mistakes, constraint violations and invalid parameters are raised at once, as they are. Raises Unavailable
         when every attempt failed. `work` may run more than once and must leave the same result behind.
         """
-        for pause in pauses:
+        for pause in pauses or self.pauses:
             try:
                 with self.lock:
                     return work(self.ensure_connection())
@@ -112,7 +98,7 @@ class Connection:
             if len(self._days) >= MAX_ATTACHED:
                 oldest = next(iter(self._days))
                 db.execute(f"DETACH {oldest}")
-                self._forget(self._days.pop(oldest))
+                self._watch.forget(self._days.pop(oldest))
             self._attach(db, name, self.directory / f"flows-{day}.db")
         return name
 
@@ -122,12 +108,18 @@ class Connection:
         for name in [name for name, attached in self._days.items() if attached == path]:
             if self._db is not None:
                 self._db.execute(f"DETACH {name}")
-            self._forget(self._days.pop(name))
+            self._watch.forget(self._days.pop(name))
 
     @property
-    def files(self) -> dict[str, Path]:
+    def schemas(self) -> dict[str, Path]:
         """The files that it is connected to, by the names of their schemas."""
         return {"main": self.core, **self._days}
+
+    def cut_wal(self, name: str) -> None:
+        """Moves a -wal into its file and cuts it to nothing, waiting for readers as long as for locks."""
+        assert self._db is not None
+        self._db.execute(f"PRAGMA {name}.wal_checkpoint(TRUNCATE)").fetchone()
+        self._watch.add(self.schemas[name])  # what we cut ourselves is no damage
 
     def finish_days(self) -> None:
         """Moves what a crash left in the -wal of days into their files.
@@ -155,13 +147,67 @@ class Connection:
         assert self.lock.locked()
         db, self._db = self._db, None
         self._days.clear()
-        self._inodes.clear()
+        self._watch.clear()
         if db is not None:
             try:
                 db.close()
             except sqlite3.Error as error:
                 # Closing checkpoints; on a broken disk that fails, and the WAL stays for the next opening.
                 log.warning("closing the database failed: %s", error, extra={"repeat": "storage.close"})
+
+    def look_for_damage(self) -> bool:
+        """Looks through the files that are being written, as a reader does, and begins one anew that is corrupt.
+
+        Returns whether one was. A file that is too large for a look gets none.
+        """
+        with self.lock:
+            databases = self._watch.databases()
+        deadline = time.monotonic() + LOOK
+        suspects = [path for path in databases if files.is_corrupt(path, lambda: time.monotonic() > deadline)]
+        if not suspects:
+            return False
+        with self.lock:
+            self.close()
+            return files.replace_corrupt(suspects, self._tired)
+
+    def _let_go(self, change: files.Change) -> None:
+        """Closes the connection after a file of it was changed from outside; what is still good is saved."""
+        how = "cut short" if change.cut else "deleted or replaced"
+        log.error("%s was %s while in use; opening it anew", change.file, how, extra=_MOVED)
+        if change.file != change.database and not change.cut:
+            try:
+                self._save_wal(change.database)
+            except sqlite3.Error as error:
+                if verdict(error) is Verdict.RETRY:
+                    raise
+                log.error("what %s held could not be saved: %s", change.file, error)
+        orphans = self._watch.orphans()
+        self.close()
+        for orphan in orphans:
+            orphan.unlink(missing_ok=True)
+        if change.cut:
+            files.replace_corrupt([change.database], self._tired)
+
+    def _save_wal(self, database: Path) -> None:
+        """Moves into its file what only a -wal that was deleted still holds, which others may be reading.
+
+        Closing does it, too, but only where nobody else has the file open.
+        """
+        assert self._db is not None
+        _move_wal(self._db, next((name for name, path in self._days.items() if path == database), "main"))
+
+    def _make_sure(self, db: sqlite3.Connection, name: str, path: Path) -> None:
+        """Brings to the disk what an fsync that failed has left in the -wal.
+
+        The rows of the batch are in there, so that writing them again changes no page, and asks for no fsync.
+        """
+        if path in self._doubtful:
+            _move_wal(db, name)
+            self._doubtful.discard(path)
+
+    def _tired(self) -> bool:
+        """Whether to end a long look at a file: beats, as a pause does."""
+        return self._pause(0)
 
     def _judge(self, error: BaseException) -> Unavailable:
         """Rolls back and does what the error's verdict asks for; raises a caller's mistake."""
@@ -176,8 +222,12 @@ class Connection:
             if unavailable.verdict is Verdict.REPLACE:
                 suspects = [self.core, *sorted(self._touched)]
                 self.close()
-                _replace_corrupt_files(suspects)
+                if not files.replace_corrupt(suspects, self._tired):
+                    unavailable.verdict = Verdict.RECONNECT  # a first read error looks the same
             elif unavailable.verdict is Verdict.RECONNECT:
+                self._doubtful.update(self._watch.databases())
+                self.close()
+            elif is_read_only(error):
                 self.close()
             else:
                 self._roll_back()
@@ -200,14 +250,16 @@ class Connection:
         try:
             made = self._set_up(db, "main", schema.core_statements("main"))
             db.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
+            self._make_sure(db, "main", self.core)
             # Checkpoints are ours: an error inside an automatic one would be swallowed.
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute("PRAGMA cache_size = -512")  # kilobytes: appending needs the last pages only
-            self._remember(self.core)
-            if made or self._inodes[self.core] != self._core_inode:
-                self._core_inode = None
+            self._watch.add(self.core)
+            identity = self._watch.identity(self.core)
+            if made or identity != self._core_identity:
+                self._core_identity = None
                 self._on_new_file(db)
-                self._core_inode = self._inodes[self.core]
+                self._core_identity = identity
         except BaseException:
             self.close()
             raise
@@ -217,17 +269,17 @@ class Connection:
         try:
             db.execute(f"ATTACH ? AS {name}", (str(path),))
             self._set_up(db, name, schema.flows_statements(name))
+            self._make_sure(db, name, path)
         except BaseException:
             self.close()  # a day that is attached, but has no tables, must not be taken for one that is ready
             raise
         self._days[name] = path
-        self._remember(path)
+        self._watch.add(path)
 
     def _set_up(self, db: sqlite3.Connection, name: str, statements: list[str]) -> bool:
         """Brings a file to our schema and ways; whether its tables had to be made."""
         version = db.execute(f"PRAGMA {name}.user_version").fetchone()[0]
-        if version > schema.VERSION:
-            raise NewerSchema(f"it has schema {version}, this netwatchd knows {schema.VERSION}; update netwatchd")
+        _check_ours(db, name, version)
         db.execute(f"PRAGMA {name}.journal_mode = WAL")
         db.execute(f"PRAGMA {name}.synchronous = FULL")
         db.execute(f"PRAGMA {name}.secure_delete = OFF")  # Debian's default overwrites what is deleted: wear
@@ -241,82 +293,25 @@ class Connection:
         db.execute(f"SELECT 1 FROM {name}.sqlite_schema").fetchone()  # opens the -wal, whose inode is remembered
         return bool(version < schema.VERSION)
 
-    def _remember(self, path: Path) -> None:
-        for file in (path, _wal(path)):
-            self._inodes[file] = _inode(file)
 
-    def _forget(self, path: Path) -> None:
-        for file in (path, _wal(path)):
-            self._inodes.pop(file, None)
-
-    def _changed_file(self) -> Path | None:
-        """A file of ours that is gone or another one; a -wal that did not exist yet may come."""
-        for path, inode in self._inodes.items():
-            now = _inode(path)
-            if inode is None:
-                self._inodes[path] = now
-            elif now != inode:
-                return path
-        return None
+_MOVED = {"event": "database_moved"}
 
 
-def _replace_corrupt_files(suspects: list[Path]) -> None:
-    """Moves away each file that a fresh connection twice finds corrupt, with its -wal and -shm.
-
-    A first read error looks like corruption, and so does a locked file to careless eyes: hence the second look.
-    """
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for path in suspects:
-        if not (_is_corrupt(path) and _is_corrupt(path)):
-            continue
-        try:
-            for file in (path, _wal(path), _shm(path)):
-                if file.exists():
-                    file.rename(file.with_name(f"{file.name}.corrupt-{stamp}"))
-        except OSError as error:
-            log.critical("%s is corrupt and cannot be moved aside: %s", path, error, extra=_STUCK)
-        else:
-            log.critical(
-                "%s is corrupt; kept as %s.corrupt-%s, a new one is begun", path, path.name, stamp, extra=_CORRUPT
-            )
+def _check_ours(db: sqlite3.Connection, name: str, version: int) -> None:
+    """Raises NotOurs where a file is of a newer netwatchd, or of another program."""
+    path = next(row[2] for row in db.execute("PRAGMA database_list") if row[1] == name)
+    if version > schema.VERSION:
+        raise NotOurs(f"{path} has schema {version}, this netwatchd knows {schema.VERSION}; update netwatchd")
+    tables = {row[0] for row in db.execute(f"SELECT name FROM {name}.sqlite_schema WHERE type = 'table'")}
+    # Ours are made in one transaction together with their version.
+    if tables if version == 0 else not schema.fits(db, name):
+        raise NotOurs(f"{path} is another program's database; put it elsewhere, and netwatchd begins its own")
 
 
-_CORRUPT = {"event": "database_corrupt"}
-_STUCK = {"event": "database_corrupt", "repeat": "storage.corrupt"}
-
-
-def _remove_orphans(before: dict[Path, int | None]) -> None:
-    """Removes a -wal whose file is another one by now: SQLite would play it into that one, which ruins it."""
-    for path, inode in before.items():
-        wal = _wal(path)
-        if wal in before and _inode(path) != inode and _inode(wal) == before[wal]:
-            wal.unlink(missing_ok=True)
-            _shm(path).unlink(missing_ok=True)
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _shm(path: Path) -> Path:
-    return path.with_name(path.name + "-shm")
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
-
-
-def _is_corrupt(path: Path) -> bool:
-    """Whether a fresh connection finds the file to be no sound database; an error that may pass proves nothing."""
-    if not path.exists():
-        return False
-    db = sqlite3.connect(path, timeout=CONNECT_TIMEOUT)
-    try:
-        return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-    except sqlite3.Error as error:
-        return verdict(error) is Verdict.REPLACE
-    finally:
-        db.close()
+def _move_wal(db: sqlite3.Connection, name: str) -> None:
+    """Moves all that a -wal holds into its file; raises, as for a lock, where a reader keeps it from that."""
+    busy, pages, moved = db.execute(f"PRAGMA {name}.wal_checkpoint(FULL)").fetchone()
+    if busy or moved < pages:
+        error = sqlite3.OperationalError("a reader of the -wal keeps it from being moved into its file")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error

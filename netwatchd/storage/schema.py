@@ -8,6 +8,7 @@ that the table `names` explains. The view flows_readable shows all of it as text
 
 import dataclasses
 import json
+import sqlite3
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,19 @@ def flows_statements(schema: str) -> list[str]:
         device=_mac_sql("f.device"),
     )
     return _statements(text)
+
+
+def fits(db: sqlite3.Connection, schema: str) -> bool:
+    """Whether what we write can be written to the tables of the file attached as `schema`."""
+    core, day = (UPSERT_DEVICE, UPSERT_THREAT, PUT_ROLLUP, PUT_META), (PUT_FLOW, PUT_NAME)
+    try:
+        for statement in core if schema == "main" else day:
+            db.execute("EXPLAIN " + statement.format(schema=schema), (None,) * statement.count("?")).close()
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # an unknown table or column
+            raise
+        return False
+    return True
 
 
 def _statements(script: str) -> list[str]:

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,19 @@ def write(path: Path, batch: Batch) -> None:
         with contextlib.suppress(OSError):  # the first error says more
             new.unlink(missing_ok=True)
         raise
+
+
+def save(paths: Sequence[Path], batch: Batch) -> bool:
+    """Saves a batch in the first place that takes it, and says so; whether there is one, or nothing to save."""
+    for path in paths if len(batch) else ():
+        try:
+            write(path, batch)
+        except OSError as error:
+            log.error("saving pending events to %s failed: %s", path, error)
+        else:
+            log.warning("%d pending events were saved to %s for the next start", batch.events, path)
+            return True
+    return not len(batch)
 
 
 def read(path: Path) -> Batch | None:

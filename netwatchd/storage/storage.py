@@ -18,11 +18,11 @@ from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Threat
 from netwatchd.storage import queries, retention, spool
-from netwatchd.storage.batch import Batch, Statement, flow_statements
+from netwatchd.storage.batch import Batch, Statement, execute_many, flow_statements
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
-from netwatchd.storage.connection import MAX_ATTACHED, PAUSES, Connection, Unavailable
+from netwatchd.storage.connection import MAX_ATTACHED, Connection
 from netwatchd.storage.rollups import Rollups, Traffic
-from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
+from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, verdict
 from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -57,11 +57,14 @@ class Storage:
         self._due: float | None = None  # monotonic time of the next commit
         self._rollups = Rollups()
         self.degraded: str | None = None  # why, in a sentence
+        self._struggling = False  # an attempt has failed since the last commit
         self.last_error: str | None = None
         self._backoff = FIRST_BACKOFF
         self._beat: Callable[[], None] = lambda: None
         self._on_new_file = on_new_file
-        self.connection = Connection(directory, settings.busy_timeout, self._pause, self._begin_file)
+        self.connection = Connection(
+            directory, settings.busy_timeout, self._pause, self._begin_file, settings.retry_delay
+        )
         self._checkpoints = Checkpoints(self.connection)
 
     # What the workers hand in.
@@ -113,15 +116,23 @@ class Storage:
             self._commit_within(self.settings.commit_interval)
 
     def wait_for_room(self, timeout: float) -> bool:
-        """Waits until the store can take more; False where it still cannot after `timeout` seconds."""
+        """Waits until the store can take more; False where it still cannot after `timeout` seconds.
+
+        One that is in trouble, and not merely slow, holds nobody up: clients want to hear what happens.
+        """
         with self._changed:
-            return self._changed.wait_for(lambda: self.degraded is not None or self._room() > 0, timeout)
+            return self._changed.wait_for(lambda: self._in_trouble or self._room() > 0, timeout)
 
     # What the jobs ask for.
 
     def cleanup_old_data(self, now: int) -> list[str]:
         """Removes days of flows that are too old or too many at `now` (Unix ms); returns their names."""
         return retention.cleanup_old_data(self.connection, self.settings, now)
+
+    def look_for_damage(self) -> None:
+        """Begins a file anew that was damaged while it is being written."""
+        if self.connection.look_for_damage():
+            self.checkpoint()  # which opens it, so that all that is known is written there
 
     def get_database_stats(self) -> dict[str, Any]:
         """State, sizes in bytes, what waits and the last error: for status and statistics."""
@@ -148,7 +159,7 @@ class Storage:
     def open(self) -> None:
         """Opens the database in one attempt, and reads the spool back; a store that cannot be written is degraded.
 
-        Raises NewerSchema where the files are a newer netwatchd's.
+        Raises NotOurs where the files are a newer netwatchd's, or another program's.
         """
         try:
             self.connection.execute_with_retry(lambda db: None, pauses=(0.0,))
@@ -156,6 +167,8 @@ class Storage:
             for bucket, traffic, last_id in queries.unwritten_rollups(self.directory):
                 self.add_traffic(bucket, traffic, last_id)
         except Unavailable as error:
+            if isinstance(error.cause, NotOurs):
+                raise error.cause from error
             self._degrade(error)
         except (*ERRORS, queries.NoDatabase) as error:
             log.warning("reading the traffic of the last minutes failed: %s; the roll-ups begin without it", error)
@@ -186,7 +199,11 @@ class Storage:
             return self._pending.events + self._in_flight.events
 
     def _pause(self, seconds: float) -> bool:
-        """Waits between two attempts; True where the daemon stops meanwhile."""
+        """Waits after an attempt that failed; True where the daemon stops meanwhile."""
+        with self._changed:
+            self._struggling = True
+            self._changed.notify_all()
+        self._beat()
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, TURN)):
             self._beat()
@@ -195,24 +212,31 @@ class Storage:
     def _begin_file(self, db: sqlite3.Connection) -> None:
         """Writes what was spooled into a file that is ours from now on, and then shows it to who remembers."""
         for path in self._spools:
-            if batch := spool.read(path):
-                try:
-                    self._write(batch, _execute_many, db)
-                except ERRORS as error:
-                    if verdict(error) is not Verdict.MISTAKE:
-                        raise
-                    db.execute("ROLLBACK")
-                    self._write(batch, self._execute_each, db)
+            if (batch := spool.read(path)) is None:
+                continue
+            try:
+                self._write(batch, execute_many, db)
+            except ERRORS as error:
+                if verdict(error) is not Verdict.MISTAKE:
+                    raise
+                db.execute("ROLLBACK")
+                self._write(batch, self._execute_each, db)
+            if batch.events:
                 self.counters.add("stored.spooled", batch.events)
-                spool.forget(path)
+            spool.forget(path)
         self._on_new_file(db)
 
     def _put_flows(self, flows: Sequence[Flow]) -> None:
-        """Keeps flows, a degraded store only as many as there is room for. Called with the lock held."""
-        room = max(self._room(), 0) if self.degraded else len(flows)
+        """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
+        room = max(self._room(), 0) if self._in_trouble else len(flows)
         self._pending.flows.extend(flows[:room])
         if room < len(flows):
-            self._drop(len(flows) - room)
+            self.counters.add("dropped.flows.storage_full", len(flows) - room)
+            log.error(
+                "the database cannot be written and %d events wait already (max_pending): newer flows are not kept",
+                self.settings.max_pending,
+                extra={"repeat": "storage.full", "event": "loss"},
+            )
 
     def _put_threat(self, threat: Threat, within: float) -> None:
         with self._changed:
@@ -229,18 +253,14 @@ class Storage:
             self._due = due
             self._changed.notify_all()
 
+    @property
+    def _in_trouble(self) -> bool:
+        return self._struggling or self.degraded is not None
+
     def _room(self) -> int:
         """For how many flows there is room. Called with the lock held."""
-        most = self.settings.max_pending if self.degraded else min(self.settings.max_pending, PLENTY)
+        most = self.settings.max_pending if self._in_trouble else min(self.settings.max_pending, PLENTY)
         return most - len(self._pending.flows) - len(self._in_flight.flows)
-
-    def _drop(self, lost: int) -> None:
-        self.counters.add("dropped.flows.storage_full", lost)
-        log.error(
-            "the database cannot be written and %d events wait already (max_pending): newer flows are not kept",
-            self.settings.max_pending,
-            extra={"repeat": "storage.full", "event": "loss"},
-        )
 
     def _wait_until_due(self) -> bool:
         with self._changed:
@@ -268,9 +288,9 @@ class Storage:
         return True
 
     def _write_with_retry(self, batch: Batch) -> None:
-        pauses = (0.0,) if self.degraded or self._stopping.is_set() else PAUSES
+        pauses = (0.0,) if self.degraded or self._stopping.is_set() else self.connection.pauses
         try:
-            self.connection.execute_with_retry(partial(self._write, batch, _execute_many), pauses)
+            self.connection.execute_with_retry(partial(self._write, batch, execute_many), pauses)
         except ERRORS:
             # A row that SQLite cannot take: row by row, so that it is rejected alone.
             self.connection.execute_with_retry(partial(self._write, batch, self._execute_each), pauses)
@@ -324,19 +344,19 @@ class Storage:
 
     def _degrade(self, error: Unavailable) -> None:
         self.last_error = str(error)
-        with self._changed:
-            self._due = time.monotonic() + self._backoff
-        self._backoff = min(self._backoff * 2, LAST_BACKOFF)
         if self.degraded is None:
-            self.degraded = _advice(error)
-            log.error("the database %s cannot be written: %s", self.connection.core, self.degraded, extra=_DEGRADED)
+            log.error("the database %s cannot be written: %s", self.connection.core, error.advice, extra=_DEGRADED)
         with self._changed:
+            self.degraded = error.advice
+            self._due = time.monotonic() + self._backoff
+            self._backoff = min(self._backoff * 2, LAST_BACKOFF)
             self._changed.notify_all()
 
     def _recover(self, batch: Batch) -> None:
         with self._changed:
             self._in_flight = Batch()
             was_degraded, self.degraded = self.degraded is not None, None
+            self._struggling = False
             self._backoff = FIRST_BACKOFF
             if was_degraded and len(self._pending):
                 self._commit_within(URGENT)  # what came in meanwhile
@@ -371,15 +391,7 @@ class Storage:
             self.connection.close()
 
     def _spool(self, batch: Batch, paths: Sequence[Path]) -> None:
-        for path in paths if len(batch) else ():
-            try:
-                spool.write(path, batch)
-            except OSError as error:
-                log.error("saving pending events to %s failed: %s", path, error)
-            else:
-                log.warning("%d pending events were saved to %s for the next start", batch.events, path)
-                return
-        if batch.events:
+        if not spool.save(paths, batch) and batch.events:
             self.counters.add("dropped.events.no_spool", batch.events)
             log.critical(
                 "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
@@ -387,18 +399,3 @@ class Storage:
 
 
 _DEGRADED = {"event": "database_degraded"}
-
-
-def _execute_many(db: sqlite3.Connection, statement: Statement) -> None:
-    db.executemany(*statement)
-
-
-def _advice(error: Unavailable) -> str:
-    """The error, and what would help."""
-    help_by_verdict = {
-        Verdict.RETRY: "another process holds its lock; events are kept in memory until it lets go",
-        Verdict.WAIT: "free some space, or make the file system writable; events are kept in memory until then",
-        Verdict.RECONNECT: "check the disk and the directory's permissions; events are kept in memory until it works",
-        Verdict.REPLACE: "a new file is begun",
-    }
-    return f"{error} ({help_by_verdict.get(error.verdict, 'events are kept in memory')})"

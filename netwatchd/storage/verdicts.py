@@ -14,6 +14,10 @@ class Verdict(Enum):
     MISTAKE = auto()  # what was asked is wrong: the same again would fail again
 
 
+class NotOurs(Exception):
+    """The file is a newer netwatchd's, or another program's, and must not be touched by this one."""
+
+
 _BY_CODE = {
     sqlite3.SQLITE_BUSY: Verdict.RETRY,
     sqlite3.SQLITE_LOCKED: Verdict.RETRY,
@@ -29,14 +33,16 @@ _BY_CODE = {
 }
 
 # What the stages above may meet: SQLite's errors, what Python's binding raises for values that SQLite cannot take
-# (an integer beyond 64 bits, a lone surrogate), and what the files themselves answer.
-ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError, OSError, MemoryError)
+# (an integer beyond 64 bits, a lone surrogate), what the files themselves answer, and what we make of them.
+ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError, OSError, MemoryError, NotOurs)
 
 
 def verdict(error: BaseException) -> Verdict:
     """The verdict on one of ERRORS."""
     if isinstance(error, OSError):
         return Verdict.RECONNECT
+    if isinstance(error, NotOurs):
+        return Verdict.WAIT  # until somebody puts the right file there
     if isinstance(error, MemoryError):
         return Verdict.RETRY  # Python's word for SQLITE_NOMEM
     code = getattr(error, "sqlite_errorcode", None)
@@ -49,6 +55,11 @@ def verdict(error: BaseException) -> Verdict:
     return _BY_CODE.get(code & 0xFF, Verdict.MISTAKE)
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Whether the file could not be written; SQLite then never writes by this connection, also when it could again."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+
+
 def is_closed(db: sqlite3.Connection) -> bool:
     """Whether the connection was closed under our feet."""
     try:
@@ -56,3 +67,27 @@ def is_closed(db: sqlite3.Connection) -> bool:
     except sqlite3.ProgrammingError:
         return True
     return False
+
+
+class Unavailable(Exception):
+    """The database could not be used after all attempts; `cause` is the last error, `verdict` what it means."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.cause = cause
+        self.verdict = verdict(cause)
+
+    @property
+    def advice(self) -> str:
+        """The error, and what would help."""
+        if isinstance(self.cause, NotOurs):
+            return f"{self.cause} (events are kept in memory until then)"
+        return f"{self} ({_HELP.get(self.verdict, 'events are kept in memory')})"
+
+
+_HELP = {
+    Verdict.RETRY: "another process holds its lock; events are kept in memory until it lets go",
+    Verdict.WAIT: "free some space, or make the file system writable; events are kept in memory until then",
+    Verdict.RECONNECT: "check the disk and the directory's permissions; events are kept in memory until it works",
+    Verdict.REPLACE: "a new file is begun",
+}
