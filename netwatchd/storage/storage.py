@@ -345,7 +345,8 @@ class Storage:
     def _degrade(self, error: Unavailable) -> None:
         self.last_error = str(error)
         if self.degraded is None:
-            log.error("the database %s cannot be written: %s", self.connection.core, error.advice, extra=_DEGRADED)
+            told = {"event": "database_degraded"}
+            log.error("the database %s cannot be written: %s", self.connection.core, error.advice, extra=told)
         with self._changed:
             self.degraded = error.advice
             self._due = time.monotonic() + self._backoff
@@ -396,6 +397,3 @@ class Storage:
             log.critical(
                 "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
             )
-
-
-_DEGRADED = {"event": "database_degraded"}
