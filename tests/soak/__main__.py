@@ -1,10 +1,13 @@
 """The command: `python -m soak --minutes 60`. It fails where any promise was broken."""
 
 import argparse
-import os
 import signal
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from running import small_disk
 
 from soak.run import Options, Soak
 
@@ -23,8 +26,17 @@ def options() -> Options:
     parser.add_argument("--no-faults", dest="faults", action="store_false", help="load only")
     parser.add_argument("--on-disk", action="store_true", help="no disk of its own, in memory, that can be full")
     given = vars(parser.parse_args())
-    small = not given.pop("on_disk") and os.geteuid() == 0 and _free_memory() > 2 * DISK
+    small = not given.pop("on_disk") and _may_mount() and _free_memory() > 2 * DISK
     return Options(**given, disk=f"{DISK}g" if small else "")
+
+
+def _may_mount() -> bool:
+    """Root may, but not in every container."""
+    try:
+        with tempfile.TemporaryDirectory() as directory, small_disk(Path(directory)):
+            return True
+    except (OSError, subprocess.CalledProcessError):
+        return False
 
 
 def _free_memory() -> float:

@@ -15,6 +15,8 @@ BUCKET = 5.0  # seconds; the smallest value of each counts, so that what is just
 # used at random moves by some two megabytes. What would be a leak is far beyond: eight bytes lost an event are
 # 10 MB a minute at 20,000 events a second, and a connection that is never freed costs 38 kB.
 MAY_RISE = 4.0
+# In a few minutes one step, after the queues were fuller than ever before, looks like a slope.
+SHORT, MAY_RISE_WHEN_SHORT = 300.0, 8.0
 MOST_MEMORY = 130.0  # megabytes at any time
 
 
@@ -63,6 +65,12 @@ class Sampler:
     def most(self, key: str) -> int:
         """The largest value of a figure of the database, or of what waits."""
         return max((s.waiting if key == "waiting" else int(s.status["database"][key]) for s in self.samples), default=0)
+
+    @property
+    def may_rise(self) -> float:
+        """How much `rise` may be."""
+        is_short = self.samples[-1].time - self.samples[0].time < SHORT
+        return MAY_RISE_WHEN_SHORT if is_short else MAY_RISE
 
     def rise(self) -> tuple[float, float]:
         """Megabytes at the end of the warm-up, and by how much a straight line rises from there to the end."""

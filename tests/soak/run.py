@@ -205,7 +205,7 @@ class Soak:
         self.warm, self.rise = sampler.rise()
         if self.options.kills:
             return  # each life is too short
-        if self.rise > figures.MAY_RISE:
+        if self.rise > sampler.may_rise:
             mistakes.append(f"memory rises: {self.rise:.1f} MB after the warm-up ({self.warm:.1f} MB)")
         if max(s.rss for s in sampler.samples) > figures.MOST_MEMORY:
             mistakes.append(f"memory was {max(s.rss for s in sampler.samples):.0f} MB at one time")
