@@ -20,7 +20,7 @@ JOURNAL_SOCKET = "/run/systemd/journal/socket"
 FIELDS = ("source", "device", "event", "client")  # what a record's `extra` may carry into the journal
 REPEAT_AFTER = 60.0  # seconds
 MOST_KEYS = 1000  # troubles told apart: keys may name clients, of whom an attacker can invent any number
-PATIENCE = 1.0  # seconds that a record may wait for a busy journal
+PAUSES = (0.01, 0.04, 0.15, 0.3, 0.5)  # seconds between the attempts to hand a record to a busy journal: 1 s in all
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
@@ -57,11 +57,11 @@ class OncePerMinute(logging.Filter):
 class JournalHandler(logging.Handler):
     """Sends records to journald in its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL)."""
 
-    def __init__(self, path: str = JOURNAL_SOCKET, patience: float = PATIENCE) -> None:
+    def __init__(self, path: str = JOURNAL_SOCKET) -> None:
         super().__init__()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(patience)
-        self._patience = patience
+        # A timeout would not do: Linux calls a socket writable only when most of its buffer is free again.
+        self._socket.setblocking(False)
         self._path = path
         self._lost = 0  # records since the journal stopped reading
 
@@ -77,22 +77,28 @@ class JournalHandler(logging.Handler):
         }
         fields |= {name.upper(): str(getattr(record, name)) for name in FIELDS if hasattr(record, name)}
         try:
+            if self._lost:
+                said = f"{self._lost} lines of the log are lost: the journal did not take them"
+                ours = {name: fields[name] for name in ("SYSLOG_IDENTIFIER", "THREAD")}
+                self._send(ours | {"MESSAGE": said, "PRIORITY": "4", "LOGGER": __name__, "EVENT": "loss"})
+                self._lost = 0
             self._send(fields)
-        except (BlockingIOError, TimeoutError):
+        except BlockingIOError:
             # journald hangs, perhaps for as long as the card does: nobody waits for it again before it reads again.
-            self._socket.settimeout(0)
             self._lost += 1
         except OSError:
             sys.stderr.write(f"<{fields['PRIORITY']}>{message}\n")
 
     def _send(self, fields: dict[str, str]) -> None:
-        self._socket.sendto(b"".join(_journal_field(*field) for field in fields.items()), self._path)
-        if self._lost:
-            self._socket.settimeout(self._patience)
-            lost, self._lost = self._lost, 0
-            said = f"{lost} lines of the log are lost: the journal did not take them"
-            ours = {name: fields[name] for name in ("SYSLOG_IDENTIFIER", "THREAD")}
-            self._send(ours | {"MESSAGE": said, "PRIORITY": "4", "LOGGER": __name__, "EVENT": "loss"})
+        data = b"".join(_journal_field(*field) for field in fields.items())
+        for pause in () if self._lost else PAUSES:
+            try:
+                self._socket.sendto(data, self._path)
+            except BlockingIOError:
+                time.sleep(pause)
+            else:
+                return
+        self._socket.sendto(data, self._path)
 
 
 def _journal_field(name: str, value: str) -> bytes:
