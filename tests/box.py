@@ -176,7 +176,7 @@ class Box:
         assert self._process.poll() is None, (self._layer / "console").read_text()
         for children in Path(f"/proc/{self._process.pid}/task").glob("*/children"):
             for pid in children.read_text().split():
-                with contextlib.suppress(FileNotFoundError):  # it was short-lived
+                with contextlib.suppress(OSError):  # it was short-lived
                     if Path(f"/proc/{pid}/comm").read_text() == "systemd\n":
                         return int(pid)
         return None

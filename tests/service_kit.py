@@ -48,6 +48,36 @@ print(sorted(ports))
 """
 
 
+# Run in the service's place, under its sandbox: tries what netwatchd never does, and says what was allowed.
+INTRUDER = """
+import ctypes, os, pathlib, socket
+tries = {}
+for path in ("/etc/x", "/opt/netwatchd/x", "/usr/x", "/var/lib/x", "/var/log/x", "/root/x", "/home/x", "/dev/shm/x",
+             "/boot/x", "/proc/sys/kernel/hostname", "/sys/fs/cgroup/x", "/run/x",
+             "/var/lib/netwatchd/x", "/run/netwatchd/x"):
+    tries["write " + path] = lambda path=path: pathlib.Path(path).write_text("x")
+libc = ctypes.CDLL(None, use_errno=True)
+def call(name, *arguments):
+    if getattr(libc, name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), name)
+tries["mount"] = lambda: call("mount", b"none", b"/tmp", b"tmpfs", 0, None)
+tries["namespace"] = lambda: call("unshare", 0x10000000)
+tries["packets"] = lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+tries["root"] = lambda: os.setuid(0)
+tries["setuid file"] = lambda: (pathlib.Path("/tmp/x").write_text("x"), os.chmod("/tmp/x", 0o4755))
+tries["set clock"] = lambda: __import__("time").clock_settime(0, 0)
+tries["others' processes"] = lambda: pathlib.Path("/proc/1/status").read_text()
+tries["netlink"] = lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+for name, attempt in tries.items():
+    try:
+        attempt()
+    except OSError as error:
+        print("refused", name, error.errno)
+    else:
+        print("allowed", name)
+"""
+
+
 class Service:
     """netwatchd in a box, as its administrator sees it."""
 
@@ -90,6 +120,10 @@ class Service:
 
     def said(self, text: str) -> bool:
         return any(text in str(entry["MESSAGE"]) for entry in self.log())
+
+    def says(self, text: str) -> None:
+        """Waits until the journal has it, which is a moment later than it is so."""
+        eventually(lambda: self.said(text), f"the journal says {text}")
 
     def emit(self, *events: dict[str, Any]) -> None:
         """Hands in events and waits until all are read."""
