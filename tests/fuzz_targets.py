@@ -9,6 +9,7 @@ import json
 import re
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from websocket_kit import split_frame
 from netwatchd import config
 from netwatchd.addresses import address_text, parse_address, parse_mac
 from netwatchd.broadcast import commands, messages
+from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, read_request, reply
 from netwatchd.broadcast.protocol import Protocol
 from netwatchd.cli.moments import moment
@@ -190,20 +192,22 @@ _PROTOCOL = Protocol(
     Counters(),
     lambda: {"up": True},
     lambda: True,
+    Guesses("correct-horse"),
 )
 
 
 def read_http(data: bytes) -> str:
     """A request is answered with a page, taken for an upgrade, or refused; the answer is HTTP in any case."""
     coming = iter(pieces(Random(len(data)), data))
+    origin = zlib.crc32(data)  # another one each time, so that wrong tokens are not taken for guessing
     try:
         request = read_request(lambda: next(coming, b""))
         if request is None:
             return "left"
         if request.wants_upgrade:
-            _PROTOCOL.check(request)
+            _PROTOCOL.check(request, origin)
             return "upgrade"
-        answer, said = _PROTOCOL.page(request), ""
+        answer, said = _PROTOCOL.page(request, origin), ""
     except Refusal as refusal:
         answer, said = reply(refusal.status, f"{refusal}\n", refusal.headers), in_short(refusal)
     client = h11.Connection(h11.CLIENT)
