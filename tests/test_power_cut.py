@@ -34,6 +34,8 @@ class Life:
         self._record = record
         # Whoever closes a database last writes to it, so that the other process is recorded, too.
         self._recording = recording(record, directory / "lib")
+        # The clock alone: who starts on its files later must not find it set back.
+        self.clock = {key: self._recording[key] for key in ("LD_PRELOAD", "SHIFTED_CLOCK")}
         self.daemon = Daemon(directory, CONFIG, **self._recording)
         self.sent = self._batches = 0
         self.handed_in: list[tuple[int, int]] = []  # at which steady time (ns) so many flows were
@@ -82,9 +84,9 @@ class Life:
         shift_clock(self._record, seconds)
 
 
-def start_on(state: Path, stored: list[int], committed: Held) -> None:
+def start_on(state: Path, stored: list[int], committed: Held, clock: dict[str, str]) -> None:
     """That the daemon comes up on a directory, tells the truth of all that is in it, and goes on."""
-    with Daemon(state.parent, CONFIG) as running:
+    with Daemon(state.parent, CONFIG, **clock) as running:
         assert running.status()["database"]["state"] == "ok"
         assert not list(running.state.glob("spool*"))
         assert sorted(numbers_in(running.state)) == stored, "each flow is there once, what was spooled as well"
@@ -124,7 +126,7 @@ def cut_the_power(life: Life, scratch: Callable[[int], Path], seed: int, how_man
             oldest_lost = max([oldest_lost, *(age / 1e9 for age in lost)])
             assert oldest_lost < INTERVAL + SLOWNESS, "nothing older than the commit interval is lost"
             if number in started or (with_spool >= 0 and (state / "spool.jsonl").exists()):
-                start_on(state, stored, committed)
+                start_on(state, stored, committed, life.clock)
         except BaseException as error:
             error.add_note(f"cut {number} of seed {seed}, after {moments[number]} of {len(calls)} calls: {state}")
             raise
@@ -192,7 +194,7 @@ def test_after_a_power_cut_a_day_is_there_whole_until_it_is_removed_whole(
     happened = [(what, int(moment), name) for what, moment, name in map(str.split, said.splitlines())]
     assert [what for what, _, _ in happened].count("removed") >= 3
     calls, chance = read_record(record), random.Random(1)
-    for number, (moment, disk) in enumerate(cuts(calls, state, moments_between_syncs(calls, chance, 100))):
+    for number, (moment, disk) in enumerate(cuts(calls, state, moments_between_syncs(calls, chance, 60))):
         found = scratch(number) / "lib"
         disk.after_a_cut(number, found)
         removed = {name for what, at, name in happened if what == "removed" and at < moment}

@@ -59,6 +59,7 @@ class Witness:
         self._state = state
         self.saw: list[tuple[int, Held]] = [(0, Held())]
         self._ending = threading.Event()
+        self._failure: sqlite3.Error | None = None
         self._thread = threading.Thread(target=self._look_on)
 
     def __enter__(self) -> "Witness":
@@ -68,6 +69,7 @@ class Witness:
     def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._thread.join()
+        assert self._failure is None, f"a reader was not served: {self._failure!r}"
 
     def look(self) -> Held:
         """What is there now."""
@@ -85,8 +87,11 @@ class Witness:
         return next(held for time, held in reversed(self.saw) if time < moment)
 
     def _look_on(self) -> None:
-        while not self._ending.wait(0.02):
-            self.look()
+        try:
+            while not self._ending.wait(0.02):
+                self.look()
+        except sqlite3.Error as error:
+            self._failure = error
 
 
 def check(state: Path, committed: Held, spooled: int) -> list[int]:
