@@ -97,7 +97,7 @@ def start_on(state: Path, stored: list[int], committed: Held, clock: dict[str, s
         eventually(lambda: len(running.flows()) == len(stored) + 10)
         assert sorted(row[0] for row in running.flows())[-10] > last, "ids go on rising"
         assert running.stop() == 0
-        assert list(running.state.glob("*-wal")) == []
+        assert not any(path.stat().st_size for path in running.state.glob("*-wal")), "no day waits to be finished"
         flows = len(stored) + 10
         assert running.core(f"SELECT bytes_in / 1000 FROM devices WHERE mac = '{MAC}'") == [(flows,)]
         assert running.core("SELECT sum(bytes_in) / 1000, sum(flows) FROM rollups") == [(flows, flows)]

@@ -87,11 +87,13 @@ class Witness:
         return next(held for time, held in reversed(self.saw) if time < moment)
 
     def _look_on(self) -> None:
-        try:
-            while not self._ending.wait(0.02):
+        while self._failure is None and not self._ending.wait(0.02):
+            try:
                 self.look()
-        except sqlite3.Error as error:
-            self._failure = error
+            except sqlite3.Error as error:
+                # Who may only read is refused for the moment in which a crash is being recovered from.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                    self._failure = error
 
 
 def check(state: Path, committed: Held, spooled: int) -> list[int]:
