@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 from running import Daemon, flow_line
 from soak.figures import look
-from soak.run import Options, Soak
+from soak.options import Options
+from soak.run import Soak
 from waiting import eventually
 
 MB = 10**6

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from running import small_disk
 
-from soak.run import Options, Soak
+from soak.options import Options
+from soak.run import Soak
 
 DISK = 4  # GB at most; what an hour leaves is about half of it
 
@@ -24,6 +25,7 @@ def options() -> Options:
     parser.add_argument("--pause", type=float, default=5.0, help="seconds between two faults (5)")
     parser.add_argument("--kills", action="store_true", help="kill the daemon now and then, instead of a full disk")
     parser.add_argument("--no-faults", dest="faults", action="store_false", help="load only")
+    parser.add_argument("--only", default="", metavar="FAULT", help="one fault alone, such as long_reader")
     parser.add_argument("--on-disk", action="store_true", help="no disk of its own, in memory, that can be full")
     given = vars(parser.parse_args())
     small = not given.pop("on_disk") and _may_mount() and _free_memory() > 2 * DISK
@@ -49,7 +51,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what we started and mounted goes with us
     wanted = options()
     if not wanted.disk:
-        print("without a full disk: that needs root, and memory for a disk of its own")
+        print("the disk is never full: that needs root, and memory for a disk of its own")
     result = Soak(wanted, lambda line: print(line, flush=True)).run()
     print()
     for name, value in result.figures.items():

@@ -16,6 +16,7 @@ from pathlib import Path
 from running import Daemon, locked
 from waiting import PATIENCE
 
+from soak.options import Options
 from soak.readers import OLD_DAYS, Readers
 
 PLANTED = "flows-2020"  # what the names of planted days begin with
@@ -34,7 +35,7 @@ statistics = 1 min
 """
 COMMIT_INTERVAL = 1.0  # seconds
 MAX_PENDING = 50_000  # flows; its default
-MOST_READ = 200 * 10**6  # bytes; to read all days of more would take too long
+MOST_READ = 50 * 10**6  # bytes; to read all days of more would take too long
 
 
 def config(max_size: str = "100 GB", commit_interval: str = "1 s") -> str:
@@ -45,8 +46,8 @@ def config(max_size: str = "100 GB", commit_interval: str = "1 s") -> str:
 class Faults:
     """Makes one fault after the other, with pauses; `disk` is the small file system, where there is one."""
 
-    def __init__(self, daemon: Daemon, readers: Readers, disk: Path | None, pause: float, kills: bool) -> None:
-        self.daemon, self.readers, self.disk, self.pause = daemon, readers, disk, pause
+    def __init__(self, daemon: Daemon, readers: Readers, disk: Path | None, options: Options) -> None:
+        self.daemon, self.readers, self.disk, self.pause = daemon, readers, disk, options.pause
         self.counts: Counter[str] = Counter()
         self.mistakes: list[str] = []
         self.random = random.Random(1)
@@ -56,7 +57,8 @@ class Faults:
             self.small_budget,
         ]  # fmt: skip
         # First, because memory is highest when it is over, and never as low again.
-        self.faults = [*([self.disk_full] if disk else []), *faults, *([self.killed] if kills else [])]
+        faults = [*([self.disk_full] if disk else []), *faults, *([self.killed] if options.kills else [])]
+        self.faults = [fault for fault in faults if options.only in ("", fault.__name__)]
 
     def run(self) -> None:
         """Goes round until told to stop."""

@@ -22,27 +22,13 @@ from soak import figures
 from soak.faults import MAX_PENDING, Faults, config
 from soak.figures import Sampler, look
 from soak.ledger import Ledger
+from soak.options import Options
 from soak.producers import DEVICES, ip_of, mac_of
 from soak.readers import Readers
 
 LAST = 3000  # flows that are handed in just before the daemon is told to stop
 OTHERS = {"src_ip": "172.16.0.1", "packets_in": 2**40, "packets_out": 0}  # of nobody's device, and of no producer
 HERE = Path(__file__).parent.parent
-
-
-@dataclass
-class Options:
-    """What a soak is to be like."""
-
-    minutes: float = 60.0
-    producers: int = 8
-    rate: float = 0.0  # flows a second in all; 0: at full speed
-    full_minutes: float = 10.0  # after these, the rate is `later_rate`, so that an hour fits on a disk
-    later_rate: float = 1000.0
-    pause: float = 5.0  # seconds between two faults
-    kills: bool = False
-    disk: str = ""  # size of the small disk, such as 4g; empty: none, and it is never full
-    faults: bool = True
 
 
 @dataclass
@@ -92,7 +78,7 @@ class Soak:
     def _soak(self, disk: Path | None) -> None:
         options, daemon = self.options, self.daemon
         self.readers = Readers(daemon)
-        self.faults = Faults(daemon, self.readers, disk, options.pause, options.kills)
+        self.faults = Faults(daemon, self.readers, disk, options)
         self.sampler = Sampler(daemon)
         works = [self.sampler.run, self.readers.run_commands, self.readers.query]
         works += [self.faults.run] if options.faults else []
