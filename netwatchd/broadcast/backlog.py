@@ -18,13 +18,13 @@ from netwatchd.config import Websocket
 class _Wait:
     """One client's wait."""
 
-    __slots__ = ("client", "fd", "patience", "taken")
+    __slots__ = ("client", "fd", "patience", "progress")
 
     def __init__(self, client: Client, fd: int, settings: Websocket, now: float) -> None:
         self.client = client
         self.fd = fd
         self.patience = Patience(settings, now)
-        self.taken = client.transport.taken
+        self.progress = client.transport.progress
 
 
 class Backlog:
@@ -35,7 +35,7 @@ class Backlog:
         self._drop = drop
         self._waits: dict[int, _Wait] = {}  # by file descriptor
         self._ready: list[int] = []  # what the last sleep ended with
-        self._next = float("inf")  # no deadline passes before
+        self._next = float("inf")  # no deadline passes before, and no progress need be looked for
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -76,7 +76,7 @@ class Backlog:
             return
         # A descriptor that is known with another client was closed meanwhile and opened anew.
         wait = self._waits[fd] = _Wait(client, fd, self._settings, time.monotonic())
-        self._next = min(self._next, wait.patience.deadline)
+        self._next = min(self._next, self._look_again())
         if self._watch(wait, select.EPOLLOUT):
             self._go_on(wait, verdict)
 
@@ -93,10 +93,11 @@ class Backlog:
             self._obey(wait)
 
     def _note_progress(self, wait: _Wait, now: float) -> None:
-        if wait.taken == wait.client.transport.taken:
+        progress = wait.client.transport.progress
+        if wait.progress == progress:
             return
         paused = wait.patience.step is Step.PAUSED
-        wait.taken = wait.client.transport.taken
+        wait.progress = progress
         wait.patience.progress(now)
         if paused:
             self._watch(wait, select.EPOLLOUT)
@@ -111,7 +112,7 @@ class Backlog:
         self._watch(wait, 0 if step is Step.PAUSED else select.EPOLLOUT)
 
     def _expire(self) -> None:
-        """Looks at every wait whose deadline has passed, and finds the next deadline."""
+        """Looks for progress everywhere, and at every wait whose deadline has passed; finds when to look again."""
         now = time.monotonic()
         for wait in list(self._waits.values()):
             self._note_progress(wait, now)
@@ -122,7 +123,12 @@ class Backlog:
                 self._obey(wait)
                 if wait.patience.step is Step.RETRYING:
                     self._go_on(wait, wait.client.outbox.flush())
-        self._next = min((wait.patience.deadline for wait in self._waits.values()), default=float("inf"))
+        deadlines = [wait.patience.deadline for wait in self._waits.values()]
+        self._next = min(*deadlines, self._look_again()) if deadlines else float("inf")
+
+    def _look_again(self) -> float:
+        """When to look for progress that nobody tells us of: often enough for the deadlines to hold."""
+        return time.monotonic() + self._settings.send_timeout / 10
 
     def _watch(self, wait: _Wait, events: int) -> bool:
         try:

@@ -1,8 +1,8 @@
 """How long a client may keep us waiting, and what an error of its socket means.
 
 One send may make no progress for `send_timeout`; then comes a pause of `retry_delay`, then one retry of
-`retry_timeout` on the same bytes, then the client is given up. A byte that the kernel takes starts all over: a slow
-phone is not a stalled one. An error of which nothing is known goes straight to the pause. Pure: time is an argument.
+`retry_timeout` on the same bytes, then the client is given up. A byte that the kernel takes, or the
+peer acknowledges, starts all over: a slow phone is not a stalled one. An error of which nothing is known goes straight to the pause. Pure: time is an argument.
 """
 
 import errno
@@ -59,7 +59,7 @@ class Patience:
         self.progress(now)
 
     def progress(self, now: float) -> None:
-        """The socket took something."""
+        """The socket took something, or the peer did."""
         self._enter(Step.SENDING, now + self._settings.send_timeout)
 
     def fail(self, now: float) -> None:

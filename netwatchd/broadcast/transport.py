@@ -5,8 +5,11 @@ MSG_DONTWAIT for itself, because a timeout would be shared by the reads.
 """
 
 import contextlib
+import fcntl
 import socket
 import struct
+import sys
+import termios
 import time
 from collections.abc import Sequence
 
@@ -26,7 +29,7 @@ class Transport:
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
-        self.taken = 0  # bytes that the kernel took: how progress is seen
+        self.taken = 0  # bytes that the kernel took
         self._read_size = SMALL_READ
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LIMIT)
@@ -45,6 +48,19 @@ class Transport:
             sent = self.socket.sendmsg(buffers, (), socket.MSG_DONTWAIT)
         self.taken += sent
         return sent
+
+    @property
+    def progress(self) -> int:
+        """Rises with every byte that the kernel takes, and again when the peer acknowledges it.
+
+        On a thin wire TCP may be repairing a loss for longer than a send timeout, and take nothing meanwhile.
+        """
+        held = 0
+        with contextlib.suppress(OSError, ValueError):  # its thread may just have closed it
+            held = int.from_bytes(
+                fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)), sys.byteorder
+            )  # tcp(7): SIOCOUTQ
+        return 2 * self.taken - held
 
     @property
     def unsent(self) -> int:
