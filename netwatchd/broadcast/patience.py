@@ -1,8 +1,9 @@
 """How long a client may keep us waiting, and what an error of its socket means.
 
 One send may make no progress for `send_timeout`; then comes a pause of `retry_delay`, then one retry of
-`retry_timeout` on the same bytes, then the client is given up. A byte that the kernel takes, or the
-peer acknowledges, starts all over: a slow phone is not a stalled one. An error of which nothing is known goes straight to the pause. Pure: time is an argument.
+`retry_timeout` on the same bytes, then the client is given up. A byte that the kernel takes, or the peer acknowledges,
+starts all over: a slow phone is not a stalled one. An error of which nothing is known goes straight to the pause.
+Pure: time is an argument.
 """
 
 import errno
