@@ -101,5 +101,4 @@ def test_with_the_shipped_deadlines_no_wire_is_so_bad_that_a_client_that_reads_i
                 places.crowd.until(lambda slow=slow, last=slow.last: slow.last > last or slow.ended, "it goes on")
             assert slow.knows_all
         assert far.heard_all and lossy.heard_all and other.heard_all
-        assert thin.gaps and worst.gaps
         assert "dropped client" not in running.log
