@@ -120,7 +120,11 @@ class Box:
         self._pid = 0
 
     def __enter__(self) -> "Box":
-        self.boot()
+        try:
+            self.boot()
+        except BaseException:
+            self.crash()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
