@@ -228,3 +228,35 @@ def inserted(place: Path) -> Iterator[Card]:
             yield card
         finally:
             card.take_away()
+
+
+def day_of(running: Daemon) -> Path:
+    """The file of the day that is written now."""
+    return sorted(running.state.glob("flows-*.db"))[-1]
+
+
+def core_of(running: Daemon) -> Path:
+    return running.state / "core.db"
+
+
+slow = pytest.mark.slow
+FILES = pytest.mark.parametrize("file", [core_of, pytest.param(day_of, marks=slow)], ids=["core", "day"])
+
+
+def waits(each: Course, words: str) -> None:
+    """While the fault lasts: the verdict is said once, clients hear everything, and everything is kept."""
+    each.emit()
+    assert words in each.degraded()
+    each.emit()
+    assert each.database["pending"] >= 40
+
+
+def recovers(each: Course) -> None:
+    """After the fault: everything is stored, each once, it is said once, and nothing was dropped."""
+    each.well()
+    each.emit()
+    eventually(each.all_kept)
+    log = each.running.log
+    assert log.count("cannot be written: ") == log.count("can be written again") == 1
+    assert each.running.status()["dropped"] == {}
+    each.ends()

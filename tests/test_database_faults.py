@@ -13,57 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import needs_compiler, needs_root
 from faults_kit import (
     DEVICE,
-    Course,
+    FILES,
     beheaded,
+    core_of,
     course,
     damaged,
-    immutable,
-    inserted,
+    day_of,
     locked_for,
+    recovers,
     settled,
+    slow,
     storage,
+    waits,
     watched,
 )  # fmt: skip
-from running import MAC, Daemon, fill, flow_line, join, locked, rows, small_disk
-from shim import Shim
+from running import MAC, Daemon, flow_line, locked
 from waiting import eventually
 
 Make = Callable[..., Daemon]
-
-
-def day_of(running: Daemon) -> Path:
-    """The file of the day that is written now."""
-    return sorted(running.state.glob("flows-*.db"))[-1]
-
-
-def core_of(running: Daemon) -> Path:
-    return running.state / "core.db"
-
-
-slow = pytest.mark.slow
-FILES = pytest.mark.parametrize("file", [core_of, pytest.param(day_of, marks=slow)], ids=["core", "day"])
-
-
-def waits(each: Course, words: str) -> None:
-    """While the fault lasts: the verdict is said once, clients hear everything, and everything is kept."""
-    each.emit()
-    assert words in each.degraded()
-    each.emit()
-    assert each.database["pending"] >= 40
-
-
-def recovers(each: Course) -> None:
-    """After the fault: everything is stored, each once, it is said once, and nothing was dropped."""
-    each.well()
-    each.emit()
-    eventually(each.all_kept)
-    log = each.running.log
-    assert log.count("cannot be written: ") == log.count("can be written again") == 1
-    assert each.running.status()["dropped"] == {}
-    each.ends()
 
 
 # Another process holds the lock.
@@ -130,6 +99,26 @@ def test_more_than_max_pending_under_a_lock_does_not_hold_the_live_stream_up(dae
     with course(daemon(storage(max_pending="1000", retry_delay="1 h"))) as each, locked(core_of(each.running)):
         each.emit(1500)  # before the second attempt, within which clients have heard everything
         assert each.database["state"] == "ok"
+
+
+@slow
+@pytest.mark.parametrize("busy_timeout", ["50 ms", "10 s"])
+def test_a_lock_that_keeps_even_readers_out_from_the_start_to_the_end_costs_nothing(
+    daemon: Make, busy_timeout: str
+) -> None:
+    with course(daemon(storage(busy_timeout=busy_timeout))) as each:
+        running = each.running
+        assert running.stop() == 0
+        with closing(sqlite3.connect(core_of(running), isolation_level=None)) as other:
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            running.start()
+            assert running.emit(*(flow_line(n) for n in range(20, 40))) == []
+            assert "another process holds its lock" in each.degraded()
+            assert running.stop() == 0
+        running.start()
+        eventually(lambda: each.kept() == list(range(40)))
+        each.ends()
 
 
 # Files that go away or change.
@@ -257,133 +246,4 @@ def test_garbage_in_a_file_before_the_start_is_kept_aside_and_a_new_one_is_begun
         eventually(lambda: 4000 in each.kept())
         eventually(lambda: each.running.core("SELECT mac FROM devices") == [(MAC,)])
         assert each.running.log.count("is corrupt; kept as") == 1
-        each.ends()
-
-
-# Disks.
-
-
-@needs_root
-@FILES
-def test_a_file_made_read_only_is_waited_for(daemon: Make, file: Any) -> None:
-    with course(daemon(storage())) as each:
-        path = file(each.running)
-        with immutable(path, path.with_name(path.name + "-wal")):
-            waits(each, "make the file system writable")
-        recovers(each)
-
-
-@slow
-@needs_root
-def test_a_directory_that_cannot_be_written_when_a_day_begins_is_waited_for(daemon: Make) -> None:
-    with daemon(storage()) as running, running.client() as client:
-        join(client)
-        running.emit(DEVICE)
-        eventually(lambda: running.core("SELECT mac FROM devices"))
-        each = Course(running, client)
-        with immutable(running.state):
-            waits(each, "the directory's permissions")
-        recovers(each)
-
-
-@needs_root
-def test_a_full_disk_is_waited_for(daemon: Make) -> None:
-    small = daemon(storage())
-    with small_disk(small.state), course(small) as each:
-        ballast = fill(small.state)
-        each.emit(2000)
-        assert "free some space" in each.degraded()
-        each.emit(2000)
-        ballast.unlink()
-        recovers(each)
-
-
-@slow
-@needs_root
-def test_a_disk_that_is_full_at_the_end_costs_nothing_either(daemon: Make) -> None:
-    small = daemon(storage())
-    with small_disk(small.state), course(small) as each:
-        ballast = fill(small.state)
-        each.emit(2000)
-        each.degraded()
-        assert small.stop() == 0
-        assert (small.run / "spool.jsonl").exists()
-        ballast.unlink()
-        small.start()
-        eventually(each.all_kept)
-        each.ends()
-
-
-@slow
-@needs_root
-def test_a_card_pulled_out_and_put_in_again_is_waited_for(daemon: Make) -> None:
-    carded = daemon(storage())
-    with inserted(carded.state) as card, course(carded) as each:
-        card.pull_out()
-        waits(each, "check the disk")
-        card.take_away()
-        card.put_in()
-        recovers(each)
-
-
-@needs_compiler
-@pytest.mark.parametrize("call", [pytest.param("write", marks=slow), "fsync", pytest.param("read", marks=slow)])
-@FILES
-def test_io_errors_are_waited_for_and_are_no_reason_to_put_a_file_aside(
-    daemon: Make, short: Path, call: str, file: Any
-) -> None:
-    shim = Shim(short)
-    with course(daemon(storage(), **shim.environment)) as each:
-        path = file(each.running)
-        with shim.failing(call, path.name):
-            path.with_name(path.name + "-shm").unlink()  # so that it is opened anew, and so read
-            waits(each, "check the disk")
-            assert shim.failed
-        recovers(each)
-        assert not list(each.running.state.glob("*.corrupt-*"))
-
-
-@needs_compiler
-@slow
-@FILES
-def test_pages_that_cannot_be_read_are_not_taken_for_broken_ones(daemon: Make, short: Path, file: Any) -> None:
-    shim = Shim(short)
-    with course(daemon(storage(check_interval="100 ms"), **shim.environment)) as each:
-        each.emit(1000)
-        eventually(each.all_kept)
-        path = file(each.running)
-        settled(path)
-        with shim.failing("read", path.name, beyond=4096):
-            eventually(lambda: shim.failed > 3)
-            path.with_name(path.name + "-shm").unlink(missing_ok=True)
-            each.emit()
-            eventually(lambda: shim.failed > 20)
-        each.well()
-        each.emit()
-        eventually(each.all_kept)
-        assert not list(each.running.state.glob("*.corrupt-*"))
-        each.ends()
-
-
-# The clock.
-
-HOUR, DAY, YEAR = 3600, 86400, 365 * 86400
-
-
-@needs_compiler
-@pytest.mark.parametrize("leap", [-HOUR, -3 * DAY, YEAR], ids=["an hour back", "days back", "a year ahead"])
-def test_a_clock_that_leaps_loses_no_flow_and_no_day_and_turns_nobody_offline(
-    daemon: Make, short: Path, leap: int
-) -> None:
-    shim = Shim(short)
-    with course(daemon(storage() + "[devices]\noffline_after = 10 min\n", **shim.environment)) as each:
-        days = sorted(each.running.state.glob("flows-*.db"))
-        for off in (leap, 0, leap, 0):
-            shim.leap(off)
-            each.emit()
-            eventually(each.all_kept)
-            assert each.running.status()["online"] == 1
-        assert set(days) <= set(each.running.state.glob("flows-*.db"))
-        recovered_at = rows(core_of(each.running), "SELECT status FROM devices")
-        assert recovered_at == [("online",)]
         each.ends()

@@ -17,13 +17,14 @@ from typing import TypeVar
 
 from netwatchd.storage import files, schema
 from netwatchd.storage.durable import make_directory
-from netwatchd.storage.files import CONNECT_TIMEOUT, MAX_WAL
+from netwatchd.storage.files import MAX_WAL
 from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, is_closed, is_read_only, verdict
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RETRY_DELAY = 1.0  # seconds after the first failed attempt; doubled after the second and the third
+CONNECT_TIMEOUT = 5.0  # seconds that the first opening may wait for another process's lock
 LOOK = 10.0  # seconds that a look for damage may take: a thread counts as stuck after 30
 MAX_ATTACHED = 4  # today, yesterday around midnight, and two more when the clock jumps; SQLite's limit is 10
 
@@ -48,6 +49,7 @@ class Connection:
         self.core = directory / "core.db"
         self.pauses = (retry_delay, retry_delay * 2, retry_delay * 4)  # after each of three failed attempts
         self._busy_timeout = busy_timeout
+        self._patience = CONNECT_TIMEOUT
         self._pause = pause
         self._on_new_file = on_new_file
         self._db: sqlite3.Connection | None = None
@@ -244,7 +246,9 @@ class Connection:
     def _connect(self) -> None:
         if not self.directory.is_dir():
             make_directory(self.directory)
-        db = sqlite3.connect(self.core, timeout=CONNECT_TIMEOUT, isolation_level=None, check_same_thread=False)
+        # Only the first opening waits for long: a writer that is to stop must be able to.
+        timeout, self._patience = self._patience, self._busy_timeout
+        db = sqlite3.connect(self.core, timeout=timeout, isolation_level=None, check_same_thread=False)
         self._db = db
         self._touched.clear()
         try:

@@ -17,7 +17,7 @@ from netwatchd.storage.verdicts import Verdict, verdict
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT = 5.0  # seconds that opening may wait for another process's lock
+LOCK_TIMEOUT = 0.5  # seconds that a look may wait for another process's lock; a locked file is not called corrupt
 MAX_WAL = 4 * 2**20  # bytes; a longer -wal is checkpointed after the commit, and cut when it begins anew
 _STEPS = 100_000  # of SQLite's machine between two signs of life while a file is looked through: some milliseconds
 _CHUNK = 2**20
@@ -120,7 +120,7 @@ def is_corrupt(database: Path, tired: Callable[[], bool]) -> bool:
     `tired()` is asked now and then while a large file is looked through, and gives up by saying True.
     """
     try:
-        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=rw", CONNECT_TIMEOUT, uri=True)) as db:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=rw", LOCK_TIMEOUT, uri=True)) as db:
             db.set_progress_handler(tired, _STEPS)
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
     except sqlite3.Error as error:
