@@ -1,8 +1,7 @@
 """Everything that reads what others wrote: valid examples, and what must hold for any bytes whatever.
 
-A target's `run` takes bytes and says in a few words what became of them. Only what is declared may happen: an
-exception that leaves it, or an assertion that fails, is a finding. Here are those that need no socket.
-"""
+A target's `run` takes bytes and says in a few words what became of them. Only what is declared may happen: another
+exception, or an assertion that fails, is a finding. Here are those that need no socket."""
 
 import argparse
 import json

@@ -93,6 +93,12 @@ time_t time(time_t *now)
     return exact.tv_sec;
 }
 
+/* Nobody keeps this clock in time: TIME_ERROR. */
+int adjtimex(void *timex)
+{
+    return 5;
+}
+
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
     int answer = REAL(gettimeofday)(now, zone);
