@@ -132,8 +132,7 @@ class Box:
 
     def boot(self) -> None:
         """Switches it on, and waits until it is up."""
-        # It dies with us, too.
-        alone = ("setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=private")
+        alone = ("unshare", "--mount", "--propagation=private")
         command = [*alone, "env", *_assigned(self._variables), "sh", "-ec", BOOT]
         with (self._layer / "console").open("ab") as console:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
@@ -149,9 +148,12 @@ class Box:
     def crash(self) -> None:
         """Ends everything in it at once, as a power cut does; what it had written stays, and it can boot again."""
         if self._process is not None and self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid or self._process.pid, signal.SIGKILL)
+            inside = [pid for listed in self._groups[0].rglob("cgroup.procs") for pid in listed.read_text().split()]
+            for pid in (self._process.pid, *map(int, inside)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait(PATIENCE)
+            eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in inside))
         for group in self._groups:
             _run("find", str(group), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";", check=False)
 
