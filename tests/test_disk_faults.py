@@ -116,7 +116,7 @@ def test_io_errors_are_waited_for_and_are_no_reason_to_put_a_file_aside(
 @FILES
 def test_pages_that_cannot_be_read_are_not_taken_for_broken_ones(daemon: Make, short: Path, file: Any) -> None:
     shim = Shim(short)
-    with course(daemon(storage(check_interval="100 ms", cleanup_interval="100 ms"), **shim.environment)) as each:
+    with course(daemon(storage(check_interval="100 ms"), **shim.environment)) as each:
         each.emit(1000)
         eventually(each.all_kept)
         path = file(each.running)
