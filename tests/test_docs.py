@@ -270,6 +270,13 @@ def test_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_the_tests_that_show_the_reliability_are_there() -> None:
+    written = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    named = re.findall(r"::(test_\w+)", (ROOT / "docs/RELIABILITY.md").read_text())
+    assert named
+    assert [name for name in named if f"def {name}(" not in written] == []
+
+
 def test_the_map_in_the_readme_names_what_is_there() -> None:
     (drawing,) = re.findall(r"```\nnetwatchd/\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     for name in re.findall(r"^  (\S+)  ", drawing, re.MULTILINE):
