@@ -138,20 +138,22 @@ def test_a_snapshot_larger_than_the_queue_reaches_even_a_slow_client() -> None:
 
 
 def test_a_client_that_asks_without_reading_is_read_no_further() -> None:
-    with serving(queue_size=16) as service, RawClient(service.port, receive_buffer=SMALL).open() as greedy:
+    with serving(queue_size=16) as service:
+        # Before it comes, so that every snapshot holds them, and nothing follows any.
         service.publish(*[device(number) for number in range(300)])
-        service.listening(1)
-        greedy.socket.settimeout(0.3)
-        try:
-            while True:
-                greedy.send(TEXT, b'{"op": "snapshot"}')
-        except TimeoutError:
-            pass
-        answered = service.counters["messages.clients"]
-        assert service.broadcaster.clients[0].queued <= 16 + 64 + 2
-        greedy.socket.settimeout(PATIENCE)
-        while service.counters["messages.clients"] == answered:
-            greedy.message()
+        with RawClient(service.port, receive_buffer=SMALL).open() as greedy:
+            service.listening(1)
+            greedy.socket.settimeout(0.3)
+            try:
+                while True:
+                    greedy.send(TEXT, b'{"op": "snapshot"}')
+            except TimeoutError:
+                pass
+            answered = service.counters["messages.clients"]
+            assert service.broadcaster.clients[0].queued <= 16 + 64 + 2
+            greedy.socket.settimeout(PATIENCE)
+            while service.counters["messages.clients"] == answered:
+                greedy.message()
 
 
 def test_a_client_that_resets_is_dropped_at_once_and_the_others_hear_everything() -> None:

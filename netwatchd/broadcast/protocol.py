@@ -19,7 +19,7 @@ from netwatchd.events import Command, Judge, Rename
 log = logging.getLogger(__name__)
 
 ABOUT = """This is netwatchd. Its WebSocket is at /ws, its health at /healthz, its status at /status.
-To follow the network in a terminal: netwatchd watch
+To look at it in a terminal: netwatchd status | devices | flows | threats | top
 """
 
 

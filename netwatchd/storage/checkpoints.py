@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 
 from netwatchd.storage.connection import Connection
-from netwatchd.storage.files import MAX_WAL
+from netwatchd.storage.files import MAX_WAL, files_of
 from netwatchd.storage.retention import file_size
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Checkpoints:
             db = self._connection.ensure_connection()
             for schema, path in self._connection.schemas.items():
                 _, frames, moved = db.execute(f"PRAGMA {schema}.wal_checkpoint(PASSIVE)").fetchone()
-                wal = path.with_name(path.name + "-wal")
+                _, wal, _ = files_of(path)
                 if moved == frames and file_size(wal) > LONG_WAL:
                     # Waits for readers as long as for locks (busy_timeout). Those that come meanwhile read the file
                     # alone, so that there is a last one.
