@@ -5,20 +5,16 @@ deliver them, and how SQLite stores them most compactly. Nothing but this file t
 """
 
 import re
+from collections.abc import Iterable
+from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # conversions in C only: no socket is opened here
 
 Address = int | bytes
 
 _MAC = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
 
-# RFC 1918, RFC 6598 (shared, seen behind carriers) and RFC 3927 (link-local), as (network, mask).
-_LOCAL_IPV4 = (
-    (0x0A000000, 0xFF000000),
-    (0xAC100000, 0xFFF00000),
-    (0xC0A80000, 0xFFFF0000),
-    (0x64400000, 0xFFC00000),
-    (0xA9FE0000, 0xFFFF0000),
-)
+# What only a site itself routes: RFC 1918, RFC 6598 (shared), RFC 3927 and 4291 (link-local), RFC 4193.
+PRIVATE = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
 
 
 def parse_address(text: str) -> Address:
@@ -43,11 +39,36 @@ def address_of_bytes(packed: bytes) -> Address:
     return int.from_bytes(packed, "big") if len(packed) == 4 else bytes(packed)
 
 
-def is_local(address: Address) -> bool:
-    """Whether only this site can route the address: private, shared or link-local (RFC 1918, 3927, 4193, 4291)."""
-    if isinstance(address, int):
-        return any(address & mask == network for network, mask in _LOCAL_IPV4)
-    return address[0] & 0xFE == 0xFC or (address[0] == 0xFE and address[1] & 0xC0 == 0x80)
+class Networks:
+    """A set of networks, asked whether an address lies in one of them."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Takes networks as `192.168.0.0/16` or `fd00::/8`, or single addresses; raises ValueError for anything else.
+
+        Bits below the prefix length are no mistake: people write the address of their router.
+        """
+        self._texts = tuple(texts)
+        networks = [ip_network(text, strict=False) for text in self._texts]
+        self._ipv4 = [(int(n.network_address), int(n.netmask)) for n in networks if n.version == 4]
+        self._ipv6 = [(int(n.network_address), int(n.netmask)) for n in networks if n.version == 6]
+
+    def __contains__(self, address: Address) -> bool:
+        if isinstance(address, int):
+            return any(address & mask == network for network, mask in self._ipv4)
+        number = int.from_bytes(address, "big")
+        return any(number & mask == network for network, mask in self._ipv6)
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Networks) and other._texts == self._texts
+
+    def __hash__(self) -> int:
+        return hash(self._texts)
+
+    def __str__(self) -> str:
+        return " ".join(self._texts)
 
 
 def is_host(address: Address) -> bool:

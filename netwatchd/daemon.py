@@ -23,7 +23,7 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
-from netwatchd.events import Command, Rename, new_event_id
+from netwatchd.events import Command, NewId, Rename, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Door, Inboxes
@@ -73,10 +73,11 @@ class EventIds:
         self._lock = threading.Lock()
         self._last = last
 
-    def __call__(self, now: int) -> int:
+    def __call__(self, now: int, count: int = 1, /) -> int:
         with self._lock:
-            self._last = new_event_id(self._last, now)
-            return self._last
+            first = new_event_id(self._last, now)
+            self._last = first + count - 1
+            return first
 
 
 class Daemon:
@@ -132,7 +133,7 @@ class Daemon:
         self.sources: dict[str, Supervisor] = {}
         self.report = Report(self)
 
-    def _build_sources(self, new_id: Callable[[int], int]) -> None:
+    def _build_sources(self, new_id: NewId) -> None:
         settings = self.settings
 
         def door(name: str) -> Door:

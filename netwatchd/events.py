@@ -7,7 +7,7 @@ is a named tuple, because there may be hundreds of thousands a second and a froz
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from netwatchd.addresses import Address, is_random_mac
 
@@ -80,6 +80,18 @@ class Device:
         return is_random_mac(self.mac)
 
 
+class Origin(NamedTuple):
+    """Who told of a flow, where it was not this machine that saw it: an exporter of NetFlow, IPFIX or sFlow.
+
+    A source makes one for each exporter, observation domain and sampling rate, and its flows share it.
+    """
+
+    exporter: Address
+    domain: int = 0  # observation domain (IPFIX), source id (NetFlow v9), engine (v5), sub-agent (sFlow)
+    sampling: int = 1  # one of so many packets was looked at; the flow's counters are multiplied by it
+    clock_trusted: bool = True  # False: the exporter's clock is off, and the flow's times are those of its arrival
+
+
 class Flow(NamedTuple):
     """One conversation: its two sides, and what it has carried so far. `src` is the side that opened it.
 
@@ -100,6 +112,7 @@ class Flow(NamedTuple):
     bytes_in: int
     state: str
     source: str
+    origin: Origin | None = None
     device: str | None = None  # MAC of the local side; last, so that ingest can put it in cheaply
 
     def of(self, device: str | None) -> "Flow":
@@ -143,6 +156,13 @@ class Judge:
 
 Event = Device | Flow | Threat
 Command = Rename | Judge
+
+
+class NewId(Protocol):
+    """Gives the ids of events that come in at `now` (Unix ms)."""
+
+    def __call__(self, now: int, count: int = 1, /) -> int:
+        """The first of `count` ids that follow each other."""
 
 
 def new_event_id(last: int, now: int) -> int:

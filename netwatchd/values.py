@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from netwatchd.addresses import Networks
+
 # poll() and epoll count milliseconds in 31 bits, which is 24 days.
 LONGEST_WAIT = 20 * 86400.0
 GREATEST_AGE = 36_500 * 86400.0
@@ -104,6 +106,14 @@ def yes_no(text: str) -> bool:
 def words(text: str) -> tuple[str, ...]:
     """A list, separated by commas or white space."""
     return tuple(re.split(r"[\s,]+", text)) if text else ()
+
+
+def networks(text: str) -> Networks:
+    """A list of networks such as `192.168.0.0/16` or `fd00::/8`, or of single addresses."""
+    try:
+        return Networks(words(text))
+    except ValueError as error:
+        raise ValueError(f"{error} (it should be networks such as 192.168.0.0/16 or fd00::/8)") from None
 
 
 def optional_path(text: str) -> Path | None:

@@ -34,7 +34,7 @@ def flow(number: int, time: int = NOON, **fields: Any) -> Flow:
     """The flow with the given number within its millisecond."""
     made = Flow(
         (time << 12) + number, time, time + 5, 0xC0A80105, 40000, 0x5DB8D822, 443, 6, 3, 300, 4, 4000, "closed",
-        "json", MAC,
+        "json", None, MAC,
     )  # fmt: skip
     return made._replace(**fields)
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwatchd.addresses import (
+    PRIVATE,
+    Networks,
     address_of_bytes,
     address_text,
     is_host,
-    is_local,
     is_random_mac,
     is_station,
     mac_of_bytes,
@@ -94,5 +95,21 @@ def test_a_private_mac_is_told_by_its_bit(mac: str | None, random: bool) -> None
     ],
 )  # fmt: skip
 def test_whether_an_address_is_local_and_whether_a_host_can_own_it(text: str, local: bool, host: bool) -> None:
-    assert is_local(parse_address(text)) is local
+    assert (parse_address(text) in Networks(PRIVATE.split())) is local
     assert is_host(parse_address(text)) is host
+
+
+def test_networks_hold_their_addresses() -> None:
+    networks = Networks(["192.168.1.1/24", "10.9.8.7", "fd00::/8", "2001:db8::1"])
+    inside = ["192.168.1.0", "192.168.1.255", "10.9.8.7", "fdff::1", "2001:db8::1"]
+    outside = ["192.168.2.0", "10.9.8.6", "fe80::1", "2001:db8::2", "0.0.0.0", "::"]
+    assert all(parse_address(ip) in networks for ip in inside)
+    assert not any(parse_address(ip) in networks for ip in outside)
+    assert networks == Networks(["192.168.1.1/24", "10.9.8.7", "fd00::/8", "2001:db8::1"])
+    assert not Networks([])
+
+
+@pytest.mark.parametrize("text", ["192.168.1.0/33", "home", "10.0.0.0/8/8", "::/129", ""])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="does not appear to be"):
+        Networks([text])

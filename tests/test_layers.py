@@ -24,7 +24,8 @@ LINES = [
     ["decoders"],
     ["worker"],
     ["events", "config", "counters", "journal", "clock", "pidfile"],
-    ["addresses", "values"],
+    ["values"],
+    ["addresses"],
 ]
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 STAGES = LINES[4]

@@ -10,14 +10,15 @@ from websocket_kit import device, flow, split_frame, threat
 from netwatchd.addresses import parse_address
 from netwatchd.broadcast import messages
 from netwatchd.broadcast.messages import Snapshot, Stats, device_json, flow_json, threat_json
-from netwatchd.events import Flow
+from netwatchd.events import Flow, Origin
 
 whole = st.integers(0, 2**63 - 1)
 addresses = st.integers(0, 2**32 - 1) | st.binary(min_size=16, max_size=16)
 texts = st.text() | st.just("\ud800 lone")
 flows = st.builds(
     Flow, whole, whole, whole, addresses, st.integers(0, 65535), addresses, st.integers(0, 65535), st.integers(0, 255),
-    whole, whole, whole, whole, texts, texts, st.none() | texts,
+    whole, whole, whole, whole, texts, texts,
+    st.none() | st.builds(Origin, addresses, whole, whole, st.booleans()), st.none() | texts,
 )  # fmt: skip
 
 
@@ -52,6 +53,13 @@ def test_a_device_without_address_has_null_as_ip() -> None:
 def _fields(**changed: object) -> list:
     one = device(1)
     return [changed.get(name, getattr(one, name)) for name in one.__dataclass_fields__]
+
+
+def test_a_flow_tells_of_its_exporter_only_where_it_has_one() -> None:
+    origin = Origin(parse_address("192.0.2.7"), 256, 100, clock_trusted=False)
+    told = {"exporter": "192.0.2.7", "domain": 256, "sampling": 100, "clock_trusted": False}
+    assert flow_json(flow(1)._replace(origin=origin)) == flow_json(flow(1)) | told
+    assert not told.keys() & flow_json(flow(1)).keys()
 
 
 def test_a_flow_has_protocols_by_name_or_number() -> None:

@@ -34,7 +34,7 @@ def device(number: int, seen: int = 1) -> Device:
 
 
 def flow(number: int) -> Flow:
-    return Flow(number, 1, 2, 0x0A000001, 40000, 0x5DB8D822, 443, 6, 3, 300, 4, 400, "new", "test", None)
+    return Flow(number, 1, 2, 0x0A000001, 40000, 0x5DB8D822, 443, 6, 3, 300, 4, 400, "new", "test")
 
 
 def threat(number: int, **evidence: Any) -> Threat:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from netwatchd import __version__
 from netwatchd.addresses import address_text
-from netwatchd.events import Device, Flow, Threat, protocol_name
+from netwatchd.events import Device, Flow, Origin, Threat, protocol_name
 
 PROTOCOL = 1  # of the messages; rises when a client that reads the old ones could misread the new ones
 
@@ -63,11 +63,22 @@ def device_json(device: Device) -> dict[str, Any]:
 
 
 def flow_json(flow: Flow) -> dict[str, Any]:
-    """A flow with the public names: addresses as text, the protocol by name."""
-    return flow._asdict() | {
+    """A flow with the public names: addresses as text, the protocol by name; its origin only where it has one."""
+    fields = flow._asdict() | {
         "src_ip": address_text(flow.src_ip),
         "dst_ip": address_text(flow.dst_ip),
         "protocol": protocol_name(flow.protocol),
+    }
+    del fields["origin"]
+    return fields | _origin_json(flow.origin) if flow.origin else fields
+
+
+def _origin_json(origin: Origin) -> dict[str, Any]:
+    return {
+        "exporter": address_text(origin.exporter),
+        "domain": origin.domain,
+        "sampling": origin.sampling,
+        "clock_trusted": origin.clock_trusted,
     }
 
 
@@ -96,7 +107,7 @@ _quoted = lru_cache(maxsize=4096)(_encode)
 _FLOW = (
     '{"type":"flow_update","seq":%d,"time":%d,"flow":{"id":%d,"start":%d,"end":%d,"src_ip":"%s","src_port":%d,'
     '"dst_ip":"%s","dst_port":%d,"protocol":"%s","packets_out":%d,"bytes_out":%d,"packets_in":%d,"bytes_in":%d,'
-    '"state":%s,"source":%s,"device":%s}}'
+    '"state":%s,"source":%s,"device":%s%s}}'
 )
 
 
@@ -118,7 +129,14 @@ def _flow_update(seq: int, time: int, flow: Flow) -> str:
         seq, time, flow.id, flow.start, flow.end, address_text(flow.src_ip), flow.src_port,
         address_text(flow.dst_ip), flow.dst_port, protocol_name(flow.protocol), flow.packets_out, flow.bytes_out,
         flow.packets_in, flow.bytes_in, _quoted(flow.state), _quoted(flow.source), _quoted(flow.device),
+        _origin_text(flow.origin) if flow.origin else "",
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _origin_text(origin: Origin) -> str:
+    """The fields of an origin, as they follow others in an object."""
+    return "," + _encode(_origin_json(origin))[1:-1]
 
 
 def hello(epoch: str, seq: int) -> bytes:

@@ -94,7 +94,7 @@ def _flow_rows(flows: Sequence[Flow], numbers: Mapping[str, int]) -> Iterator[tu
     """One row at a time: after a full disk there are 50,000, and memory for them all would stay taken."""
     packed: dict[str | None, int | str | None] = {}
     for flow in flows:
-        state, source, device = flow[12:]
+        state, source, _, device = flow[12:]
         if device not in packed:
             packed[device] = schema.packed_device(device)
         yield (*flow[:12], numbers[state], numbers[source], packed[device])

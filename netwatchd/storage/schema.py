@@ -248,4 +248,4 @@ def device_of_packed(packed: int | str | None) -> str | None:
 
 def flow_of_row(row: tuple[Any, ...], names: dict[int, str]) -> Flow:
     """The flow of a row of `flows`, with the file's names by number."""
-    return Flow._make((*row[:12], names[row[12]], names[row[13]], device_of_packed(row[14])))
+    return Flow._make((*row[:12], names[row[12]], names[row[13]], None, device_of_packed(row[14])))

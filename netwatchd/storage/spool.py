@@ -18,7 +18,7 @@ from typing import Any
 
 from netwatchd.addresses import address_text, parse_address, parse_mac
 from netwatchd.decoders.json_lines import check_evidence
-from netwatchd.events import Device, Flow, Status, Threat, ThreatStatus
+from netwatchd.events import Device, Flow, Origin, Status, Threat, ThreatStatus
 from netwatchd.storage import schema
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.durable import sync_directory
@@ -194,15 +194,29 @@ def _threat(value: dict[str, Any]) -> Threat:
 
 
 def _flow_json(flow: Flow) -> list[Any]:
-    return list(flow._replace(src_ip=address_text(flow.src_ip), dst_ip=address_text(flow.dst_ip)))  # type: ignore[arg-type]
+    values: list[Any] = list(flow)
+    values[3], values[5] = address_text(flow.src_ip), address_text(flow.dst_ip)
+    if flow.origin is not None:
+        values[14] = [address_text(flow.origin.exporter), *flow.origin[1:]]
+    return values
 
 
 def _flow(value: list[Any]) -> Flow:
+    if len(value) == 15:  # written by netwatchd 0.1: flows had no origin
+        value.insert(14, None)
     flow = Flow(*value)
-    flow = flow._replace(src_ip=parse_address(value[3]), dst_ip=parse_address(value[5]))
+    flow = flow._replace(src_ip=parse_address(value[3]), dst_ip=parse_address(value[5]), origin=_origin(value[14]))
     _check(int, *flow[:3], flow.src_port, *flow[6:12])
     _check(str, flow.state, flow.source)
     _checked_id(flow.id)
     if flow.device is not None:
         _checked_key(flow.device)
     return flow
+
+
+def _origin(value: list[Any] | None) -> Origin | None:
+    if value is None:
+        return None
+    exporter, domain, sampling, clock_trusted = value
+    _check(int, domain, sampling)
+    return Origin(parse_address(exporter), domain, sampling, bool(clock_trusted))
