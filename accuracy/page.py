@@ -71,9 +71,8 @@ def worse(tables: Tables, page: str) -> list[str]:
         if row is None:
             found.append(f"{where}: is not compared any more")
         elif row.files < files or row.expected < expected:
-            found.append(
-                f"{where}: {row.files} files with {row.expected} records are compared, there were {files} with {expected}"
-            )
+            now = f"{row.files} files with {row.expected} records"
+            found.append(f"{where}: {now} are compared, there were {files} with {expected}")
         elif row.expected - row.matched > expected - matched:
             found.append(f"{where}: {row.expected - row.matched} records differ, there were {expected - matched}")
     return found
