@@ -6,6 +6,7 @@ place of those that listen; `pipeline` is the rest of the daemon, with the time 
 
 from netwatchd.replay.inputs import size_of
 from netwatchd.replay.pipeline import CannotStore
+from netwatchd.replay.replaying import Replay
 from netwatchd.replay.report import FileReport
 
-__all__ = ["CannotStore", "FileReport", "size_of"]
+__all__ = ["CannotStore", "FileReport", "Replay", "size_of"]

@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import attrgetter, itemgetter
 
+from netwatchd.addresses import Address
 from netwatchd.config import Config
 from netwatchd.events import Flow, Sighting, Threat
 from netwatchd.replay.pipeline import Pipeline
 from netwatchd.replay.report import FileReport
+from netwatchd.sources.locals import Locals
 
 MOST_EVENTS = 4000  # in a batch: more makes none cheaper, and they wait in memory
 # A batch is taken in by pieces of so many milliseconds: the roll-ups' hours are made of them, and a device is looked
@@ -26,6 +29,7 @@ class Reading:
         self.report = report
         self.stop = stop
         self._pipeline = pipeline
+        self._locals = Locals(settings.devices.networks)
         self._sightings: list[Sighting] = []
         self._flows: list[Flow] = []
         self._threats: list[Threat] = []
@@ -39,6 +43,17 @@ class Reading:
         self._threats += threats
         if len(self._flows) + len(self._sightings) + len(self._threats) >= MOST_EVENTS:
             self.flush()
+
+    def sightings_of(self, flows: Sequence[Flow]) -> list[Sighting]:
+        """The devices that flows betray of which nobody saw the packets, each when it was first met."""
+        found = self._locals.sightings(flows, 0)
+        if not found:
+            return []
+        first: dict[Address, int] = {}
+        for flow in flows:
+            for ip in (flow.src_ip, flow.dst_ip):
+                first[ip] = min(flow.start, first.get(ip, flow.start))
+        return [replace(sighting, time=first[sighting.ips[0]]) for sighting in found]
 
     def flush(self) -> None:
         """Hands on what waits; raises CannotStore."""

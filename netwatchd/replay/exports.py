@@ -1,0 +1,61 @@
+"""What exporters sent, in a capture or in a file of nothing but their datagrams: NetFlow, IPFIX and sFlow.
+
+The exporter is who sent the packet, whatever port it was sent to, and the time is the packet's.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from netwatchd.addresses import Address
+from netwatchd.decoders.links import Skipped
+from netwatchd.decoders.sflow import Malformed, SflowDecoder
+from netwatchd.events import Flow
+from netwatchd.replay import captures, formats
+from netwatchd.replay.datagrams import Datagrams, split, time_of
+from netwatchd.replay.inputs import STDIN, Input, Unreadable
+from netwatchd.replay.reading import Reading
+
+_MS = 1_000_000  # nanoseconds
+_UNKNOWN = 0  # the exporter of datagrams of which nobody wrote down who sent them
+_SFLOW = b"\0\0\0"  # the first word of sFlow is its version; the first half of all others is theirs
+
+
+def read(source: Input, reading: Reading) -> None:
+    """Reads datagrams of exporters into flows."""
+    collectors = _Collectors(reading)
+    if formats.is_capture(source.head):
+        _read_capture(source, reading, collectors)
+    else:
+        _read_datagrams(source, reading, collectors)
+    collectors.finish()
+    reading.flush()
+    reading.report.format = formats.NETFLOW
+
+
+def _read_capture(source: Input, reading: Reading, collectors: "_Collectors") -> None:
+    datagrams = Datagrams()
+    skipped = reading.report.skipped
+    for packets in captures.batches(source, reading):
+        for time, link_type, data, length, _ in packets:
+            try:
+                datagram = datagrams.of(link_type, data, length)
+            except Skipped as reason:
+                skipped[reason.reason] += 1
+                continue
+            if datagram is not None:
+                collectors.datagram(datagram.payload, datagram.sender, time // _MS)
+
+
+def _read_datagrams(source: Input, reading: Reading, collectors: "_Collectors") -> None:
+    """They are dated by their exporter; what has no date, by the file."""
+    report = reading.report
+    data = bytes(source.mapped())
+    now = 0 if source.name == STDIN else int(Path(source.name).stat().st_mtime * 1000)
+    report.packets = 0
+    for datagram in split(data):
+        now = time_of(datagram) or now
+        report.packets += 1
+        report.span(now, now)
+        collectors.datagram(datagram, _UNKNOWN, now)
+    if not report.packets:
+        raise Unreadable("it is empty")
