@@ -3,12 +3,11 @@
 The exporter is who sent the packet, whatever port it was sent to, and the time is the packet's.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from netwatchd.addresses import Address
+from netwatchd.decoders import sflow
 from netwatchd.decoders.links import Skipped
-from netwatchd.decoders.sflow import Malformed, SflowDecoder
 from netwatchd.events import Flow
 from netwatchd.replay import captures, formats
 from netwatchd.replay.datagrams import Datagrams, split, time_of
@@ -59,3 +58,35 @@ def _read_datagrams(source: Input, reading: Reading, collectors: "_Collectors") 
         collectors.datagram(datagram, _UNKNOWN, now)
     if not report.packets:
         raise Unreadable("it is empty")
+
+
+class _Collectors:
+    """The collectors of each kind of export: which one is meant is told by the datagram."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._sflow = sflow.SflowDecoder(reading.new_id, self._count)
+        reading.report.records = 0
+
+    def datagram(self, payload: bytes, exporter: Address, now: int) -> None:
+        """Takes what an exporter sent at `now` (Unix ms)."""
+        try:
+            flows = self._sflow.datagram(payload, exporter, now)
+        except sflow.Malformed:
+            self._count("malformed", 1)
+        else:
+            self._hand_in(flows)
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        self._hand_in(self._sflow.finish())
+
+    def _hand_in(self, flows: list[Flow]) -> None:
+        self._reading.add(flows, self._reading.sightings_of(flows))
+
+    def _count(self, name: str, n: int) -> None:
+        report = self._reading.report
+        if name == "samples":
+            report.records = (report.records or 0) + n
+        else:
+            report.skipped[name.removeprefix("skipped.").replace(".", " ")] += n

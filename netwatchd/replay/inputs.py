@@ -1,8 +1,8 @@
 """Files that are replayed: opened, unpacked where they are packed, and their format told by their content.
 
 A capture is read in place from a mapping of the file, so that memory does not grow with it. What is packed by gzip, or
-comes from a pipe, is unpacked into a file without a name in the directory for temporary files first, if it is a capture;
-logs are read line by line as they are unpacked.
+comes from a pipe, is put into a file without a name in the directory for temporary files first, if it is a capture;
+logs are read line by line as they come.
 """
 
 import gzip
@@ -113,7 +113,7 @@ class Input:
         file = self._file
         try:
             if self.packed or self._pipe is not None:
-                file = self._held.enter_context(tempfile.TemporaryFile("w+b"))
+                file = self._held.enter_context(tempfile.TemporaryFile("w+b"))  # noqa: SIM115
                 for piece in self._pieces():
                     file.write(piece)
                 file.flush()
@@ -151,7 +151,8 @@ class Input:
     def _pieces(self) -> Iterator[bytes]:
         try:
             # Of a pipe, what was sent until it was stopped is read; of a file, Ctrl-C wants no more of it.
-            while (piece := self._content.read1(_PIECE)) and (self._pipe is not None or not self._stop()):
+            read = self._content.read1  # type: ignore[attr-defined]  # `read` would lose what stands before damage
+            while (piece := read(_PIECE)) and (self._pipe is not None or not self._stop()):
                 yield piece
                 self.tell()
         except (EOFError, zlib.error, gzip.BadGzipFile):
