@@ -16,7 +16,7 @@ from typing import Any
 
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Threat
+from netwatchd.events import Device, Flow, FlowBatch, Threat
 from netwatchd.storage import queries, retention, spool
 from netwatchd.storage.batch import Batch, Statement, execute_many, flow_statements
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
@@ -229,7 +229,7 @@ class Storage:
     def _put_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
         room = max(self._room(), 0) if self._in_trouble else len(flows)
-        self._pending.flows.extend(flows[:room])
+        self._pending.put_flows(flows[:room])
         if room < len(flows):
             self.counters.add("dropped.flows.storage_full", len(flows) - room)
             log.error(
@@ -312,7 +312,7 @@ class Storage:
     def _transact(
         self,
         statements: Sequence[Statement],
-        days: Sequence[tuple[str, Sequence[Flow]]],
+        days: Sequence[tuple[str, FlowBatch]],
         execute: Callable[[sqlite3.Connection, Statement], None],
         db: sqlite3.Connection,
     ) -> None:
