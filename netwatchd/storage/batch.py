@@ -2,18 +2,20 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from netwatchd.events import Device, Flow, Threat, time_of_id
 from netwatchd.storage import schema
+from netwatchd.storage.words import Numbers, new_numbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
 ThreatKey = tuple[str, str | None, str | None]
 _ID = itemgetter(0)
-_WORDS = itemgetter(12, 13)  # state and source of a flow
+_STATE, _TOLD, _DEVICE = itemgetter(12), itemgetter(13, 14), itemgetter(15)  # the words of a flow
+NO_ORIGIN = (None, None, None, None)
 
 
 @dataclass
@@ -81,23 +83,22 @@ class Batch:
         return [(sql, rows) for sql, rows in statements if rows]
 
 
-def flow_statements(name: str, flows: Sequence[Flow], names: Mapping[str, int]) -> list[Statement]:
-    """What writes flows into the day attached as `name`; `names` are the numbers of the words it knows."""
-    new = {word for words in set(map(_WORDS, flows)) for word in words} - names.keys()
-    words = list(enumerate(new, max(names.values(), default=0) + 1))
-    numbers = {**names, **{word: number for number, word in words}}
-    statements: list[Statement] = [(schema.PUT_NAME.format(schema=name), words)] if words else []
+def flow_statements(name: str, flows: Sequence[Flow], numbers: Numbers) -> list[Statement]:
+    """What writes flows into the day attached as `name`; `numbers` are those of its words, and gain what is new."""
+    states = new_numbers(numbers.states, set(map(_STATE, flows)))
+    origins = new_numbers(numbers.origins, set(map(_TOLD, flows)))
+    owners = new_numbers(numbers.owners, set(map(_DEVICE, flows)))
+    told = [(number, source, *(origin or NO_ORIGIN)) for number, (source, origin) in origins]
+    words = ((schema.PUT_NAME, states), (schema.PUT_ORIGIN, told), (schema.PUT_OWNER, owners))
+    statements: list[Statement] = [(sql.format(schema=name), rows) for sql, rows in words if rows]
     return [*statements, (schema.PUT_FLOW.format(schema=name), _flow_rows(flows, numbers))]
 
 
-def _flow_rows(flows: Sequence[Flow], numbers: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
+def _flow_rows(flows: Sequence[Flow], numbers: Numbers) -> Iterator[tuple[Any, ...]]:
     """One row at a time: after a full disk there are 50,000, and memory for them all would stay taken."""
-    packed: dict[str | None, int | str | None] = {}
+    states, origins, owners = numbers.states, numbers.origins, numbers.owners
     for flow in flows:
-        state, source, _, device = flow[12:]
-        if device not in packed:
-            packed[device] = schema.packed_device(device)
-        yield (*flow[:12], numbers[state], numbers[source], packed[device])
+        yield (*flow[:12], states[flow[12]], origins[flow[13:15]], owners[flow[15]])
 
 
 def execute_many(db: sqlite3.Connection, statement: Statement) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from netwatchd.counters import Counters
 from netwatchd.events import Flow
+from netwatchd.storage import words
 from netwatchd.storage.batch import Batch, Statement, execute_many, flow_statements
 from netwatchd.storage.connection import MAX_ATTACHED, Connection
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
@@ -53,8 +54,7 @@ class Writer:
         for statement in statements:
             execute(db, statement)
         for name, flows in attached.items():
-            names = dict(db.execute(f"SELECT name, id FROM {name}.names").fetchall())
-            for statement in flow_statements(name, flows, names):
+            for statement in flow_statements(name, flows, words.numbers(words.read(db, name))):
                 execute(db, statement)
         db.execute("COMMIT")
 
