@@ -2,18 +2,20 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from netwatchd.events import Device, Flow, FlowBatch, Threat, time_of_id
+from netwatchd.events import Device, Flow, FlowBatch, Origin, Threat, time_of_id
 from netwatchd.storage import schema
+from netwatchd.storage.words import Numbers, new_numbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
 ThreatKey = tuple[str, str | None, str | None]
 _ID = itemgetter(0)
-_WORDS = itemgetter(12, 13)  # state and source of a flow
+_STATE, _TOLD = itemgetter(12), itemgetter(13, 14)  # the words of a flow
+NO_ORIGIN = (None, None, None, None)
 
 
 @dataclass
@@ -87,38 +89,30 @@ class Batch:
         return [(sql, rows) for sql, rows in statements if rows]
 
 
-def flow_statements(name: str, flows: FlowBatch, names: Mapping[str, int]) -> list[Statement]:
-    """What writes flows into the day attached as `name`; `names` are the numbers of the words it knows."""
-    new = {word for words in set(map(_WORDS, flows.flows)) for word in words} - names.keys()
-    words = list(enumerate(new, max(names.values(), default=0) + 1))
-    numbers = {**names, **{word: number for number, word in words}}
-    statements: list[Statement] = [(schema.PUT_NAME.format(schema=name), words)] if words else []
+def flow_statements(name: str, flows: FlowBatch, numbers: Numbers) -> list[Statement]:
+    """What writes flows into the day attached as `name`; `numbers` are those of its words, and gain what is new."""
+    states = new_numbers(numbers.states, set(map(_STATE, flows.flows)))
+    origins = new_numbers(numbers.origins, set(map(_TOLD, flows.flows)))
+    owners = new_numbers(numbers.owners, set(flows.devices))
+    told = [(number, source, *(origin or NO_ORIGIN)) for number, (source, origin) in origins]
+    words = ((schema.PUT_NAME, states), (schema.PUT_ORIGIN, told), (schema.PUT_OWNER, owners))
+    statements: list[Statement] = [(sql.format(schema=name), rows) for sql, rows in words if rows]
     return [*statements, (schema.PUT_FLOW.format(schema=name), _flow_rows(flows, numbers))]
 
 
-def _flow_rows(flows: FlowBatch, numbers: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
+def _flow_rows(flows: FlowBatch, numbers: Numbers) -> Iterator[tuple[Any, ...]]:
     """One row at a time: after a full disk there are 50,000, and memory for them all would stay taken."""
-    owners = {key: schema.packed_device(key) for key in set(flows.devices)}
+    states, origins, owners = numbers.states, numbers.origins, numbers.owners
+    source: str | None = None
+    origin: Origin | None = None
+    teller = None
     # Taken apart and put together by name, because slices cost twice as much, and this is done for every flow.
     for flow, key in zip(flows.flows, flows.devices, strict=True):
-        n, start, end, src, sport, dst, dport, protocol, po, bo, pi, bi, state, source, _, _ = flow
-        yield (
-            n,
-            start,
-            end,
-            src,
-            sport,
-            dst,
-            dport,
-            protocol,
-            po,
-            bo,
-            pi,
-            bi,
-            numbers[state],
-            numbers[source],
-            owners[key],
-        )
+        n, start, end, src, sport, dst, dport, proto, po, bo, pi, bi, state, told_by, told_of, _ = flow
+        if told_by is not source or told_of is not origin:  # seldom: they come in runs, and share their origin
+            source, origin = told_by, told_of
+            teller = origins[source, origin]
+        yield n, start, end, src, sport, dst, dport, proto, po, bo, pi, bi, states[state], teller, owners[key]
 
 
 def execute_many(db: sqlite3.Connection, statement: Statement) -> None:
