@@ -14,7 +14,7 @@ from netwatchd.addresses import address_text
 from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.counters import Counters
-from netwatchd.events import LIVE, Event, Flow, Sighting, Threat
+from netwatchd.events import LIVE, Event, Flow, FlowBatch, Sighting, Threat
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.threats import Threats
@@ -145,11 +145,10 @@ class Pipeline:
     def _publish(self, events: Sequence[Event]) -> None:
         """What the daemon would send to its clients: it is counted."""
         report = self._report
+        if isinstance(events, FlowBatch):
+            report.flows += sum(flow.state not in LIVE for flow in events.flows)
+            report.device_keys.update(filter(None, events.devices))
+            return
         for event in events:
-            if isinstance(event, Flow):
-                if event.state not in LIVE:
-                    report.flows += 1
-                if event.device is not None:
-                    report.device_keys.add(event.device)
-            elif isinstance(event, Threat):
+            if isinstance(event, Threat):
                 report.threats[event.id] = event
