@@ -350,3 +350,44 @@ def test_a_mistake_in_the_configuration_is_said(run: Run) -> None:
     assert answer.returncode == 78
     assert "networks" in answer.stderr
     assert not list(run.place.glob("netwatchd-replay-*"))
+
+
+# What others recorded, with what they say is in it.
+
+
+@needs_data
+def test_recorded_captures_hold_the_flows_that_others_found(run: Run) -> None:
+    """As many flows and packets as nDPI tells of, but where it looks into tunnels or goes by other timeouts."""
+    others = {"telnet", "6in4tunnel", "vxlan", "wireguard", "icmp-tunnel"}
+    truths = {}
+    for line in (DATA / "_truth/ndpi_flows.jsonl").read_text().splitlines():
+        truth = json.loads(line)
+        if truth["pcap"].startswith("ntop") and Path(truth["pcap"]).stem not in others:
+            packets = sum(flow["a2b_pkts"] + flow["b2a_pkts"] for flow in truth["flow"])
+            truths[str(DATA / truth["pcap"])] = (packets, truth["flows"])
+    reports = run.replay(*truths)
+    found = {
+        report["file"]: (report["packets"] - sum(report["skipped"].values()), report["flows"]) for report in reports
+    }
+    assert len(found) == 19
+    assert found == truths
+
+
+@needs_data
+def test_recorded_exports_are_read_out_of_captures_and_out_of_plain_files(run: Run) -> None:
+    softflowd = [DATA / f"replayed/softflowd/ndpi_ssh.{version}.pcap" for version in ("v5", "v9", "v10")]
+    plain = DATA / "logstash-plugins+logstash-codec-netflow/spec/codecs/netflow5.dat"
+    sampled = DATA / "ntop+nDPI/tests/cfgs/default/pcap/sflow.pcap"
+    reports = run.replay("--as", "netflow", *softflowd, plain, sampled)
+    assert [(each["format"], each["packets"], each["records"], each["flows"]) for each in reports] == [
+        ("netflow", 1, 4, 2), ("netflow", 1, 4, 2), ("netflow", 1, 4, 2), ("netflow", 12, 30, 15), ("netflow", 9, 1, 1),
+    ]  # fmt: skip
+    # What softflowd exported is what is in the capture that it was shown, halves joined.
+    shown = DATA / "ntop+nDPI/tests/cfgs/default/pcap/ssh.pcap"
+    exported = [flow for flow in run.rows("flows") if flow["dst_ip"] == "172.16.238.168"]
+    run.into = run.place / "shown"
+    run.replay(shown)
+    (flow,) = [flow for flow in run.rows("flows") if flow["dst_ip"] == "172.16.238.168"]
+    counters = ("src_ip", "src_port", "dst_port", "packets_out", "bytes_out", "packets_in", "bytes_in")
+    assert len(exported) == 3
+    assert {tuple(each[name] for name in counters) for each in exported} == {tuple(flow[name] for name in counters)}

@@ -13,7 +13,7 @@ from netwatchd.replay.reading import Reading
 
 SOURCE = "capture"  # what was captured live has the same name: it is the same that was seen
 _PACKETS = 2000  # at a time
-_FORGET = 64 << 20  # bytes of the mapping that are let go of at once
+_FORGET = 16 << 20  # bytes of the mapping that are let go of at once
 
 _TIME = itemgetter(0)
 _MS = 1_000_000  # nanoseconds

@@ -8,6 +8,7 @@ from pathlib import Path
 from netwatchd.addresses import Address
 from netwatchd.decoders import sflow
 from netwatchd.decoders.links import Skipped
+from netwatchd.decoders.netflow.collector import Collector
 from netwatchd.events import Flow
 from netwatchd.replay import captures, formats
 from netwatchd.replay.datagrams import Datagrams, split, time_of
@@ -16,7 +17,7 @@ from netwatchd.replay.reading import Reading
 
 _MS = 1_000_000  # nanoseconds
 _UNKNOWN = 0  # the exporter of datagrams of which nobody wrote down who sent them
-_SFLOW = b"\0\0\0"  # the first word of sFlow is its version; the first half of all others is theirs
+_TURN = 500  # milliseconds between two looks for flows whose other half does not come
 
 
 def read(source: Input, reading: Reading) -> None:
@@ -65,28 +66,38 @@ class _Collectors:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
+        self._netflow = Collector(reading.new_id, self._count)
         self._sflow = sflow.SflowDecoder(reading.new_id, self._count)
-        reading.report.records = 0
+        self._samples = 0
+        self._now = self._looked = 0
 
     def datagram(self, payload: bytes, exporter: Address, now: int) -> None:
         """Takes what an exporter sent at `now` (Unix ms)."""
+        self._now = now
+        if not 0 <= now - self._looked < _TURN:
+            self._looked = now
+            self._hand_in(self._netflow.due(now))
+        if payload[:2] != b"\0\0":  # sFlow's version is a whole word, the others' is half of one
+            self._hand_in(self._netflow.datagram(payload, exporter, now))
+            return
         try:
             flows = self._sflow.datagram(payload, exporter, now)
         except sflow.Malformed:
-            self._count("malformed", 1)
+            self._count("malformed.sflow", 1)
         else:
             self._hand_in(flows)
 
     def finish(self) -> None:
         """Nothing more will come."""
-        self._hand_in(self._sflow.finish())
+        self._hand_in([*self._netflow.finish(self._now), *self._sflow.finish()])
+        self._reading.report.records = self._samples + sum(session.flows for session in self._netflow.sessions)
 
     def _hand_in(self, flows: list[Flow]) -> None:
-        self._reading.add(flows, self._reading.sightings_of(flows))
+        if flows:
+            self._reading.add(flows, self._reading.sightings_of(flows))
 
     def _count(self, name: str, n: int) -> None:
-        report = self._reading.report
         if name == "samples":
-            report.records = (report.records or 0) + n
+            self._samples += n
         else:
-            report.skipped[name.removeprefix("skipped.").replace(".", " ")] += n
+            self._reading.report.skipped[name.removeprefix("skipped.").replace(".", " ")] += n

@@ -50,6 +50,7 @@ class Pipeline:
         self._writer = Worker("storage", self.storage.run, lambda worker: None)
         self._report = FileReport("")
         self._known_until = 0  # Unix ms
+        self._heard: dict[str, int] = {}  # device -> the end of its last flow
         self._settled = time.monotonic()
         self._swept = 0
 
@@ -73,7 +74,10 @@ class Pipeline:
     def take(
         self, now: int, sightings: Sequence[Sighting] = (), flows: Sequence[Flow] = (), threats: Sequence[Threat] = ()
     ) -> None:
-        """Takes in what happened up to `now` (Unix ms); waits while the store is full; raises CannotStore."""
+        """Takes in what began up to `now` (Unix ms); waits while the store is full; raises CannotStore.
+
+        Traffic is put down to `now`, in the roll-ups too, so that these hold what the flows of their hours hold.
+        """
         while not self.storage.wait_for_room(1.0):
             self._look_at_writer()
         self._look_at_writer()
@@ -84,6 +88,7 @@ class Pipeline:
                 self._note(sighting)
         if flows:
             self._flows.see(flows, moment)
+            self._hear(max(now, max(flow.end for flow in flows)))
         # Detectors are shown the flows and sightings here, once there are some, and their threats go the same way.
         if threats:
             self._threats.see(threats, moment)
@@ -136,6 +141,11 @@ class Pipeline:
         if self.storage.degraded:
             raise CannotStore(f"cannot write to {self._directory}: {self.storage.degraded}")
 
+    def _hear(self, until: int) -> None:
+        """Tells the devices how long they were heard: until the ends of their flows, which lie after `now`."""
+        heard, self._heard = self._heard, {}
+        self.devices.account({key: [0, 0, 0] for key in heard}, heard, Now(until, until / 1000))
+
     def _note(self, sighting: Sighting) -> None:
         """Counts the device of a sighting, and moves the time it was first seen where this is older."""
         key = sighting.mac or self.devices.owner_of(sighting.ips[0]) or address_text(sighting.ips[0])
@@ -147,7 +157,11 @@ class Pipeline:
         report = self._report
         if isinstance(events, FlowBatch):
             report.flows += sum(flow.state not in LIVE for flow in events.flows)
-            report.device_keys.update(filter(None, events.devices))
+            heard = self._heard
+            for flow, device in zip(events.flows, events.devices, strict=True):
+                if device is not None and flow.end > heard.get(device, -1):
+                    heard[device] = flow.end
+            report.device_keys |= heard.keys()
             return
         for event in events:
             if isinstance(event, Threat):
