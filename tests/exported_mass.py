@@ -68,7 +68,7 @@ class Mass:
         self.domain = domain
         self._booted = now - UPTIME
         self._told = 0  # datagrams with templates
-        halves = _halves(count, self.per_datagram, paired, random.Random(version))  # the same in each run
+        halves = _halves(count, self.per_datagram, paired, random.Random(f"{version} {paired} {domain}"))
         records, size = _RECORDS[version](halves, now), _SIZES[version]
         head = self._head(size)
         step = self.per_datagram
