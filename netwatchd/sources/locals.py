@@ -24,7 +24,7 @@ class Locals:
         if not flows:
             return []
         # An address that was only ever spoken to may be nobody's: what was scanned is no device.
-        new = {*map(_SRC, flows), *(flow.dst_ip for flow in flows if flow.packets_in)} - self._seen
+        new = {*map(_SRC, flows), *(flow.dst_ip for flow in flows if flow.packets_in or flow.bytes_in)} - self._seen
         if len(self._seen) + len(new) > MOST_ADDRESSES:
             self._seen.clear()
         self._seen |= new
