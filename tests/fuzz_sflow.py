@@ -46,7 +46,7 @@ def read_sflow(data: bytes) -> str:
         return in_short(error)
     flows += here.decoder.due(NOW + WINDOW)
     assert not len(here.decoder)
-    assert len(flows) <= here.counts["samples"] - here.counts["skipped.not_ip"]
+    assert len(flows) <= here.counts["samples"]
     assert [flow.id for flow in flows] == here.ids
     for flow in flows:
         messages.update(1, NOW, flow)

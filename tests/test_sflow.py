@@ -90,6 +90,7 @@ LINKS = {
     "ip": (11, WEB[14:]),
     "labels": (13, b"\0\1\1\x40" + WEB[14:]),
     "pos": (14, b"\xff\x03\0\x21" + WEB[14:]),
+    "802.11": (15, b"\x08\1\0\0" + b"\2" * 18 + b"\0\0" + b"\xaa\xaa\x03\0\0\0\x08\0" + WEB[14:]),
     "hdlc": (14, b"\x0f\0\x08\0" + WEB[14:]),
 }
 
@@ -126,9 +127,9 @@ def test_no_packet_is_longer_than_its_frame() -> None:
     assert counts(only(raw(ethernet(ipv4(ME, YOU, tcp(40000, 443), length=65535)), frame_length=114))) == (1, 100, 0, 0)
 
 
-def test_a_frame_shorter_than_its_headers_is_not_believed() -> None:
-    assert counts(only(raw(WEB, frame_length=0))) == (1, 140, 0, 0)
-    assert counts(only(raw(ethernet(ipv4(ME, YOU, tcp(40000, 443), length=0)), frame_length=10))) == (1, 0, 0, 0)
+def test_a_frame_is_not_shorter_than_what_was_sampled_of_it() -> None:
+    for length in (0, 10, 153):
+        assert counts(only(raw(WEB, frame_length=length))) == (1, 140, 0, 0)
 
 
 def test_later_fragments_have_no_ports() -> None:
@@ -147,12 +148,8 @@ def test_ports_stand_behind_options_and_extension_headers() -> None:
     assert ends(only(raw(ethernet(ipv6(ME6, YOU6, upper, 0))))) == MINE6
 
 
-def test_a_header_that_was_cut_off_has_what_is_there() -> None:
-    cut = ethernet(ipv4(ME, YOU, tcp(40000, 443)))
-    assert only(raw(cut[: 14 + 20 + 2]))[4:8] == (0, YOU, 0, 6)
-    assert ends(only(raw(cut[: 14 + 20 + 4]))) == MINE
-    flows, here = heard(datagram(flow_sample(raw(cut[:30]))))
-    assert (flows, here.counts) == ([], {"samples": 1, "skipped.not_ip": 1})
+def test_ports_are_enough_of_a_header_that_was_cut_off() -> None:
+    assert ends(only(raw(WEB[: 14 + 20 + 4]))) == MINE
 
 
 def test_fields_that_the_agent_took_from_the_packet_serve_where_there_is_no_header() -> None:
@@ -184,19 +181,24 @@ def test_counters_discarded_packets_and_unknown_samples_are_skipped_and_counted(
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "why"),
     [
-        ethernet(b"\0" * 28, kind=0x0806),
-        ethernet(b"\x42\x42\x03" + bytes(35), kind=38),
-        ethernet(b"\x65" + bytes(30), kind=0x0800),
-        ethernet(b"\x43" + bytes(30), kind=0x0800),
-        b"\2" * 12 + b"\x81\0\0\1" * 12,
-        ethernet(b"\0\1\0\x40" * 12, kind=0x8847),
+        (ethernet(b"\0" * 28, kind=0x0806), "not_ip"),
+        (ethernet(b"\x42\x42\x03" + bytes(35), kind=38), "llc"),
+        (ethernet(b"\x65" + bytes(30), kind=0x0800), "ip_header"),
+        (ethernet(b"\x43" + bytes(30), kind=0x0800), "ip_header"),
+        (b"\2" * 12 + b"\x81\0\0\1" * 12, "short"),
+        (ethernet(b"\0\1\0\x40" * 12, kind=0x8847), "short"),
+        (ethernet(ipv4(ME, YOU, tcp(40000, 443)))[:36], "short"),
+        (ethernet(ipv4(ME, YOU, tcp(40000, 443), length=19)), "ip_length"),
     ],
 )
-def test_what_is_no_ip_is_counted(frame: bytes) -> None:
-    flows, here = heard(datagram(flow_sample(raw(frame)), flow_sample(raw(frame, 6)), flow_sample()))
-    assert (flows, here.counts) == ([], {"samples": 3, "skipped.not_ip": 3})
+def test_what_is_no_ip_is_counted_with_the_reason(frame: bytes, why: str) -> None:
+    flows, here = heard(datagram(flow_sample(raw(frame)), flow_sample(raw(WEB, 6)), flow_sample()))
+    assert (flows, here.counts) == (
+        [],
+        {"samples": 3, f"skipped.{why}": 1, "skipped.link_type": 1, "skipped.no_header": 1},
+    )
 
 
 # Who opened the conversation.

@@ -45,9 +45,7 @@ class SflowDecoder:
         self._watch_datagrams(agent, read)
         for sample in read.samples:
             self._watch_samples(agent, sample)
-            if sample.packet is None:
-                self._count("skipped.not_ip", 1)
-            else:
+            if sample.packet is not None:
                 self._conversations.add(agent, sample, sample.packet, now)
         self._count("samples", len(read.samples))
         return self._conversations.due(now)

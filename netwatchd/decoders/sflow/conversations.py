@@ -16,8 +16,9 @@
 from itertools import islice
 
 from netwatchd.addresses import Address
+from netwatchd.decoders.packets import ACK, ICMP, ICMPV6, SYN, TCP
 from netwatchd.decoders.sflow.datagram import Sample
-from netwatchd.decoders.sflow.headers import ICMP, ICMPV6, TCP, Packet
+from netwatchd.decoders.sflow.headers import Packet
 from netwatchd.events import Flow, NewId, Origin
 
 WINDOW = 15_000  # milliseconds: long enough for both directions of what is sampled often, and short enough for "now"
@@ -25,7 +26,6 @@ MOST_CONVERSATIONS = 20_000  # some 15 MB; beyond them the oldest are told befor
 
 MOST_COUNTED = 2**53 - 1  # what JSON's numbers hold exactly; only who lies of his sampling rate gets there
 
-_SYN, _ACK = 0x02, 0x10
 # ICMP's answers and what they answer: echo, timestamp, information, address mask (RFC 792, 950); ICMPv6: echo.
 _REPLIES = {(ICMP, 0): 8, (ICMP, 14): 13, (ICMP, 16): 15, (ICMP, 18): 17, (ICMPV6, 129): 128}
 _REQUESTS = {(protocol, request) for (protocol, _), request in _REPLIES.items()}
@@ -146,8 +146,8 @@ def _before(one: Address, other: Address) -> bool:
 
 def _opened(packet: Packet) -> tuple[bool, int]:
     """Whether the packet's sender opened the conversation, and how good the evidence is."""
-    if packet.protocol == TCP and packet.flags & _SYN:
-        return not packet.flags & _ACK, _BY_FLAGS
+    if packet.protocol == TCP and packet.flags & SYN:
+        return not packet.flags & ACK, _BY_FLAGS
     if packet.protocol in (ICMP, ICMPV6):
         kind = (packet.protocol, packet.src_port)
         if kind in _REQUESTS or kind in _REPLIES:

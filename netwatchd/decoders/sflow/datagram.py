@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_of_bytes
+from netwatchd.decoders.links import Skipped
 from netwatchd.decoders.sflow.headers import Packet, sampled_packet
 
 VERSION = 5
@@ -123,6 +124,7 @@ def _packet(data: bytes, records: Iterator[tuple[int, int, int]], count: Count) 
     own: Packet | None = None
     told: Packet | None = None
     nat: dict[str, Address | int] = {}
+    why = "no_header"
     for kind, start, end in records:
         try:
             if kind == _RAW_HEADER:
@@ -139,11 +141,15 @@ def _packet(data: bytes, records: Iterator[tuple[int, int, int]], count: Count) 
                 nat["dst_port"] = _TYPED.unpack_from(data[start:end])[1]
         except struct.error:
             count("malformed.records", 1)
+        except Skipped as skipped:
+            why = skipped.reason
     packet = own or told
+    if packet is None:
+        count(f"skipped.{why}", 1)
     return _inside(packet, nat) if packet and nat else packet
 
 
-def _raw_header(data: bytes, start: int, end: int) -> Packet | None:
+def _raw_header(data: bytes, start: int, end: int) -> Packet:
     protocol, frame_length, _, length = _RAW.unpack_from(data[start:end])
     start += _RAW.size
     return sampled_packet(protocol, data[start : min(start + length, end)], frame_length)
