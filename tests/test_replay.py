@@ -128,6 +128,7 @@ def test_a_capture_becomes_flows_and_devices_with_the_time_of_its_packets(run: R
     }  # fmt: skip
     (device,) = run.rows("devices")
     assert (device["mac"], device["first_seen"], device["bytes_out"]) == ("a4:83:e7:00:00:01", NOON // 1000, 96)
+    assert device["status"] == "offline", "it was there then, and nobody knows of now"
     assert device["last_seen"] == NOON // 1000 + 600_001
 
 
@@ -191,7 +192,7 @@ def test_people_get_a_block_a_file_and_are_told_where_to_look(run: Run) -> None:
     assert answer.stdout.count("  packets  3 in ") == 2
     assert "  time     2026-06-21 12:00:00 to 2026-06-22 12:00:00 (1 d 0 h)" in answer.stdout
     assert "  flows    2\n  devices  1\n  threats  none\n  skipped  1 truncated\n" in answer.stdout
-    assert "together: 4 flows, 1 devices, 0 threats" in answer.stdout
+    assert "together\n  flows    4\n  devices  1\n  threats  none\n" in answer.stdout
     assert f"netwatchd flows --state {directory.name}" in answer.stdout
     assert answer.stderr == ""
     assert "93.184.216.34" in run("flows", "--state", directory.name).stdout
