@@ -260,12 +260,12 @@ def ndpi(data: Path) -> Iterator[Truth]:
 
 def _of_ndpi(flow: Fields, way: str) -> Record | None:
     """One direction of a flow; None where nothing went in it."""
-    src, dst = way
+    src, dst = way[0], way[1]
     packets = flow[f"{src}2{dst}_pkts"]
     if not packets:
         return None
     protocol = PROTOCOL_NUMBERS[flow["proto"].lower()]
-    (src_ip, src_port), (dst_ip, dst_port) = ((flow[f"{side}_ip"], flow[f"{side}_port"]) for side in way)
+    (src_ip, src_port), (dst_ip, dst_port) = ((flow[f"{side}_ip"], flow[f"{side}_port"]) for side in (src, dst))
     ends = Ends(parse_address(src_ip), src_port, parse_address(dst_ip), dst_port, protocol)
     told = record(ends, (packets, flow[f"{src}2{dst}_bytes"] - _ETHERNET * packets))
     return replace(told, kind=None)

@@ -40,7 +40,9 @@ def rows(data: Path) -> list[Row]:
         *_by_tshark(data),
         *_by_logstash(data),
         *_rows_of("influxdata/telegraf", "expected.out", [compared(truth) for truth, _ in telegraf(data, False)]),
-        *_rows_of("pmacct/pmacct", "nfacctd's JSON, sampling applied", [compared(t, sampled=True) for t in pmacct(data)]),
+        *_rows_of(
+            "pmacct/pmacct", "nfacctd's JSON, sampling applied", [compared(t, sampled=True) for t in pmacct(data)]
+        ),
         *_replayed(data),
         *sampled_rows(data),
     ]

@@ -49,7 +49,7 @@ from netwatchd.events import Flow, Sighting, Threat
 from netwatchd.sources import json_lines as json_source
 from netwatchd.sources.liveflows import LiveFlows
 from netwatchd.sources.netlink import check
-from netwatchd.storage import queries, schema, spool
+from netwatchd.storage import queries, schema, spool, words
 from netwatchd.storage.batch import flow_statements
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
@@ -289,8 +289,7 @@ def read_spool(data: bytes) -> str:
         for statement in batch.core_statements():
             _execute(_db, *statement)
         for flows in days.values():
-            names = dict(_db.execute("SELECT name, id FROM names").fetchall())
-            for statement in flow_statements("main", flows, names):
+            for statement in flow_statements("main", flows, words.numbers(words.read(_db))):
                 _execute(_db, *statement)
         _read_back(_db)
     finally:
@@ -306,15 +305,16 @@ def _read_back(db: sqlite3.Connection) -> None:
     queries.stored(db)
     rolled = db.execute("SELECT value FROM meta WHERE key = 'rolled'").fetchone()
     assert rolled is None or int(rolled[0]) >= 0
-    words = dict(db.execute("SELECT id, name FROM names"))
+    known = words.read(db)
     for row in db.execute("SELECT * FROM flows"):
-        messages.update(1, NOON, schema.flow_of_row(row, words))
+        messages.update(1, NOON, known.flow(row))
 
 
 def _database() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
     for statement in [*schema.core_statements("main"), *schema.flows_statements("main")]:
         db.execute(statement)
+    db.execute(f"PRAGMA user_version = {schema.VERSION}")
     return db
 
 

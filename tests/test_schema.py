@@ -2,18 +2,20 @@
 
 import sqlite3
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from running import MAC, rows
+from running import MAC, OTHER_MAC, rows
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+from waiting import eventually
 
 from netwatchd.addresses import Address, address_text, parse_address
 from netwatchd.broadcast.messages import flow_json
-from netwatchd.events import PROTOCOL_NAMES, Status, ThreatStatus
-from netwatchd.storage import schema
+from netwatchd.events import PROTOCOL_NAMES, Flow, Origin, Status, ThreatStatus
+from netwatchd.storage import queries, schema
 
 V6 = bytes.fromhex("20010db8000000000000000000000001")
 GROUPS = st.lists(st.sampled_from([0, 0, 0, 1, 0xA, 0xFFFF, 0x0DB8, 0x0100]), min_size=8, max_size=8)
@@ -30,7 +32,8 @@ def view(directory: Path) -> sqlite3.Connection:
     db = sqlite3.connect(directory / FILE)
     for statement in schema.flows_statements("main"):
         db.execute(statement)
-    db.execute("INSERT INTO names VALUES (1, 'closed'), (2, 'json')")
+    db.execute("INSERT INTO names VALUES (1, 'closed')")
+    db.execute("INSERT INTO origins (id, source) VALUES (2, 'json')")
     return db
 
 
@@ -68,8 +71,36 @@ def test_the_view_has_the_public_names_in_their_order_and_the_public_values(tmp_
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
         db.row_factory = sqlite3.Row
         row = dict(db.execute("SELECT * FROM flows_readable").fetchone())
-    assert row == flow_json(stored)
-    assert list(row) == [name for name in stored._fields if name != "origin"]
+    assert row == flow_json(stored) | dict.fromkeys(Origin._fields)
+    assert list(row) == [*(name for name in stored._fields if name != "origin"), *Origin._fields]
+
+
+ORIGINS = [None, Origin(0x0A000001, 7, 100), Origin(V6, 2**32 - 1, 1, False), Origin(0, 0, 1)]
+
+
+def test_who_exported_a_flow_comes_back_and_is_readable(tmp_path: Path) -> None:
+    stored = [flow(n, source=source, origin=origin) for n, (source, origin) in enumerate(product("ab", ORIGINS))]
+    with storing(tmp_path) as store:
+        store.add_flows(stored[::2])
+        eventually(lambda: store.counters["stored.flows"] == 4)
+        store.add_flows(stored)
+    assert queries.flows(tmp_path) == stored[::-1]
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.row_factory = sqlite3.Row
+        found = [dict(row) for row in db.execute("SELECT * FROM flows_readable")]
+        assert tuple(db.execute("SELECT count(*) FROM origins").fetchone()) == (8,)
+    assert found == [dict.fromkeys(Origin._fields) | flow_json(each) for each in stored]
+
+
+@pytest.mark.parametrize(
+    "poison", [flow(1, origin=Origin(1, 2**63)), flow(1, source="\ud800"), flow(1, state="\udfff")], ids=repr
+)
+def test_a_word_that_sqlite_cannot_take_costs_its_own_row_only(tmp_path: Path, poison: Flow) -> None:
+    with storing(tmp_path) as store:
+        store.add_flows([poison, flow(2)])
+        eventually(lambda: store.counters["dropped.rows.rejected"] == 1)
+        store.add_flow(flow(3, device=OTHER_MAC, state="new"))
+    assert queries.flows(tmp_path) == [flow(3, device=OTHER_MAC, state="new"), flow(2)]
 
 
 @pytest.mark.parametrize("number", [*PROTOCOL_NAMES, 0, 200, 255])
@@ -80,13 +111,17 @@ def test_the_view_names_protocols_as_everything_else_does(view_db: sqlite3.Conne
     assert shown == flow_json(flow(1, protocol=number))["protocol"]
 
 
-@pytest.mark.parametrize("key", [MAC, "00:00:00:00:00:01", "fe:dc:ba:98:76:54", "192.168.1.5", "fd00::5", None])
-def test_a_flows_device_comes_back_as_it_was(view_db: sqlite3.Connection, key: str | None) -> None:
-    packed = schema.packed_device(key)
-    assert schema.device_of_packed(packed) == key
-    view_db.execute("DELETE FROM flows")
-    view_db.execute("INSERT INTO flows VALUES (1, 2, 3, 4, 4, 5, 5, 6, 0, 0, 0, 0, 1, 2, ?)", (packed,))
-    assert view_db.execute("SELECT device FROM flows_readable").fetchone()[0] == key
+KEYS = [MAC, "00:00:00:00:00:01", "fe:dc:ba:98:76:54", "192.168.1.5", "fd00::5", "fd::1234:5678:abc", None]
+
+
+def test_a_flows_device_comes_back_as_it_was(tmp_path: Path) -> None:
+    stored = [flow(n, device=key) for n, key in enumerate(KEYS)]
+    with storing(tmp_path) as store:
+        store.add_flows(stored)
+    assert queries.flows(tmp_path) == stored[::-1]
+    assert rows(tmp_path / FILE, "SELECT device FROM flows_readable") == [(key,) for key in KEYS]
+    for key in filter(None, KEYS):
+        assert [each.device for each in queries.flows(tmp_path, device=key)] == [key]
 
 
 @pytest.mark.parametrize(
@@ -114,9 +149,3 @@ def test_both_kinds_of_file_say_which_schema_they_have(tmp_path: Path) -> None:
         store.add_flow(flow(1))
     for name in ("core.db", FILE):
         assert rows(tmp_path / name, "PRAGMA user_version") == [(schema.VERSION,)]
-
-
-def test_a_flow_takes_no_more_than_eighty_bytes_of_the_card(tmp_path: Path) -> None:
-    with storing(tmp_path) as store:
-        store.add_flows([flow(n) for n in range(10_000)])
-    assert (tmp_path / FILE).stat().st_size < 10_000 * 80

@@ -248,7 +248,7 @@ def _state(entry: Entry) -> str:
 
 
 def _flow(entry: Entry, flow_id: int, start: int) -> Flow:
-    return Flow._make((flow_id, start, start, *entry[1:6], *_ZERO, _state(entry), "conntrack", None))
+    return Flow._make((flow_id, start, start, *entry[1:6], *_ZERO, _state(entry), "conntrack", None, None))
 
 
 def _is_loopback(entry: Entry) -> bool:

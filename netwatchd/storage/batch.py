@@ -2,18 +2,20 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from netwatchd.events import Device, Flow, Threat, time_of_id
+from netwatchd.events import Device, Flow, FlowBatch, Origin, Threat, time_of_id
 from netwatchd.storage import schema
+from netwatchd.storage.words import Numbers, new_numbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
 ThreatKey = tuple[str, str | None, str | None]
 _ID = itemgetter(0)
-_WORDS = itemgetter(12, 13)  # state and source of a flow
+_STATE, _TOLD = itemgetter(12), itemgetter(13, 14)  # the words of a flow
+NO_ORIGIN = (None, None, None, None)
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Batch:
 
     devices: dict[str, Device | None] = field(default_factory=dict)  # None: its row goes
     threats: dict[ThreatKey, Threat] = field(default_factory=dict)
-    flows: list[Flow] = field(default_factory=list)
+    flows: FlowBatch = field(default_factory=lambda: FlowBatch([], []))
     rollups: dict[tuple[int, str], tuple[int, int, int]] = field(default_factory=dict)  # -> bytes in, out, flows
     meta: dict[str, str] = field(default_factory=dict)
 
@@ -42,6 +44,10 @@ class Batch:
         """The device of this key is no more."""
         self.devices[key] = None
 
+    def put_flows(self, flows: Sequence[Flow]) -> None:
+        """More flows, in the order in which they came."""
+        self.flows.extend(flows if isinstance(flows, FlowBatch) else FlowBatch.of(flows))
+
     def put_threat(self, threat: Threat) -> None:
         """The latest of a threat."""
         self.threats[threat.kind, threat.device, threat.target] = threat
@@ -51,21 +57,23 @@ class Batch:
         return Batch(
             self.devices | later.devices,
             self.threats | later.threats,
-            self.flows + later.flows,
+            FlowBatch(self.flows.flows + later.flows.flows, self.flows.devices + later.flows.devices),
             self.rollups | later.rollups,
             self.meta | later.meta,
         )
 
-    def days(self) -> dict[str, list[Flow]]:
+    def days(self) -> dict[str, FlowBatch]:
         """The flows by the UTC day in which they were first seen."""
         if not self.flows:
             return {}
-        first, last = (time_of_id(edge(map(_ID, self.flows))) for edge in (min, max))
+        first, last = (time_of_id(edge(map(_ID, self.flows.flows))) for edge in (min, max))
         if first // schema.DAY_MS == last // schema.DAY_MS:
             return {schema.day_of(first): self.flows}
-        days: dict[str, list[Flow]] = defaultdict(list)
-        for flow in self.flows:
-            days[schema.day_of(time_of_id(flow.id))].append(flow)
+        days: dict[str, FlowBatch] = defaultdict(lambda: FlowBatch([], []))
+        for flow, device in zip(self.flows.flows, self.flows.devices, strict=True):
+            day = days[schema.day_of(time_of_id(flow.id))]
+            day.flows.append(flow)
+            day.devices.append(device)
         return dict(days)
 
     def core_statements(self) -> list[Statement]:
@@ -81,23 +89,30 @@ class Batch:
         return [(sql, rows) for sql, rows in statements if rows]
 
 
-def flow_statements(name: str, flows: Sequence[Flow], names: Mapping[str, int]) -> list[Statement]:
-    """What writes flows into the day attached as `name`; `names` are the numbers of the words it knows."""
-    new = {word for words in set(map(_WORDS, flows)) for word in words} - names.keys()
-    words = list(enumerate(new, max(names.values(), default=0) + 1))
-    numbers = {**names, **{word: number for number, word in words}}
-    statements: list[Statement] = [(schema.PUT_NAME.format(schema=name), words)] if words else []
+def flow_statements(name: str, flows: FlowBatch, numbers: Numbers) -> list[Statement]:
+    """What writes flows into the day attached as `name`; `numbers` are those of its words, and gain what is new."""
+    states = new_numbers(numbers.states, set(map(_STATE, flows.flows)))
+    origins = new_numbers(numbers.origins, set(map(_TOLD, flows.flows)))
+    owners = new_numbers(numbers.owners, set(flows.devices))
+    told = [(number, source, *(origin or NO_ORIGIN)) for number, (source, origin) in origins]
+    words = ((schema.PUT_NAME, states), (schema.PUT_ORIGIN, told), (schema.PUT_OWNER, owners))
+    statements: list[Statement] = [(sql.format(schema=name), rows) for sql, rows in words if rows]
     return [*statements, (schema.PUT_FLOW.format(schema=name), _flow_rows(flows, numbers))]
 
 
-def _flow_rows(flows: Sequence[Flow], numbers: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
+def _flow_rows(flows: FlowBatch, numbers: Numbers) -> Iterator[tuple[Any, ...]]:
     """One row at a time: after a full disk there are 50,000, and memory for them all would stay taken."""
-    packed: dict[str | None, int | str | None] = {}
-    for flow in flows:
-        state, source, _, device = flow[12:]
-        if device not in packed:
-            packed[device] = schema.packed_device(device)
-        yield (*flow[:12], numbers[state], numbers[source], packed[device])
+    states, origins, owners = numbers.states, numbers.origins, numbers.owners
+    source: str | None = None
+    origin: Origin | None = None
+    teller = None
+    # Taken apart and put together by name, because slices cost twice as much, and this is done for every flow.
+    for flow, key in zip(flows.flows, flows.devices, strict=True):
+        n, start, end, src, sport, dst, dport, proto, po, bo, pi, bi, state, told_by, told_of, _ = flow
+        if told_by is not source or told_of is not origin:  # seldom: they come in runs, and share their origin
+            source, origin = told_by, told_of
+            teller = origins[source, origin]
+        yield n, start, end, src, sport, dst, dport, proto, po, bo, pi, bi, states[state], teller, owners[key]
 
 
 def execute_many(db: sqlite3.Connection, statement: Statement) -> None:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from netwatchd.storage import files, schema
 from netwatchd.storage.durable import make_directory
 from netwatchd.storage.files import MAX_WAL
+from netwatchd.storage.migrations import migrate
 from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, is_closed, is_read_only, verdict
 
 log = logging.getLogger(__name__)
@@ -288,14 +289,16 @@ class Connection:
         db.execute(f"PRAGMA {name}.synchronous = FULL")
         db.execute(f"PRAGMA {name}.secure_delete = OFF")  # Debian's default overwrites what is deleted: wear
         db.execute(f"PRAGMA {name}.journal_size_limit = {MAX_WAL}")
-        if version < schema.VERSION:
+        if 0 < version < schema.VERSION:
+            migrate(db, name, _path_of(db, name), version)
+        elif version == 0:
             db.execute("BEGIN IMMEDIATE")
             for statement in statements:
                 db.execute(statement)
             db.execute(f"PRAGMA {name}.user_version = {schema.VERSION}")
             db.execute("COMMIT")
         db.execute(f"SELECT 1 FROM {name}.sqlite_schema").fetchone()  # opens the -wal, whose inode is remembered
-        return bool(version < schema.VERSION)
+        return bool(version == 0)
 
 
 _MOVED = {"event": "database_moved"}
@@ -303,13 +306,17 @@ _MOVED = {"event": "database_moved"}
 
 def _check_ours(db: sqlite3.Connection, name: str, version: int) -> None:
     """Raises NotOurs where a file is of a newer netwatchd, or of another program."""
-    path = next(row[2] for row in db.execute("PRAGMA database_list") if row[1] == name)
+    path = _path_of(db, name)
     if version > schema.VERSION:
         raise NotOurs(f"{path} has schema {version}, this netwatchd knows {schema.VERSION}; update netwatchd")
     tables = {row[0] for row in db.execute(f"SELECT name FROM {name}.sqlite_schema WHERE type = 'table'")}
     # Ours are made in one transaction together with their version.
-    if tables if version == 0 else not schema.fits(db, name):
+    if tables if version == 0 else not schema.fits(db, name, version):
         raise NotOurs(f"{path} is another program's database; put it elsewhere, and netwatchd begins its own")
+
+
+def _path_of(db: sqlite3.Connection, name: str) -> Path:
+    return Path(next(row[2] for row in db.execute("PRAGMA database_list") if row[1] == name))
 
 
 def _move_wal(db: sqlite3.Connection, name: str) -> None:

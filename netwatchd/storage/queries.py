@@ -1,7 +1,7 @@
 """What is read: by the command line, which opens the files read-only, and once by the daemon, at its start."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from netwatchd.addresses import Address, address_text
 from netwatchd.events import LIVE, Device, Flow, Threat, protocol_name
-from netwatchd.storage import schema
+from netwatchd.storage import schema, words
 from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 
 READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
@@ -73,15 +73,16 @@ def _open(uri: str) -> sqlite3.Connection:
 
 def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str | None = None) -> list[Flow]:
     """The newest flows first seen at `since` (Unix ms) or later, newest first, across days."""
-    where, values = "id >= ?", [since << 12]
-    if device is not None:
-        where, values = f"{where} AND device IS ?", [*values, schema.packed_device(device)]  # type: ignore[list-item]
     found: list[Flow] = []
     for db in _days(directory, since):
+        known = words.read(db)
+        where, values = "id >= ?", [since << 12]
+        if device is not None:
+            numbers = known.owned_by(device)
+            where, values = f"{where} AND {known.column} IN ({_marks(numbers)})", [*values, *numbers]
         room = -1 if limit is None else limit - len(found)
-        names = dict(db.execute("SELECT id, name FROM names"))
         rows = db.execute(f"SELECT * FROM flows WHERE {where} ORDER BY id DESC LIMIT ?", [*values, room])
-        found += [schema.flow_of_row(row, names) for row in rows]
+        found += [known.flow(row) for row in rows]
         if limit is not None and len(found) >= limit:
             break
     return found
@@ -91,11 +92,10 @@ def live_flows(directory: Path) -> list[Flow]:
     """The flows that were still going on when they were last stored, of the newest two days."""
     found: list[Flow] = []
     for db in _days(directory, 0, most=2):
-        names = dict(db.execute("SELECT id, name FROM names"))
-        live = [number for number, name in names.items() if name in LIVE]
-        marks = ", ".join("?" * len(live))
-        rows = db.execute(f"SELECT * FROM flows WHERE state IN ({marks})", live)
-        found += [schema.flow_of_row(row, names) for row in rows]
+        known = words.read(db)
+        live = [number for number, name in known.states.items() if name in LIVE]
+        rows = db.execute(f"SELECT * FROM flows WHERE state IN ({_marks(live)})", live)
+        found += [known.flow(row) for row in rows]
     return found
 
 
@@ -134,13 +134,14 @@ def traffic(directory: Path, after: int, devices: list[Device], until: int | Non
     for db in _days(directory, after >> 12):
         db.execute("CREATE TEMP TABLE own (ip ANY)")
         db.executemany("INSERT INTO own VALUES (?)", owned)
+        known = words.read(db)
         rows = db.execute(
-            f"""SELECT device, src_ip IN own AS opened, {_SUMS} FROM flows
+            f"""SELECT {known.column}, src_ip IN own AS opened, {_SUMS} FROM flows
                WHERE id > ? AND id <= ? GROUP BY 1, 2""",
             (after, until or 2**62),
         )
-        for device, opened, bytes_in, bytes_out, n in rows:
-            counts = sums.setdefault(schema.device_of_packed(device) or "", [0, 0, 0])
+        for owner, opened, bytes_in, bytes_out, n in rows:
+            counts = sums.setdefault(known.owners[owner] or "", [0, 0, 0])
             # What comes in for the side that opened a flow goes out for the other one.
             counts[0] += bytes_in if opened else bytes_out
             counts[1] += bytes_out if opened else bytes_in
@@ -213,6 +214,10 @@ def rollups(directory: Path, since: int, until: int = 2**62) -> list[tuple[int, 
     with closing(open_read_only(directory / "core.db")) as db:
         rows = db.execute("SELECT * FROM rollups WHERE bucket BETWEEN ? AND ?", (bucket_of(since), until))
         return list(rows)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _days(directory: Path, since: int, most: int = 400) -> Iterator[sqlite3.Connection]:

@@ -2,8 +2,8 @@
 
 core.db holds devices, threats, roll-ups and meta. Flows lie in flows-YYYYMMDD.db, one file a UTC day, so that
 retention is an unlink. The flows table is lean for an SD card: its key rises with time and it has no other index, so
-that rows are only ever appended; addresses are integers (IPv6: 16 bytes), MACs are integers, and words are numbers
-that the table `names` explains. The view flows_readable shows all of it as text.
+that rows are only ever appended; addresses are integers (IPv6: 16 bytes), and states, origins and devices are numbers
+that the tables `names`, `origins` and `owners` explain. The view flows_readable shows all of it as text.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import address_text, parse_address
-from netwatchd.events import PROTOCOL_NAMES, Device, Flow, Status, Threat, ThreatStatus
+from netwatchd.events import PROTOCOL_NAMES, Device, Status, Threat, ThreatStatus
 
-VERSION = 1  # PRAGMA user_version of both kinds of file
+VERSION = 2  # PRAGMA user_version of both kinds of file; `migrations` brings older ones here
 DAY_MS = 86_400_000
 _THREAT_FIELDS = tuple(field.name for field in dataclasses.fields(Threat))
 
@@ -50,16 +50,39 @@ CREATE TABLE IF NOT EXISTS {schema}.flows (
     src_ip ANY NOT NULL, src_port INTEGER NOT NULL, dst_ip ANY NOT NULL, dst_port INTEGER NOT NULL,
     protocol INTEGER NOT NULL, packets_out INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
     packets_in INTEGER NOT NULL, bytes_in INTEGER NOT NULL,
-    state INTEGER NOT NULL, source INTEGER NOT NULL, device ANY
+    state INTEGER NOT NULL,         -- of names
+    origin INTEGER NOT NULL,        -- of origins
+    owner INTEGER                   -- of owners; NULL where no device is known
 ) STRICT;
+{words}
+{view}
+"""
+
+# A number that is 0 or 1 takes no byte in a row, one below 128 takes one: hence no MACs and no names of sources there.
+WORDS = """
 CREATE TABLE IF NOT EXISTS {schema}.names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS {schema}.origins (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL,
+    exporter ANY, domain INTEGER, sampling INTEGER, clock_trusted INTEGER    -- NULL where this machine saw the flows
+) STRICT;
+CREATE TABLE IF NOT EXISTS {schema}.owners (id INTEGER PRIMARY KEY, device TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS {schema}.late (
+    id INTEGER PRIMARY KEY,         -- of a flow that the roll-ups held already when its row was written again
+    mark INTEGER NOT NULL,          -- the newest flow in the roll-ups at that time
+    bytes_out INTEGER NOT NULL, bytes_in INTEGER NOT NULL    -- what they held of it
+) STRICT;
+"""
+
+VIEW = """
 CREATE VIEW IF NOT EXISTS {schema}.flows_readable AS
 SELECT f.id, f.start, f."end",
     {src_ip} AS src_ip, f.src_port, {dst_ip} AS dst_ip, f.dst_port,
     CASE f.protocol {protocols} ELSE CAST(f.protocol AS TEXT) END AS protocol,
     f.packets_out, f.bytes_out, f.packets_in, f.bytes_in,
-    s.name AS state, o.name AS source, {device} AS device
-FROM flows f LEFT JOIN names s ON s.id = f.state LEFT JOIN names o ON o.id = f.source;
+    s.name AS state, o.source, {device} AS device,
+    CASE WHEN o.exporter IS NOT NULL THEN {exporter} END AS exporter, o.domain, o.sampling, o.clock_trusted
+FROM flows f LEFT JOIN names s ON s.id = f.state LEFT JOIN origins o ON o.id = f.origin
+    LEFT JOIN owners w ON w.id = f.owner;
 """
 
 UPSERT_DEVICE = """
@@ -83,6 +106,8 @@ INSERT INTO main.rollups VALUES (?, ?, ?, ?, ?) ON CONFLICT (bucket, device) DO 
 PUT_META = "INSERT OR REPLACE INTO main.meta VALUES (?, ?)"
 PUT_FLOW = "INSERT OR REPLACE INTO {schema}.flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_NAME = "INSERT OR IGNORE INTO {schema}.names VALUES (?, ?)"
+PUT_ORIGIN = "INSERT OR IGNORE INTO {schema}.origins VALUES (?, ?, ?, ?, ?, ?)"
+PUT_OWNER = "INSERT OR IGNORE INTO {schema}.owners VALUES (?, ?)"
 
 
 def core_statements(schema: str) -> list[str]:
@@ -92,20 +117,29 @@ def core_statements(schema: str) -> list[str]:
 
 def flows_statements(schema: str) -> list[str]:
     """What makes a day's tables, attached as `schema`."""
-    protocols = " ".join(f"WHEN {number} THEN '{name}'" for number, name in PROTOCOL_NAMES.items())
-    text = FLOWS.format(
+    return _statements(FLOWS.format(schema=schema, words=WORDS.format(schema=schema), view=_view(schema)))
+
+
+def words_and_old_view(schema: str) -> list[str]:
+    """What makes all of a day's tables but `flows`, for one in which netwatchd 0.1 wrote rows, too."""
+    return _statements(WORDS.format(schema=schema) + _view(schema, _mac_sql("f.owner")))
+
+
+def _view(schema: str, otherwise: str | None = None) -> str:
+    return VIEW.format(
         schema=schema,
         src_ip=_address_sql("f.src_ip"),
         dst_ip=_address_sql("f.dst_ip"),
-        protocols=protocols,
-        device=_mac_sql("f.device"),
+        device=f"coalesce(w.device, {otherwise})" if otherwise else "w.device",
+        exporter=_address_sql("o.exporter"),
+        protocols=" ".join(f"WHEN {number} THEN '{name}'" for number, name in PROTOCOL_NAMES.items()),
     )
-    return _statements(text)
 
 
-def fits(db: sqlite3.Connection, schema: str) -> bool:
-    """Whether what we write can be written to the tables of the file attached as `schema`."""
-    core, day = (UPSERT_DEVICE, UPSERT_THREAT, PUT_ROLLUP, PUT_META), (PUT_FLOW, PUT_NAME)
+def fits(db: sqlite3.Connection, schema: str, version: int = VERSION) -> bool:
+    """Whether what that version of ours writes can be written to the tables of the file attached as `schema`."""
+    core = (UPSERT_DEVICE, UPSERT_THREAT, PUT_ROLLUP, PUT_META)
+    day = (PUT_FLOW, PUT_NAME) if version < 2 else (PUT_FLOW, PUT_NAME, PUT_ORIGIN, PUT_OWNER)
     try:
         for statement in core if schema == "main" else day:
             db.execute("EXPLAIN " + statement.format(schema=schema), (None,) * statement.count("?")).close()
@@ -234,18 +268,3 @@ def threat_of_row(row: tuple[Any, ...]) -> Threat:
     """The threat of a row of `threats`."""
     values = dict(zip(_THREAT_FIELDS, row, strict=True))
     return Threat(**values | {"evidence": json.loads(values["evidence"]), "status": ThreatStatus(values["status"])})
-
-
-def packed_device(key: str | None) -> int | str | None:
-    """A device as flows name it: a MAC as an integer, an address as text."""
-    return int(key.replace(":", ""), 16) if key and len(key) == 17 and key[2] == ":" else key
-
-
-def device_of_packed(packed: int | str | None) -> str | None:
-    """The device that `packed_device` packed."""
-    return packed.to_bytes(6, "big").hex(":") if isinstance(packed, int) else packed
-
-
-def flow_of_row(row: tuple[Any, ...], names: dict[int, str]) -> Flow:
-    """The flow of a row of `flows`, with the file's names by number."""
-    return Flow._make((*row[:12], names[row[12]], names[row[13]], None, device_of_packed(row[14])))

@@ -129,7 +129,7 @@ def _put(batch: Batch, line: dict[str, Any]) -> None:
     elif kind == "threat":
         batch.put_threat(_threat(value))
     elif kind == "flow":
-        batch.flows.append(_flow(value))
+        batch.put_flows([_flow(value)])
     elif kind == "rollup":
         bucket, device, bytes_in, bytes_out, flows = value
         _check(int, bucket, bytes_in, bytes_out, flows)

@@ -18,11 +18,12 @@ from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Threat
 from netwatchd.storage import queries, retention, spool
-from netwatchd.storage.batch import Batch, Statement, execute_many, flow_statements
+from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
-from netwatchd.storage.connection import MAX_ATTACHED, Connection
+from netwatchd.storage.connection import Connection
 from netwatchd.storage.rollups import Rollups, Traffic
 from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, verdict
+from netwatchd.storage.writer import Writer
 from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Storage:
         self.connection = Connection(
             directory, settings.busy_timeout, self._pause, self._begin_file, settings.retry_delay
         )
+        self._writer = Writer(self.connection, counters)
         self._checkpoints = Checkpoints(self.connection)
 
     # What the workers hand in.
@@ -215,12 +217,12 @@ class Storage:
             if (batch := spool.read(path)) is None:
                 continue
             try:
-                self._write(batch, execute_many, db)
+                self._writer.write(batch, db)
             except ERRORS as error:
                 if verdict(error) is not Verdict.MISTAKE:
                     raise
                 db.execute("ROLLBACK")
-                self._write(batch, self._execute_each, db)
+                self._writer.write_each(batch, db)
             if batch.events:
                 self.counters.add("stored.spooled", batch.events)
             spool.forget(path)
@@ -229,7 +231,7 @@ class Storage:
     def _put_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
         room = max(self._room(), 0) if self._in_trouble else len(flows)
-        self._pending.flows.extend(flows[:room])
+        self._pending.put_flows(flows[:room])
         if room < len(flows):
             self.counters.add("dropped.flows.storage_full", len(flows) - room)
             log.error(
@@ -290,57 +292,10 @@ class Storage:
     def _write_with_retry(self, batch: Batch) -> None:
         pauses = (0.0,) if self.degraded or self._stopping.is_set() else self.connection.pauses
         try:
-            self.connection.execute_with_retry(partial(self._write, batch, execute_many), pauses)
+            self.connection.execute_with_retry(partial(self._writer.write, batch), pauses)
         except ERRORS:
             # A row that SQLite cannot take: row by row, so that it is rejected alone.
-            self.connection.execute_with_retry(partial(self._write, batch, self._execute_each), pauses)
-
-    def _write(
-        self, batch: Batch, execute: Callable[[sqlite3.Connection, Statement], None], db: sqlite3.Connection
-    ) -> None:
-        """The whole batch; writing it twice leaves the same as writing it once.
-
-        SQLite commits one file after the other. A crash in between must not leave totals that hold flows which are
-        not there: whoever reads adds what is missing, but nobody could take away. So the totals come last, alone.
-        """
-        days = sorted(batch.days().items())
-        while days:
-            some, days = days[:MAX_ATTACHED], days[MAX_ATTACHED:]
-            self._transact([], some, execute, db)
-        self._transact(batch.core_statements(), [], execute, db)
-
-    def _transact(
-        self,
-        statements: Sequence[Statement],
-        days: Sequence[tuple[str, Sequence[Flow]]],
-        execute: Callable[[sqlite3.Connection, Statement], None],
-        db: sqlite3.Connection,
-    ) -> None:
-        attached = {self.connection.attach_day(db, day): flows for day, flows in days}
-        db.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            execute(db, statement)
-        for name, flows in attached.items():
-            names = dict(db.execute(f"SELECT name, id FROM {name}.names").fetchall())
-            for statement in flow_statements(name, flows, names):
-                execute(db, statement)
-        db.execute("COMMIT")
-
-    def _execute_each(self, db: sqlite3.Connection, statement: Statement) -> None:
-        sql, rows = statement
-        for row in rows:
-            try:
-                db.execute(sql, row)
-            except ERRORS as error:
-                if verdict(error) is not Verdict.MISTAKE:
-                    raise
-                self.counters.add("dropped.rows.rejected")
-                log.error(
-                    "the database rejected one row, the others are kept: %s: %.300r",
-                    error,
-                    row,
-                    extra={"repeat": "storage.rejected", "event": "loss"},
-                )
+            self.connection.execute_with_retry(partial(self._writer.write_each, batch), pauses)
 
     def _degrade(self, error: Unavailable) -> None:
         self.last_error = str(error)
