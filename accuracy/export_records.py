@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from netwatchd.addresses import Address, address_of_bytes
+from netwatchd.addresses import Address, address_of_bytes, address_text
+from netwatchd.events import Flow
 
 ICMP, ICMPV6 = 1, 58
 Counts = tuple[int | None, int | None]  # packets and bytes; None where they are not told
@@ -34,14 +35,27 @@ class Record:
     lasted: int | None = None  # ms
     slack: int = 1  # ms by which the times may be off
 
-    def agrees(self, other: "Record") -> bool:
-        """Whether the other record says the same in everything that both of them tell."""
-        slack = max(self.slack, other.slack)
+    def counts_as(self, other: "Record") -> bool:
+        """Whether the other record counts the same, as far as both of them tell."""
         told = zip((*self.counts[0], *self.counts[1]), (*other.counts[0], *other.counts[1]), strict=True)
+        return all(one is None or two is None or one == two for one, two in told)
+
+    def times_as(self, other: "Record") -> bool:
+        """Whether the other record has the same times, as far as both of them tell."""
+        slack = max(self.slack, other.slack)
         times = ((self.start, other.start, slack), (self.end, other.end, slack), (self.lasted, other.lasted, 1))
-        return all(one is None or two is None or one == two for one, two in told) and all(
-            one is None or two is None or abs(one - two) <= most for one, two, most in times
-        )
+        return all(one is None or two is None or abs(one - two) <= most for one, two, most in times)
+
+    @property
+    def has_times(self) -> bool:
+        """Whether there are times to compare."""
+        return self.start is not None or self.end is not None or self.lasted is not None
+
+    def shown(self) -> str:
+        """The record as text."""
+        one, other = (f"{address_text(side.ip)} port {side.port}" for side in self.sides)
+        kind = "" if self.kind is None else f" type {self.kind[0]} code {self.kind[1]}"
+        return f"{one} and {other}, protocol {self.protocol}{kind}, counts {self.counts}, {self.start} to {self.end}"
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -90,28 +104,45 @@ def _order(side: Side) -> tuple[bytes, int]:
 
 
 class Match(NamedTuple):
-    """What came of comparing: how many agreed, what was missed, and what nobody expected."""
+    """What came of comparing."""
 
-    matched: int
+    matched: int  # records that agree but for their times
+    timed: int  # those of them of which times are expected
+    on_time: int  # those of these whose times agree
     missed: list[Record]
-    surplus: list[Record]
+    late: list[Record]  # whose times are others
+    surplus: list[Record]  # that nobody expected
 
 
 def match(expected: Iterable[Record], got: Iterable[Record]) -> Match:
-    """Finds for each expected record one that agrees; none serves twice."""
+    """Finds for each expected record one that agrees, if possible at the same times; none serves twice."""
     free: dict[object, list[Record]] = defaultdict(list)
     for each in got:
         free[each.key].append(each)
-    matched, missed = 0, []
+    matched = timed = on_time = 0
+    missed: list[Record] = []
+    late: list[Record] = []
     for each in expected:
-        candidates = free[each.key]
-        found = next((at for at, candidate in enumerate(candidates) if each.agrees(candidate)), None)
-        if found is None:
+        candidates = [candidate for candidate in free[each.key] if each.counts_as(candidate)]
+        if not candidates:
             missed.append(each)
-        else:
-            matched += 1
-            del candidates[found]
-    return Match(matched, missed, [each for rest in free.values() for each in rest])
+            continue
+        found = next((candidate for candidate in candidates if each.times_as(candidate)), None)
+        free[each.key].remove(found or candidates[0])
+        matched += 1
+        timed += each.has_times
+        on_time += each.has_times and found is not None
+        if found is None:
+            late.append(each)
+    return Match(matched, timed, on_time, missed, late, [each for rest in free.values() for each in rest])
+
+
+def of_flow(flow: Flow, sampled: bool = False) -> Record:
+    """A flow of ours; without `sampled` its counters are what the exporter counted, before they were multiplied."""
+    rate = flow.origin.sampling if flow.origin and not sampled else 1
+    out: Counts = flow.packets_out // rate, flow.bytes_out // rate
+    back: Counts = flow.packets_in // rate, flow.bytes_in // rate
+    return record(Ends(*flow[3:8]), out, back, Times(flow.start, flow.end))
 
 
 # Reading files.
