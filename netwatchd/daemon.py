@@ -31,11 +31,12 @@ from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.workers import work_through
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
-from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.report import Report
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.neighbours import Neighbours
+from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
 from netwatchd.storage.durable import make_directory
@@ -105,7 +106,8 @@ class Daemon:
         _make_directory(self._state, "the databases")
         has_place = _make_directory(self._runtime, "the sockets")
         try:
-            with PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext():
+            pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
+            with pid_file, using(self._state, alone=False):
                 return self._work()
         except AlreadyRunning as error:
             raise CannotStart(str(error)) from error
@@ -143,10 +145,12 @@ class Daemon:
         json_lines = JsonLines(settings.json, path, door("json"), new_id, self.counters)
         neighbours = Neighbours(settings.neighbours, door("neighbours"), self.counters)
         conntrack = Conntrack(settings.conntrack, door("conntrack"), new_id, self.counters)
+        netflow = Netflow(settings.netflow, settings.devices.networks, door("netflow"), new_id, self.counters)
         self.sources = {
             "json": Supervisor(json_lines, settings.json.enabled),
             "neighbours": Supervisor(neighbours, settings.neighbours.enabled),
             "conntrack": Supervisor(conntrack, settings.conntrack.enabled),
+            "netflow": Supervisor(netflow, settings.netflow.enabled),
         }
 
     def _build_workers(self) -> None:
