@@ -36,6 +36,7 @@ from netwatchd.report import Report
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.neighbours import Neighbours
+from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
 from netwatchd.storage.durable import make_directory
@@ -143,10 +144,12 @@ class Daemon:
         json_lines = JsonLines(settings.json, path, door("json"), new_id, self.counters)
         neighbours = Neighbours(settings.neighbours, door("neighbours"), self.counters)
         conntrack = Conntrack(settings.conntrack, door("conntrack"), new_id, self.counters)
+        netflow = Netflow(settings.netflow, settings.devices.networks, door("netflow"), new_id, self.counters)
         self.sources = {
             "json": Supervisor(json_lines, settings.json.enabled),
             "neighbours": Supervisor(neighbours, settings.neighbours.enabled),
             "conntrack": Supervisor(conntrack, settings.conntrack.enabled),
+            "netflow": Supervisor(netflow, settings.netflow.enabled),
         }
 
     def _build_workers(self) -> None:
