@@ -78,8 +78,8 @@ _MISSED = {
 }
 _SURPLUS = {
     ("Netflow 9 invalid 01", 2): (
-        "the datagram is whole by RFC 3954 and holds a flow of IPv6 and one of IPv4; upstream refused it, because the "
-        "length of its options template is no multiple of four"
+        "neither upstream nor tshark reads the datagram, which is whole by RFC 3954: two templates, options (1 of 100 "
+        "packets is sampled), and a data set of each template with one flow"
     ),
     ("extracted/PACKET_V9_TEMPLATE_MIXED.0", 8): (
         "the template stands behind the data in the datagram; netwatchd keeps such data until the template has come, "
