@@ -92,12 +92,12 @@ format: $(VENV)/installed-tools
 bench: $(VENV)/installed-tools
 	$(BIN)/python -m bench $(ARGS)
 
-accuracy: $(VENV)/installed-tools
-	@$(BIN)/python -m accuracy $(ARGS)
-
 # Beside those of nfdump and pmacct, where they are installed: apt install nfdump pmacct
 bench-flows: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m bench.flows $(ARGS)
+
+accuracy: $(VENV)/installed-tools
+	@$(BIN)/python -m accuracy $(ARGS)
 
 # The Autobahn Testsuite runs on CPython 2.7 only; it is installed below ./build.
 conformance: $(VENV)/installed-tools

@@ -20,6 +20,7 @@ from netwatchd import config, journal
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import moment_text, size_text, span_text
 from netwatchd.cli.tables import printable
+from netwatchd.events import Threat
 from netwatchd.pidfile import AlreadyRunning, using
 from netwatchd.replay import CannotStore, FileReport, Replay, size_of
 from netwatchd.storage.durable import make_directory
@@ -111,7 +112,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, _: FrameType | None) -> None:
         asked.append(number)
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -168,33 +169,35 @@ def _lines(report: FileReport) -> list[str]:
     size = size_of(report.file)
     about = ", ".join(part for part in (report.format, None if size is None else size_text(size)) if part)
     lines = [printable(report.file) + (f"  ({about})" if about else "")]
-
-    def line(label: str, text: str) -> None:
-        lines.append(f"  {label:<9}{printable(text)}")
-
     if report.error:
-        line("error", report.error)
+        lines.append(_line("error", report.error))
         if not (report.packets or report.records):
             return lines
     for label, count in (("packets", report.packets), ("records", report.records)):
         if count is not None:
-            line(label, _rate(count, report.seconds))
+            lines.append(_line(label, _rate(count, report.seconds)))
     if report.first is not None and report.last is not None:
         span = span_text((report.last - report.first) / 1000)
-        line("time", f"{moment_text(report.first)} to {moment_text(report.last)} ({span})")
-    line("flows", f"{report.flows:,}")
-    line("devices", f"{report.devices:,}")
-    line("threats", "none" if not report.threats else f"{len(report.threats):,}")
-    lines += [
-        f"    {threat.severity:<9} {printable(threat.kind)}: {printable(threat.description)}"
-        for threat in report.threats.values()
-    ]
+        lines.append(_line("time", f"{moment_text(report.first)} to {moment_text(report.last)} ({span})"))
+    lines += _found(report.flows, report.devices, list(report.threats.values()))
     if report.skipped:
         reasons = sorted(report.skipped.items(), key=lambda item: -item[1])
-        line("skipped", ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons))
+        lines.append(_line("skipped", ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in reasons)))
     if report.partial:
-        line("partial", "its end was not reached")
+        lines.append(_line("partial", "its end was not reached"))
     return lines
+
+
+def _found(flows: int, devices: int, threats: Sequence[Threat]) -> list[str]:
+    lines = [_line("flows", f"{flows:,}"), _line("devices", f"{devices:,}")]
+    lines.append(_line("threats", f"{len(threats):,}" if threats else "none"))
+    return lines + [
+        f"    {threat.severity:<9} {printable(threat.kind)}: {printable(threat.description)}" for threat in threats
+    ]
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<9}{printable(text)}"
 
 
 def _rate(count: int, seconds: float) -> str:
@@ -202,13 +205,14 @@ def _rate(count: int, seconds: float) -> str:
 
 
 def _summary(reports: Sequence[FileReport], files: int, directory: Path) -> list[str]:
-    lines = [""]
+    lines = []
+    if len(reports) > 1:
+        devices = len(set().union(*(each.device_keys for each in reports)))
+        threats = {each.id: each for report in reports for each in report.threats.values()}
+        lines += ["together", *_found(sum(each.flows for each in reports), devices, list(threats.values()))]
+    lines.append("")
     if len(reports) < files:
         lines.append(f"stopped: {files - len(reports)} of {files} files were not begun")
-    if len(reports) > 1:
-        flows, threats = sum(each.flows for each in reports), sum(len(each.threats) for each in reports)
-        devices = len(set().union(*(each.device_keys for each in reports)))
-        lines.append(f"together: {flows:,} flows, {devices:,} devices, {threats:,} threats")
     place = shlex.quote(str(directory))
     lines.append(f"stored in {printable(str(directory))}; look at it with")
     lines += [f"  netwatchd {verb} --state {place}" for verb in ("devices", "flows", "top --since 0", "threats")]

@@ -37,7 +37,7 @@ def read(source: Input, log: str, reading: Reading) -> None:
     for number, line in enumerate(source.lines()):
         if number % _TURN == 0:
             source.tell()
-            if reading.stop():
+            if reading.stop() and not source.stopped:
                 report.partial = True
                 break
         try:
@@ -48,16 +48,20 @@ def read(source: Input, log: str, reading: Reading) -> None:
         if found:
             _hand_in(found, reading)
     _hand_in(decoder.finish(0), reading)
-    for what, count in decoder.skipped.items():
-        bad[what] += count
+    bad.update({what: count for what, count in decoder.skipped.items() if count})
     reading.flush()
 
 
 def _hand_in(found: list[Flow | Sighting], reading: Reading) -> None:
     flows = [event._replace(id=reading.new_id(event.start)) for event in found if isinstance(event, Flow)]
     sightings = [event for event in found if isinstance(event, Sighting)]
-    assert reading.report.records is not None
-    reading.report.records += len(flows) or bool(sightings)
+    report = reading.report
+    assert report.records is not None
+    report.records += len(flows) or bool(sightings)
+    for flow in flows:
+        report.span(flow.start, flow.end)
+    for sighting in sightings:
+        report.span(sighting.time, sighting.time)
     reading.add(flows, [*sightings, *reading.sightings_of(flows)])
 
 

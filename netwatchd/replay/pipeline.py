@@ -10,11 +10,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from netwatchd import clock
 from netwatchd.addresses import address_text
 from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.counters import Counters
-from netwatchd.events import LIVE, Event, Flow, Sighting, Threat
+from netwatchd.events import LIVE, Event, Flow, FlowBatch, Sighting, Threat
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.threats import Threats
@@ -50,6 +51,7 @@ class Pipeline:
         self._writer = Worker("storage", self.storage.run, lambda worker: None)
         self._report = FileReport("")
         self._known_until = 0  # Unix ms
+        self._heard: dict[str, int] = {}  # device -> the end of its last flow
         self._settled = time.monotonic()
         self._swept = 0
 
@@ -73,7 +75,10 @@ class Pipeline:
     def take(
         self, now: int, sightings: Sequence[Sighting] = (), flows: Sequence[Flow] = (), threats: Sequence[Threat] = ()
     ) -> None:
-        """Takes in what happened up to `now` (Unix ms); waits while the store is full; raises CannotStore."""
+        """Takes in what began up to `now` (Unix ms); waits while the store is full; raises CannotStore.
+
+        Traffic is put down to `now`, in the roll-ups too, so that these hold what the flows of their hours hold.
+        """
         while not self.storage.wait_for_room(1.0):
             self._look_at_writer()
         self._look_at_writer()
@@ -84,6 +89,7 @@ class Pipeline:
                 self._note(sighting)
         if flows:
             self._flows.see(flows, moment)
+            self._hear(max(now, max(flow.end for flow in flows)))
         # Detectors are shown the flows and sightings here, once there are some, and their threats go the same way.
         if threats:
             self._threats.see(threats, moment)
@@ -106,6 +112,9 @@ class Pipeline:
 
     def close(self) -> None:
         """Commits everything that was taken in; raises CannotStore where that fails."""
+        # By the clock of whoever looks, most of what was there then is not here now.
+        wall = clock.now().wall
+        self.devices.sweep(Now(wall, wall / 1000))
         self.settle()
         self._writer.ask_to_stop()
         self.storage.wake()
@@ -136,6 +145,11 @@ class Pipeline:
         if self.storage.degraded:
             raise CannotStore(f"cannot write to {self._directory}: {self.storage.degraded}")
 
+    def _hear(self, until: int) -> None:
+        """Tells the devices how long they were heard: until the ends of their flows, which lie after `now`."""
+        heard, self._heard = self._heard, {}
+        self.devices.account({key: [0, 0, 0] for key in heard}, heard, Now(until, until / 1000))
+
     def _note(self, sighting: Sighting) -> None:
         """Counts the device of a sighting, and moves the time it was first seen where this is older."""
         key = sighting.mac or self.devices.owner_of(sighting.ips[0]) or address_text(sighting.ips[0])
@@ -145,11 +159,14 @@ class Pipeline:
     def _publish(self, events: Sequence[Event]) -> None:
         """What the daemon would send to its clients: it is counted."""
         report = self._report
+        if isinstance(events, FlowBatch):
+            report.flows += sum(flow.state not in LIVE for flow in events.flows)
+            heard = self._heard
+            for flow, device in zip(events.flows, events.devices, strict=True):
+                if device is not None and flow.end > heard.get(device, -1):
+                    heard[device] = flow.end
+            report.device_keys |= heard.keys()
+            return
         for event in events:
-            if isinstance(event, Flow):
-                if event.state not in LIVE:
-                    report.flows += 1
-                if event.device is not None:
-                    report.device_keys.add(event.device)
-            elif isinstance(event, Threat):
+            if isinstance(event, Threat):
                 report.threats[event.id] = event
