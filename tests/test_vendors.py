@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from exporters import ELEMENTS, Exporter, Field, Template, Value, data_set, v5_record
+from exporters import ELEMENTS, Exporter, Field, Set, Template, Value, data_set, template_set, v5_record, v9
 
 from netwatchd.addresses import address_text, parse_address
 from netwatchd.decoders.netflow.collector import Collector
@@ -96,9 +96,19 @@ def test_mikrotik_translates_the_source_of_what_goes_out_and_the_destination_of_
     assert (ends(flow), counts(flow), span(flow)) == (OUT, (5, 500, 4, 4000), (THEN, END))
 
 
-def test_fortigate_tells_both_directions_in_one_record() -> None:
-    layout = template(258, "1/8 23/8 2 24 21 22 7 11 10/2 14/2 95/9 65/2 4 136 8 12")
-    (flow,) = heard(9, layout, (500, 4000, 5, 4, END, THEN, 40000, 443, 1, 2, bytes(9), 1, 6, 3, LAN, HOST))
+FORTIGATE = "1/8 23/8 2 24 21 22 7 11 10/2 14/2 95/9 65/2 4 136 8 12"
+
+
+def test_fortigate_repeats_its_counters_and_tells_each_direction_for_itself() -> None:
+    out = (500, 500, 5, 5, END, THEN, 40000, 443, 1, 2, bytes(9), 1, 6, 3, LAN, HOST)
+    back = (4000, 4000, 4, 4, END, THEN, 443, 40000, 2, 1, bytes(9), 1, 6, 3, HOST, LAN)
+    (flow,) = heard(9, template(258, FORTIGATE), out, back)
+    assert (ends(flow), counts(flow), span(flow)) == (OUT, (5, 500, 4, 4000), (THEN, END))
+
+
+def test_a_firewall_may_tell_both_directions_in_one_record() -> None:
+    out = (500, 4000, 5, 4, END, THEN, 40000, 443, 1, 2, bytes(9), 1, 6, 3, LAN, HOST)
+    (flow,) = heard(9, template(258, FORTIGATE), out)
     assert (ends(flow), counts(flow), span(flow)) == (OUT, (5, 500, 4, 4000), (THEN, END))
 
 
@@ -117,11 +127,13 @@ def test_a_counter_at_the_exit_is_the_flows_own_where_nothing_was_counted_at_the
     assert (ends(flow), counts(flow)) == (OUT, (5, 500, 0, 0))
 
 
-def test_palo_alto_tells_when_a_session_ends_and_names_users_and_applications() -> None:
-    layout = template(257, "1/8 2/8 4 5 6 7 8 10 11 12 14 21 22 32 61 148 233 225 226 227 228 56701/32 56702/64")
+def test_palo_alto_tells_each_direction_for_itself_beside_what_became_of_the_session() -> None:
+    layout = template(261, "1/8 2/8 4 5 6 7 8 10 11 12 14 21 22 32 61 148 233 225 226 227 228 56701/32 56702/64")
+    names = b"ssl".ljust(32, b"\0"), b"anna".ljust(64, b"\0")
     out = (500, 5, 6, 0, 0x1B, 40000, LAN, 1, 443, HOST, 2, END, THEN, 0, 0, 77, 2, WAN, HOST, 61000, 443)
-    (flow,) = heard(9, layout, (*out, b"ssl".ljust(32, b"\0"), b"anna".ljust(64, b"\0")))
-    assert (ends(flow), counts(flow), span(flow)) == (OUT, (5, 500, 0, 0), (THEN, END))
+    back = (4000, 4, 6, 0, 0x1B, 443, HOST, 2, 61000, WAN, 1, END, THEN, 0, 1, 77, 2, HOST, LAN, 443, 40000)
+    (flow,) = heard(9, layout, (*out, *names), (*back, *names))
+    assert (ends(flow), counts(flow), span(flow), flow.state) == (OUT, (5, 500, 4, 4000), (THEN, END), "closed")
 
 
 ASA = "148/4 8 7 10/2 12 11 14/2 4 176 177 225 226 227 228 233 33002/2 323 231/4 232/4 152 33000/12 33001/12 40000/20"
@@ -278,6 +290,37 @@ def test_numbers_are_as_long_as_the_exporter_likes(length: int) -> None:
     layout = template(260, f"8 12 7/{wide} 11/{wide} 4/{length} 1/{length} 2/{length} 22 21 6/2 10/8 14/{length}")
     (flow,) = heard(9, layout, (*OUT, 200, 5, THEN, END, 0x1B, 1, 2))
     assert (ends(flow), counts(flow), span(flow)) == (OUT, (5, 200, 0, 0), (THEN, END))
+
+
+def test_nexus_writes_times_since_it_booted_in_eight_bytes() -> None:
+    (flow,) = heard(9, template(260, f"{FIVE} 1/8 2/8 22/8 21/8 61 6"), (*OUT, 500, 5, THEN, END, 0, 0x1B))
+    assert (ends(flow), counts(flow), span(flow)) == (OUT, (5, 500, 0, 0), (THEN, END))
+
+
+def test_h3c_has_fields_of_variable_length_in_version_9() -> None:
+    layout = template(3281, f"{FIVE} 1 2 22 21 96/v 10 6")
+    one = (*OUT, 500, 5, THEN, END, b"", 1, 0x1B)
+    other = (LAN, HOST, 40001, 443, 6, 600, 6, THEN, END, b"GigabitEthernet", 1, 0x1B)
+    assert sorted(counts(flow) for flow in heard(9, layout, one, other)) == [(5, 500, 0, 0), (6, 600, 0, 0)]
+
+
+def test_softflowd_once_wrote_its_uptime_for_the_time() -> None:
+    here = Heard(9)
+    layout = template(1024, f"{FIVE} 1 2 22 21")
+    sets = template_set(9, layout), data_set(layout, layout.record(*OUT, 500, 5, THEN, END))
+    here.hear(v9(sets, uptime=3_600_000, now=3_600_000))
+    (flow,) = here.told()
+    assert (span(flow), flow.origin and flow.origin.clock_trusted) == ((THEN, END), False)
+
+
+def test_an_options_template_may_have_a_scope_alone_or_no_scope() -> None:
+    here = Heard(9)
+    layout = template(256, f"{FIVE} 1 2 22 21")
+    alone, without = struct.pack("!HHHHH", 300, 4, 0, 1, 4), struct.pack("!HHHHHHH", 301, 0, 8, 36, 2, 34, 4)
+    options = data_set(template(301, "36 34"), template(301, "36 34").record(60, 10))
+    data = data_set(layout, layout.record(*OUT, 500, 5, THEN, END))
+    here.hear(here.exporter.datagram(NOW, Set(1, alone, 1), Set(1, without, 1), options, template_set(9, layout), data))
+    assert [(counts(flow), here.counts) for flow in here.told()] == [((50, 5000, 0, 0), {})]
 
 
 def test_a_template_with_fields_of_no_length_is_read() -> None:
