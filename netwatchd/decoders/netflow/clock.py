@@ -82,7 +82,7 @@ def mended(start: int, end: int, clock: Clock) -> tuple[int, int, bool]:
     """Times that cannot be, made possible; and whether they are still the exporter's."""
     low, high = clock.now - LONGEST, clock.now + TOLERANCE
     if low <= end <= high:
-        if end < start <= high or start < low:
+        if not low <= start <= end:
             return end, end, clock.trusted  # it is known when, and not how long
         return start, end, clock.trusted
     lasted = end - start
