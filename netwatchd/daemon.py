@@ -31,7 +31,7 @@ from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.workers import work_through
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
-from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.report import Report
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.json_lines import JsonLines
@@ -106,7 +106,8 @@ class Daemon:
         _make_directory(self._state, "the databases")
         has_place = _make_directory(self._runtime, "the sockets")
         try:
-            with PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext():
+            pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
+            with pid_file, using(self._state, alone=False):
                 return self._work()
         except AlreadyRunning as error:
             raise CannotStart(str(error)) from error

@@ -34,6 +34,11 @@ class Clock(NamedTuple):
     shift: int  # what is added to absolute times
     trusted: bool
 
+    def booted(self, at: int) -> "Clock":
+        """The same, of an exporter that booted at `at` by its own clock (Unix ms)."""
+        uptime = (self.export - self.shift - at) % WRAP
+        return self._replace(uptime=uptime, base=self.export - uptime)
+
 
 def ntp(value: int) -> int:
     """dateTimeMicroseconds and dateTimeNanoseconds (RFC 7011, 6.1.9: an NTP timestamp) in ms.

@@ -16,6 +16,7 @@ from netwatchd.decoders.netflow.header import Header, Malformed
 from netwatchd.decoders.netflow.kept import Budget, DataSet
 from netwatchd.decoders.netflow.layout import Layout, Row, Unreadable
 from netwatchd.decoders.netflow.loops import MOST_COUNT, Record
+from netwatchd.decoders.netflow.sampling import Sampling, rate_of
 from netwatchd.decoders.netflow.session import Domain, Session
 from netwatchd.decoders.netflow.templates import FIRST_DATA_SET, options_v9, templates_ipfix, templates_v9
 from netwatchd.events import Flow, NewId, Origin
@@ -37,13 +38,18 @@ class Collector:
     """All exporters. Methods take the time as Unix ms, never going back by much."""
 
     def __init__(self, new_id: NewId, count: Count, hold: int = HOLD) -> None:
-        """`count(name, n)` counts what happens besides flows; `hold` is how long a half may wait, in ms."""
+        """`count(name, n)` counts what happens besides flows; `hold` is how long a half may wait, in ms; with
+        0 no halves are joined.
+        """
         self._new_id = new_id
         self._count = count
         self._halves = Halves(hold)
+        self._joins = hold > 0
         self._budget = Budget()
         self._domains: dict[tuple[int, Address, int], Domain] = {}
         self._sessions: dict[tuple[int, Address, int, int], Session] = {}
+        # Samplers are sometimes told of in another domain than that of the flows that name them.
+        self._rates: dict[Address, Sampling] = {}
         self._told: Told = []
         self._dropped_here = 0  # datagrams that our socket lost and that are not put down to an exporter yet
 
@@ -64,10 +70,10 @@ class Collector:
             return []
         session = self._session(header, exporter, port, now)
         clock = session.clock(header, now)
-        if header.version in v5.LAYOUTS:
-            layout = v5.LAYOUTS[header.version]
-            records: int | None = (header.end - header.begin) // layout.size
-            self._take(session, layout, data[header.begin : header.end], clock, header.sampling)
+        if header.layout is not None:
+            records: int | None = self._take(
+                session, header.layout, data[header.begin : header.end], clock, header.sampling
+            )
         else:
             records = self._sets(session, header, data, clock)
         session.datagrams += 1
@@ -110,6 +116,7 @@ class Collector:
             domain = self._domains.get((header.version, exporter, header.domain))
             if domain is None:
                 domain = Domain(exporter, header.domain, self._budget)
+                self._rates.setdefault(exporter, Sampling())
                 self._domains[header.version, exporter, header.domain] = domain
             session = self._sessions[key] = Session(header.version, port, domain)
             session.last_heard = now
@@ -122,6 +129,9 @@ class Collector:
         if all(other.domain is not session.domain for other in self._sessions.values()):
             self._expired(session.domain.kept.expire(None))
             del self._domains[session.version, session.domain.exporter, session.domain.number]
+        exporter = session.domain.exporter
+        if all(other.domain.exporter != exporter for other in self._sessions.values()):
+            del self._rates[exporter]
         self._count("forgotten.netflow", 1)
 
     def _confirm(self, session: Session, lost: int) -> None:
@@ -198,6 +208,7 @@ class Collector:
         for values in options.records(fields, body):
             count += 1
             session.domain.sampling.learn(values)
+            self._rates[session.domain.exporter].learn(values)
             if (booted := values.get(elements.SYSTEM_INIT_MS)) and len(booted) <= 8:
                 session.domain.booted = int.from_bytes(booted, "big")
         return count
@@ -207,11 +218,14 @@ class Collector:
     def _take(self, session: Session, layout: Layout, body: bytes, clock: Clock, sampling: int) -> int:
         """Takes a data set of flows; returns how many there are. `sampling` is what the header says of it, or 0."""
         rows = layout.rows(body)
-        if session.version == 10 and layout.uptime_at is not None and session.domain.booted is None:
-            rows = list(rows)
-            clock = _guessed(rows, layout.uptime_at, clock)
+        if session.version == 10 and layout.uptime_at is not None:
+            booted = session.domain.booted
+            if booted is None:
+                rows = list(rows)
+                booted = clock.export - clock.shift - _latest(rows, layout.uptime_at)
+            clock = clock.booted(booted)
         general = sampling or session.domain.sampling.general or 1
-        if layout.rate_at is None and layout.sampler_at is None:
+        if not layout.rates_at and layout.sampler_at is None:
             self._loop(session, layout, rows, clock, general)
         else:
             for rate, some in self._by_rate(session, layout, rows, general):
@@ -228,8 +242,9 @@ class Collector:
         hits: list[Record] = []
         odd: list[Record] = []
         before = len(waiting.young)
-        put = told.append if layout.is_whole else waiting.put
-        layout.loop(rate != 1)(rows, put, hits.append, odd.append, clock, rate)
+        joins = self._joins and not layout.is_whole
+        put = waiting.put if joins else told.append
+        layout.loop(rate != 1, joins)(rows, put, hits.append, odd.append, clock, rate)
         if hits:
             told += waiting.meet(hits)
         if told:
@@ -250,7 +265,8 @@ class Collector:
         record = (start, end, *record[2:])
         waiting = session.waiting(self._halves, rate, trusted)
         before = len(waiting.young)
-        if told := [record] if layout.is_whole else waiting.meet([record]):
+        is_whole = layout.is_whole or not self._joins or record[9] or record[10]
+        if told := [record] if is_whole else waiting.meet([record]):
             self._told.append((waiting.origin, told))
         self._halves.added(len(waiting.young) - before)
 
@@ -260,7 +276,8 @@ class Collector:
         """The rows by the rate that each of them, or its sampler, names."""
         groups: dict[int, list[Row]] = {}
         rates: dict[tuple[Any, ...], int] = {}
-        at = [at for at in (layout.rate_at, layout.space_at, layout.sampler_at) if at is not None]
+        at = [at for _, at in layout.rates_at]
+        at += [] if layout.sampler_at is None else [layout.sampler_at]
         for row in rows:
             key = tuple(row[n] for n in at)
             rate = rates.get(key)
@@ -270,15 +287,13 @@ class Collector:
         return groups.items()
 
     def _rate(self, session: Session, layout: Layout, row: Row) -> int | None:
-        def value(at: int | None) -> int:
-            if at is None:
-                return 0
-            found = row[at]
-            return found if isinstance(found, int) else int.from_bytes(found, "big")
-
-        if rate := value(layout.rate_at):
-            return min((rate + value(layout.space_at)) // rate if value(layout.space_at) else rate, 1 << 24)
-        return session.domain.sampling.of_sampler(value(layout.sampler_at)) if layout.sampler_at is not None else None
+        rate = rate_of({element: _number(row[at]) for element, at in layout.rates_at})
+        if rate is None and layout.sampler_at is not None:
+            sampler = _number(row[layout.sampler_at])
+            return session.domain.sampling.of_sampler(sampler) or self._rates[session.domain.exporter].of_sampler(
+                sampler
+            )
+        return rate
 
     def _tell(self, now: int) -> list[Flow]:
         """What can be told as Flows, which get their ids now: ids rise in the order in which flows are stored."""
@@ -319,10 +334,14 @@ class Collector:
         return flows
 
 
-def _guessed(rows: list[Row], at: int, clock: Clock) -> Clock:
-    """The clock of an exporter that counts times from its boot and does not say when that was.
+def _number(value: int | bytes) -> int:
+    """A column of a row: lengths that struct does not know come as bytes."""
+    return value if isinstance(value, int) else int.from_bytes(value, "big")
 
-    The latest time in a data set is taken for the time at which it was sent.
+
+def _latest(rows: list[Row], at: int) -> int:
+    """The latest of the times in a data set that count from the exporter's boot.
+
+    Where it does not say when that was, this one is taken for the time at which the data set was sent.
     """
-    uptime = max((row[at] if isinstance(row[at], int) else int.from_bytes(row[at], "big") for row in rows), default=0)
-    return clock._replace(uptime=uptime, base=clock.export - uptime)
+    return max((_number(row[at]) for row in rows), default=0)

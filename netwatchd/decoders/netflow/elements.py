@@ -37,13 +37,13 @@ INTEGERS = {
     232: "octets_responder", 299: "packets_responder",
     6: "flags", 136: "end_reason", 239: "biflow_direction",
     233: "firewall_event", 40005: "firewall_event", 230: "nat_event",
-    32: "icmp", 139: "icmp", 176: "icmp_type", 178: "icmp_type", 177: "icmp_code", 179: "icmp_code",
+    32: "icmp4", 139: "icmp6", 176: "icmp_type4", 177: "icmp_code4", 178: "icmp_type6", 179: "icmp_code6",
     22: "first", 21: "last", 160: "boot",
     150: "start_s", 151: "end_s", 152: "start_ms", 153: "end_ms", 154: "start_us", 155: "end_us",
     156: "start_ns", 157: "end_ns", 158: "start_before", 159: "end_before", 161: "lasted_ms", 162: "lasted_us",
     322: "event_s", 323: "event_ms", 324: "event_us", 325: "event_ns",
-    34: "sampling", 50: "sampling_random", 305: "sampling_packets", 306: "sampling_space",
-    48: "sampler", 302: "selector",
+    34: "rate_interval", 50: "rate_random", 305: "rate_packets", 306: "rate_space", 309: "rate_size",
+    310: "rate_population", 48: "sampler", 302: "selector",
     60: "ip_version",
 }  # fmt: skip
 
@@ -53,9 +53,14 @@ REVERSED = {
 }  # fmt: skip
 
 # What an options record says of sampling, and of the exporter's clock.
-SAMPLING_INTERVAL, SAMPLER, SAMPLER_INTERVAL, SELECTOR = 34, 48, 50, 302
+SAMPLING_INTERVAL, RANDOM_INTERVAL, SAMPLERS = 34, 50, (48, 302)
 PACKET_INTERVAL, PACKET_SPACE, SIZE, POPULATION, PROBABILITY = 305, 306, 309, 310, 311
 SYSTEM_INIT_MS = 160
+RATES = {"rate_interval": 34, "rate_random": 50, "rate_packets": 305, "rate_space": 306, "rate_size": 309,
+         "rate_population": 310}  # fmt: skip
+
+# How many bytes what is no counter and no time has. In longer fields only the last ones count.
+BYTES = {"sport": 2, "dport": 2, "nat_dport": 2, "protocol": 1, "flags": 2} | dict.fromkeys(("icmp4", "icmp6"), 2)
 
 
 def word_of(field: Field) -> str | None:
@@ -65,5 +70,10 @@ def word_of(field: Field) -> str | None:
     if field.enterprise:
         return None
     if word := ADDRESSES.get(field.element):
-        return word if field.length == (16 if word.endswith("6") else 4) else None
+        return word if field.length == (16 if is_six(word) else 4) else None
     return INTEGERS.get(field.element) if 1 <= field.length <= 8 or field.length == VARIABLE else None
+
+
+def is_six(word: str) -> bool:
+    """Whether it is an IPv6 address, which stays as it comes: 16 bytes."""
+    return word in ("src6", "dst6", "nat_dst6")

@@ -141,7 +141,7 @@ class Halves:
     """All halves that wait, of whatever origin, so many that they do not fill the memory."""
 
     def __init__(self, hold: int) -> None:
-        """`hold` is how long a half waits at most, in ms; with 0 none does."""
+        """`hold` is how long a half waits at most, in ms."""
         self._turn = hold // 2
         self._turned = 0
         self._waiting: dict[Origin, Waiting] = {}
@@ -162,7 +162,7 @@ class Halves:
         if 0 <= now - self._turned < self._turn and self._young < MOST_HALVES // 2:
             return []
         self._turned, self._young = now, 0
-        return self._age() + (self._age() if not self._turn else [])
+        return self._age()
 
     def finish(self) -> list[tuple[Origin, list[Record]]]:
         """All that wait."""

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from netwatchd.decoders.netflow.layout import Layout
+
 
 class Malformed(ValueError):
     """What came is none of what its version allows."""
@@ -18,3 +20,4 @@ class Header(NamedTuple):
     begin: int  # where in the datagram the sets or records begin, and end
     end: int
     sampling: int = 0  # one of so many packets was looked at; 0: it is not said here
+    layout: Layout | None = None  # of the records, where there are no sets

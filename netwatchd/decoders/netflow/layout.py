@@ -8,15 +8,15 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from netwatchd.decoders.netflow.elements import VARIABLE, Field, word_of
+from netwatchd.decoders.netflow.elements import BYTES, RATES, VARIABLE, Field, is_six, word_of
 from netwatchd.decoders.netflow.loops import Loop, describes_flows, is_whole, loop_for
 
 Row = tuple[Any, ...]
 
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _COUNTERS = ("octets", "packets")
-# By which the sampling rate of a record is told, the best one first.
-_RATES = ("sampling", "sampling_random", "sampling_packets")
+# By which the sampling rate of a record is told.
+_RATES = tuple(RATES)
 _SAMPLERS = ("sampler", "selector")
 
 
@@ -35,23 +35,27 @@ class Layout:
         self.size = sum(1 if field.length == VARIABLE else field.length for field in fields)
         known = [(word, field) for word, field in zip(self._words, fields, strict=True) if word]
         self.words = [word for word, _ in known]
-        self._columns = tuple((word, self._comes_packed(word, field)) for word, field in known)
+        self._columns = tuple(
+            (word, not is_six(word) and field.length not in _FORMATS, field.length > BYTES.get(word, VARIABLE))
+            for word, field in known
+        )
         self.describes_flows = describes_flows(self.words) and self.size > 0
         self.is_whole = is_whole(self.words)
         self._is_large = any(word.startswith(_COUNTERS) and field.length > 4 for word, field in known)
-        self.rate_at = self._first_of(_RATES)
-        self.space_at = self._first_of(("sampling_space",))
+        # Where its rows say their own sampling rate, by elements; and the sampler that has one.
+        self.rates_at = [(RATES[word], self.words.index(word)) for word in _RATES if word in self.words]
         self.sampler_at = self._first_of(_SAMPLERS)
         # Where the exporter's uptime has to be guessed from its records.
         self.uptime_at = None if "boot" in self.words else self._first_of(("last", "first"))
         self._struct = None if self.is_variable else struct.Struct(">" + "".join(map(_format, self._words, fields)))
-        self._loops: dict[bool, Loop] = {}
+        self._loops: dict[tuple[bool, bool], Loop] = {}
 
-    def loop(self, scaled: bool) -> Loop:
-        """The loop over its rows; `scaled`: one that multiplies counters by a sampling rate."""
-        if scaled not in self._loops:
-            self._loops[scaled] = loop_for(self._columns, self._is_large, scaled)
-        return self._loops[scaled]
+    def loop(self, scaled: bool, joins: bool) -> Loop:
+        """The loop over its rows; `scaled`: one that multiplies counters by a rate; `joins`: one that joins halves."""
+        loop = self._loops.get((scaled, joins))
+        if loop is None:
+            loop = self._loops[scaled, joins] = loop_for(self._columns, self._is_large, scaled, joins)
+        return loop
 
     def rows(self, data: bytes) -> Iterable[Row]:
         """The rows of the records in a data set; what remains is padding. Raises Unreadable."""
@@ -73,16 +77,13 @@ class Layout:
                 length, at = field_length(field, data, at)
                 value = data[at : at + length]
                 at += length
-                if field.length == VARIABLE and word and word[-1] != "6":
+                if field.length == VARIABLE and word and not is_six(word):
                     value = value[-8:]  # no integer of RFC 7011 has more
                 if word:
                     # As iter_unpack would give it; the loop makes integers of what is packed.
-                    packed = word[-1] == "6" or length not in _FORMATS or field.length == VARIABLE
+                    packed = is_six(word) or field.length not in _FORMATS
                     row.append(value if packed else int.from_bytes(value, "big"))
             yield tuple(row)
-
-    def _comes_packed(self, word: str, field: Field) -> bool:
-        return field.length not in _FORMATS and not word.endswith("6")
 
     def _first_of(self, words: Sequence[str]) -> int | None:
         return next((self.words.index(word) for word in words if word in self.words), None)
@@ -103,7 +104,7 @@ def _wanted(fields: Sequence[Field]) -> list[str | None]:
 def _format(word: str | None, field: Field) -> str:
     if word is None:
         return f"{field.length}x"
-    if word.endswith("6"):
+    if is_six(word):
         return "16s"
     return _FORMATS.get(field.length, f"{field.length}s")
 

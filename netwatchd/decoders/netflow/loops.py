@@ -21,11 +21,13 @@ from typing import Any
 from netwatchd.addresses import Address
 from netwatchd.decoders.netflow import clock, states
 from netwatchd.decoders.netflow.clock import Clock
+from netwatchd.decoders.netflow.elements import BYTES
 
 Record = tuple[int, int, Address, int, Address, int, int, int, int, int, int, str, int]
 # rows, put, hit, odd, clock, scale
 Loop = Callable[[Iterable[Any], Callable[..., Any], Callable[[Any], Any], Callable[[Any], Any], Clock, int], None]
-Column = tuple[str, bool]  # a word of `elements`, and whether it comes as bytes that are an integer
+# A word of `elements`; whether it comes as bytes that are an integer; whether it has more bytes than it should.
+Column = tuple[str, bool, bool]
 
 # More than that no flow carries, and a sum of some thousands still fits into SQLite's 63 bits.
 MOST_COUNT = 1 << 48
@@ -84,13 +86,14 @@ def is_whole(words: Iterable[str]) -> bool:
 
 
 @lru_cache(MOST_SHAPES)
-def loop_for(columns: tuple[Column, ...], is_large: bool, scaled: bool) -> Loop:
+def loop_for(columns: tuple[Column, ...], is_large: bool, scaled: bool, joins: bool) -> Loop:
     """The loop over rows of these columns (`describes_flows`).
 
-    `is_large` says that counters may be larger than MOST_COUNT, `scaled` that they are multiplied by `scale`.
+    `is_large` says that counters may be larger than MOST_COUNT, `scaled` that they are multiplied by `scale`, `joins`
+    that `put` takes a key, too.
     """
     space: dict[str, Any] = dict(_NAMES)
-    text = _Writer(columns, is_large or scaled, scaled).text()
+    text = _Writer(columns, is_large or scaled, scaled, joins).text()
     exec(compile(text, "<netflow template>", "exec"), space)  # noqa: S102 - fixed words only, see above
     loop: Loop = space["loop"]
     return loop
@@ -99,23 +102,28 @@ def loop_for(columns: tuple[Column, ...], is_large: bool, scaled: bool) -> Loop:
 class _Writer:
     """Puts one loop together from the columns of its rows."""
 
-    def __init__(self, columns: tuple[Column, ...], checked: bool, scaled: bool) -> None:
-        self._words = [word for word, _ in columns]
-        self._packed = [word for word, packed in columns if packed]
+    def __init__(self, columns: tuple[Column, ...], checked: bool, scaled: bool, joins: bool) -> None:
+        self._words = [word for word, _, _ in columns]
+        self._packed = [word for word, packed, _ in columns if packed]
+        self._wide = [word for word, _, wide in columns if wide]
         self._checked = checked  # the counters are compared with MOST_COUNT
         self._scaled = scaled
+        self._joins = joins
 
     def text(self) -> str:
         """The loop as Python."""
         body = [f"{word} = int_of({word}, 'big')" for word in self._packed]
-        body += [*self._addresses(), *self._counters(), *self._times(), *self._turned()]
+        body += [f"{word} &= {(1 << 8 * BYTES[word]) - 1}" for word in self._wide]
+        body += [*self._addresses(), *self._protocol(), *self._counters(), *self._times(), *self._turned()]
         state, needed = self._state()
         usual = f"protocol != 1 and protocol != 58 and low <= start <= end <= high{needed}"
+        if "octets_post" in self._words and self._joins:
+            usual += " and not octets_in"  # with it the record is a whole flow
         if self._checked:
             usual += " and packets <= most >= octets and packets_in <= most >= octets_in"
         record = "(start, end, src, sport, dst, dport, protocol, packets, octets, packets_in, octets_in, state, flags)"
         keep = [f"put({record})"]
-        if not is_whole(self._words):
+        if self._joins:
             is_lower = "src < dst or src == dst and sport < dport"
             key = f"(src, sport, dst, dport, protocol) if {is_lower} else (dst, dport, src, sport, protocol)"
             keep = [f"record = {record}", f"if put({key}, record) is not record:", "    hit(record)"]
@@ -173,17 +181,30 @@ class _Writer:
             if word is None:
                 continue
             value = f"max(octets_layer2 - {_FRAMING} * packets, 0)" if word == "octets_layer2" else word
-            # Where traffic is counted as it leaves, some exporters leave the other counter at 0.
-            post = f"{name}_post"
-            if word == name and post in self._words:
-                value = f"{word} or {post}"
             if value != name:
                 lines.append(f"{name} = {value}")
+        if "octets_post" in self._words and "octets" in self._words:
+            lines += self._post()
         if "flags_back" in self._words:
             lines.append("flags |= flags_back")
         if self._scaled:
             lines += [f"{name} *= scale" for name in ("packets", "octets", "packets_in", "octets_in")]
         return lines
+
+    def _post(self) -> list[str]:
+        """What to make of counters of what left (post...) beside those of what came.
+
+        IANA means the same packets behind a middlebox; where traffic is counted as it leaves, the first ones are 0.
+        Firewalls and probes that export whole sessions write the way back there.
+        """
+        post = "packets_post" if "packets_post" in self._words else "0"
+        return [
+            "packets_in = octets_in = 0",
+            "if not octets:",
+            f"    packets, octets = {post}, octets_post",
+            f"elif octets_post != octets or {post} != packets:",
+            f"    packets_in, octets_in = {post}, octets_post",
+        ]
 
     def _times(self) -> list[str]:
         def said(ways: dict[str, str]) -> str | None:
@@ -221,10 +242,21 @@ class _Writer:
 
     def _icmp(self) -> list[str]:
         """Type and code in place of ports: from fields of their own, else type * 256 + code as the port behind."""
-        if "icmp_type" in self._words:
-            code = "icmp_code" if "icmp_code" in self._words else "0"
-            ports = [f"sport, dport = icmp_type, {code}"]
-        else:
-            both = "icmp or dport" if "icmp" in self._words else "dport"
-            ports = [f"both = {both}", "sport, dport = both >> 8 & 255, both & 255"]
-        return ["if protocol == 1 or protocol == 58:", *(f"    {line}" for line in ports)]
+        lines = []
+        for protocol, family in ((1, "4"), (58, "6")):
+            lines.append(f"if protocol == {protocol}:")
+            if f"icmp_type{family}" in self._words:
+                code = f"icmp_code{family}" if f"icmp_code{family}" in self._words else "0"
+                lines.append(f"    sport, dport = icmp_type{family}, {code}")
+            else:
+                both = f"icmp{family} or dport" if f"icmp{family}" in self._words else "dport"
+                lines += [f"    both = {both}", "    sport, dport = both >> 8 & 255, both & 255"]
+        return lines
+
+    def _protocol(self) -> list[str]:
+        """Templates that are for ICMP only need not say so."""
+        if "protocol" in self._words:
+            return []
+        four = "1" if {"icmp4", "icmp_type4"} & set(self._words) else "0"
+        six = "58" if {"icmp6", "icmp_type6"} & set(self._words) else "0"
+        return [f"protocol = {four} if type(src) is int else {six}"] if four != six else []

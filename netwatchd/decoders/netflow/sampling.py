@@ -9,26 +9,28 @@ MOST_SAMPLERS = 256  # an exporter has a few
 # One of more packets than this is never looked at; such a number is nonsense.
 MOST = 1 << 24
 
+_RATES = tuple(elements.RATES.values())
 Values = Mapping[int, bytes]  # the fields of one options record, by element
 
 
-def rate_of(values: Values) -> int | None:
-    """One of how many packets is looked at, by an options record; None where it says nothing of it."""
-
-    def number(element: int) -> int:
-        return int.from_bytes(values.get(element, b"")[-8:], "big")
-
-    rate = number(elements.SAMPLING_INTERVAL) or number(elements.SAMPLER_INTERVAL)
-    if not rate and (interval := number(elements.PACKET_INTERVAL)):
+def rate_of(numbers: Mapping[int, int]) -> int | None:
+    """One of how many packets is looked at, by elements and their numbers; None where they say nothing of it."""
+    rate = numbers.get(elements.SAMPLING_INTERVAL) or numbers.get(elements.RANDOM_INTERVAL)
+    if not rate and (size := numbers.get(elements.SIZE)):
+        rate = numbers.get(elements.POPULATION, 0) // size
+    if not rate and (interval := numbers.get(elements.PACKET_INTERVAL)):
         # So many packets in a row are looked at, and so many are not. Alone it says the distance.
-        space = number(elements.PACKET_SPACE)
-        rate = (interval + space) // interval if elements.PACKET_SPACE in values else interval
-    if not rate and (size := number(elements.SIZE)):
-        rate = number(elements.POPULATION) // size
-    if not rate and len(probability := values.get(elements.PROBABILITY, b"")) in (4, 8):
+        space = numbers.get(elements.PACKET_SPACE)
+        rate = interval if space is None else (interval + space) // interval
+    return rate if rate and rate <= MOST else None
+
+
+def _rate_of_record(values: Values) -> int | None:
+    rate = rate_of({element: int.from_bytes(values[element][-8:], "big") for element in _RATES if element in values})
+    if rate is None and len(probability := values.get(elements.PROBABILITY, b"")) in (4, 8):
         (chance,) = struct.unpack(">f" if len(probability) == 4 else ">d", probability)
-        rate = round(1 / chance) if 1 / MOST <= chance <= 1 else 0
-    return rate if 0 < rate <= MOST else None
+        return round(1 / chance) if 1 / MOST <= chance <= 1 else None
+    return rate
 
 
 class Sampling:
@@ -40,14 +42,14 @@ class Sampling:
 
     def learn(self, values: Values) -> None:
         """Takes in what an options record says."""
-        rate = rate_of(values)
+        rate = _rate_of_record(values)
         if rate is None:
             return
-        sampler = values.get(elements.SAMPLER) or values.get(elements.SELECTOR)
-        if sampler is None:
+        samplers = [values[element] for element in elements.SAMPLERS if element in values]
+        if not samplers:
             self._general = rate
         elif len(self._by_sampler) < MOST_SAMPLERS:
-            self._by_sampler[int.from_bytes(sampler[-8:], "big")] = rate
+            self._by_sampler[int.from_bytes(samplers[0][-8:], "big")] = rate
 
     @property
     def general(self) -> int | None:

@@ -57,17 +57,13 @@ class Session:
         trusted = abs(header.export - now) <= TOLERANCE
         export = header.export if trusted else now
         shift = export - header.export
-        uptime = header.uptime
-        if uptime is not None:
-            if uptime + _RESTART < self._uptime < WRAP - _RESTART:
-                self.sequence.restart()
-            self._uptime = uptime
-            base = self._boot.base(export, uptime)
-        else:
-            uptime = (export - self.domain.booted - shift) % WRAP if self.domain.booted is not None else 0
-            base = export - uptime
         self.clock_trusted = trusted
-        return Clock(now, export, uptime, base, shift, trusted)
+        if header.uptime is None:
+            return Clock(now, export, 0, export, shift, trusted)
+        if header.uptime + _RESTART < self._uptime < WRAP - _RESTART:
+            self.sequence.restart()
+        self._uptime = header.uptime
+        return Clock(now, export, header.uptime, self._boot.base(export, header.uptime), shift, trusted)
 
     def template(self, number: int) -> Template | None:
         """The template of a data set."""

@@ -24,11 +24,13 @@ BY_FLAGS = [_by_flags(flags) for flags in range(256)]
 # By flowEndReason (136): after an active timeout the rest of the flow comes as another record.
 BY_REASON = _table({1: "idle", 2: CONTINUES, 3: ENDED, 4: "forced", 5: "evicted"})
 
-# By firewallEvent (233): created, deleted, denied, alert, update. 0 is "ignore the event": it tells of a flow.
-BY_FIREWALL = _table({0: ENDED, 1: CREATED, 2: ENDED, 3: DENIED, 4: "alert", 5: CONTINUES})
+# By firewallEvent (233): deleted, denied, update; 0 is "ignore the event", so the record tells of a flow. Nothing is
+# told of created (1): update and deleted say when it was, and what it carried. Alerts (4) come beside the others.
+BY_FIREWALL = _table({0: ENDED, 2: ENDED, 3: DENIED, 5: CONTINUES})
 
-# By natEvent (230, RFC 8158): sessions are created and deleted. Bindings, quotas and exhausted pools are no flows.
-BY_NAT = _table({0: ENDED, 1: CREATED, 2: ENDED, 4: CREATED, 5: ENDED, 6: CREATED, 7: ENDED})
+# By natEvent (230, RFC 8158): a session was created. That it was deleted (2, 5, 7) says nothing that is not known, as
+# there are no counters. Bindings, quotas and exhausted pools are no flows.
+BY_NAT = _table({0: ENDED, 1: CREATED, 4: CREATED, 6: CREATED})
 
 _WEIGHT = {word: at for at, word in enumerate(("syn", "closed", "idle", "evicted", "forced", "continues", "reset"))}
 
