@@ -91,7 +91,6 @@ class Ring:
         # Protocol 0 is no packet at all: none comes in before the filter and the ring are there.
         self._socket.bind((interface, 0))
         kind = self._socket.getsockname()[3]
-        self.index = socket.if_nametoindex(interface)
         if kind in _WITH_ETHERNET_HEADER:
             self.link_type = ETHERNET
         elif kind in _WITHOUT:
@@ -118,7 +117,7 @@ class Ring:
         self._memory = mmap.mmap(self._socket.fileno(), count * BLOCK)
         self._blocks = list(range(0, count * BLOCK, BLOCK))
         if promiscuous:
-            membership = _MEMBERSHIP.pack(self.index, _MR_PROMISC, 0)
+            membership = _MEMBERSHIP.pack(socket.if_nametoindex(self.interface), _MR_PROMISC, 0)
             self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
 
     def fileno(self) -> int:
@@ -140,10 +139,7 @@ class Ring:
 
     def is_there(self) -> bool:
         """Whether the interface that was opened still exists: it may be down, and come up again."""
-        try:
-            return socket.if_nametoindex(self.interface) == self.index
-        except OSError:
-            return False
+        return bool(self._socket.getsockname()[0])  # its name, by the index that the kernel takes away with it
 
     def read(self) -> list[Packet]:
         """The packets of the next block that is ours, which is given back; empty where none is.
