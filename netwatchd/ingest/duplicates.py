@@ -77,8 +77,13 @@ class Duplicates:
     """Who tells which flow. `running` has the names of the sources that run now. Any thread may ask."""
 
     def __init__(
-        self, counters: Counters, running: Callable[[], Container[str]], clock: Callable[[], float] = time.monotonic
+        self,
+        counters: Counters,
+        running: Callable[[], Container[str]],
+        clock: Callable[[], float] = time.monotonic,
+        most: int = MOST_KEYS,
     ) -> None:
+        self._most = most
         self._counters = counters
         self._running = running
         self._clock = clock
@@ -117,8 +122,8 @@ class Duplicates:
             running = self._running()
             if not self._has_others(source, running):
                 return flows
-            # Who tells at once what it sees needs no protection from connection tracking, which does so too.
-            claims = source == "conntrack" or self._has_others(source, running, but="conntrack")
+            # An exporter tells of so many, and so long after connection tracking, that it claims nothing from that.
+            claims = source != "netflow" or self._has_others(source, running, but="conntrack")
             keys = list(map(_key, flows))
             if not claims and self._claims.keys().isdisjoint(keys):
                 return flows
@@ -167,10 +172,10 @@ class Duplicates:
 
     def _claim(self, source: str, part: str, flow: Flow, now: float) -> _Claim | None:
         """Puts the flow down to its source; None where the table is full."""
-        if len(self._claims) >= MOST_KEYS:
+        if len(self._claims) >= self._most:
             if now - self._swept >= _BETWEEN_SWEEPS:
                 self._sweep(now)
-            if len(self._claims) >= MOST_KEYS:
+            if len(self._claims) >= self._most:
                 self._counters.add(f"unclaimed.flows.{source}")
                 return None
         claim = _Claim(source, part, flow, now + LINGER)
