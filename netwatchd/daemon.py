@@ -32,7 +32,7 @@ from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
-from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
@@ -103,7 +103,8 @@ class Daemon:
         _make_directory(self._state, "the databases")
         has_place = _make_directory(self._runtime, "the sockets")
         try:
-            with PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext():
+            pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
+            with pid_file, using(self._state, alone=False):
                 return self._work()
         except AlreadyRunning as error:
             raise CannotStart(str(error)) from error

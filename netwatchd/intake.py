@@ -16,6 +16,7 @@ from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.neighbours import Neighbours
+from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.supervisor import Supervisor
 
 # Milliseconds that a flow which was seen as packets waits for connection tracking to tell it. Its events come within
@@ -36,24 +37,16 @@ class Intake:
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
-        sources: list[tuple[Source, str]] = [
-            (
-                JsonLines(settings.json, runtime / "events.sock", self._door("json"), new_id, counters),
-                settings.json.enabled,
-            ),
-            (Neighbours(settings.neighbours, self._door("neighbours"), counters), settings.neighbours.enabled),
-            (
-                Conntrack(settings.conntrack, self._door("conntrack"), new_id, counters, translated),
-                settings.conntrack.enabled,
-            ),
-            (
-                Capture(
-                    settings.capture, settings.devices.networks, partial(self._door, "capture"), new_id, counters, hold
-                ),
-                settings.capture.enabled,
-            ),
+        local, door = settings.devices.networks, self._door
+        sources: list[Source] = [
+            JsonLines(settings.json, runtime / "events.sock", door("json"), new_id, counters),
+            Neighbours(settings.neighbours, door("neighbours"), counters),
+            Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
+            Netflow(settings.netflow, local, door("netflow"), new_id, counters),
+            Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
         ]
-        self.sources = {source.name: Supervisor(source, enabled) for source, enabled in sources}
+        # A source, its section of the configuration and its counters share one word.
+        self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
 
     def running(self) -> set[str]:
         """The names of the sources that work now."""

@@ -232,7 +232,9 @@ PATTERNS = {
 def test_every_counter_is_documented() -> None:
     code: set[str] = set()
     for text in SOURCES.values():
-        code |= set(re.findall(r'f?"((?:[a-z]+\.)+[a-z_]+)"(?=[,) ])', " ".join(re.findall(r"\.add\((.*)", text))))
+        code |= set(
+            re.findall(r'f?"((?:[a-z]+\.)+[a-z_]+)"(?=[,) ])', " ".join(re.findall(r"(?:\.add|_count)\((.*)", text)))
+        )
         code |= {PATTERNS[name] or "" for name in re.findall(r'f"([a-z]+(?:\.[a-z]+)*\.\{.*?\})"[,)\n]', text)
                  if name in PATTERNS}  # fmt: skip
     code = {general(name) for name in code - {""}} | {f"stored.{kind}" for kind in ("devices", "flows", "threats")}

@@ -44,6 +44,9 @@ LINKS = {
     "802.11 from the access point": (105, FROM_AP[: -len(V4)], True),
     "Prism": (119, bytes(144) + WIFI[: -len(V4)], True),
     "PPI": (192, struct.pack("<BBHI", 0, 0, 8, 1) + ethernet(b"", kind=0x0800), True),
+    "frame relay": (107, b"\x18\x41\x03\xcc", False),
+    "frame relay, SNAP": (107, b"\x18\x40\x41\x03\0\x80\0\0\0\x08\0", False),
+    "frame relay, Cisco": (107, b"\x18\x41\x08\0", False),
     **{f"raw {number}": (number, b"", False) for number in (12, 14, 101, 228)},
 }
 

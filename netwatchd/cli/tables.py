@@ -154,10 +154,10 @@ def _table(*columns: str) -> Table:
 
 def _add(table: Table, *cells: str | Text) -> None:
     # As Text, because a plain str may hold markup, and a device names itself as it likes.
-    table.add_row(*(cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in cells))
+    table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without what would act on the terminal that shows it."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

@@ -15,6 +15,7 @@ from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.values import (
     age,
     duration,
+    endpoints,
     host_name,
     networks,
     one_of,
@@ -208,6 +209,30 @@ class Json:
 
 
 @dataclass(frozen=True)
+class Netflow:
+    """Flows that routers and other exporters send: NetFlow v5 and v9, IPFIX, sFlow v5 (docs/FLOWS.md)."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "yes: exporters are listened to.")
+    listen: tuple[tuple[str, int], ...] = setting(
+        endpoints,
+        "0.0.0.0:2055 0.0.0.0:4739 0.0.0.0:6343",
+        "Addresses and UDP ports to listen on, IPv6 as [::]:2055. Any port takes any of the protocols.",
+    )
+    allow: Networks = setting(
+        networks, f"127.0.0.0/8 ::1 {PRIVATE}", "Networks of the exporters that are heard; others are counted only."
+    )
+    receive_buffer: int = setting(
+        size_up_to(512), "32 MB", "The receive buffer of each socket; a burst of datagrams waits there."
+    )
+    join: float = setting(
+        duration,
+        "2 s",
+        "How long one direction of a flow waits for the other one, at most, where an exporter tells of each by "
+        "itself. 0 s: each is a flow.",
+    )
+
+
+@dataclass(frozen=True)
 class Logging:
     """What is written to the journal."""
 
@@ -234,6 +259,7 @@ class Config:
     conntrack: Conntrack = _section("source:conntrack", Conntrack)
     capture: Capture = _section("source:capture", Capture)
     json: Json = _section("source:json", Json)
+    netflow: Netflow = _section("source:netflow", Netflow)
     logging: Logging = _section("logging", Logging)
 
 

@@ -149,6 +149,19 @@ def _cooked_protocol(data: Buffer, at: int, protocol: int, mac: bytes) -> Frame:
     return _untagged(data, at, protocol, mac)
 
 
+def _frame_relay(data: Buffer, at: int) -> Frame:
+    """Frame relay: an address that ends with the byte whose lowest bit is set; then RFC 2427, or Cisco's EtherType."""
+    while not data[at] & 1:
+        at += 1
+    at += 1
+    if data[at] != 0x03:
+        return _untagged(data, at + 2, _TWO(data, at)[0], b"")
+    at += 2 if data[at + 1] == 0 else 1  # padding
+    if data[at] == 0x80:  # SNAP
+        return _untagged(data, at + 6, _TWO(data, at + 4)[0], b"")
+    return Frame({0xCC: IPV4, 0x8E: IPV6}.get(data[at], OTHER), at + 1)
+
+
 def _wifi(data: Buffer, at: int) -> Frame:
     """IEEE 802.11 data frames, unprotected ones: the others show no IP."""
     control, flags = data[at], data[at + 1]
@@ -189,6 +202,7 @@ _LINKS: dict[int, Callable[[Buffer, int], Frame]] = {
     RAW: _by_version,
     104: _cisco_hdlc,
     105: _wifi,
+    107: _frame_relay,
     108: _null,  # OpenBSD loopback: in network byte order
     LINUX_SLL: _cooked,
     119: lambda data, at: _wifi(data, at + 144),  # Prism header

@@ -108,6 +108,25 @@ def newest_flow(directory: Path, before: int = 2**62) -> int | None:
     return None
 
 
+def newest_of_minutes(directory: Path, day: int) -> dict[int, int]:
+    """The newest event id in each minute (0 to 1439) of the UTC day that began at `day` (Unix ms)."""
+    path = directory / f"flows-{schema.day_of(day)}.db"
+    if not path.exists():
+        return {}
+    found = {}
+    with closing(open_read_only(path)) as db:
+        if not db.execute("PRAGMA user_version").fetchone()[0]:
+            return {}
+        for minute in range(1440):
+            first = day + minute * 60_000
+            newest = db.execute(
+                "SELECT max(id) FROM flows WHERE id >= ? AND id < ?", (first << 12, first + 60_000 << 12)
+            ).fetchone()[0]
+            if newest is not None:
+                found[minute] = newest
+    return found
+
+
 def traffic(directory: Path, after: int, devices: list[Device], until: int | None = None) -> Traffic:
     """The traffic by device of the flows first seen after the event id `after`, and up to `until`."""
     owned: list[tuple[Address]] = [(ip,) for device in devices for ip in device.ips]

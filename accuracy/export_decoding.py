@@ -1,0 +1,76 @@
+"""What netwatchd makes of recorded exports, before it joins the two halves of flows."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from accuracy.export_records import datagrams, header_of
+from netwatchd.addresses import Address
+from netwatchd.decoders.netflow.collector import Collector
+from netwatchd.decoders.netflow.halves import Halves, Key, Waiting
+from netwatchd.decoders.netflow.loops import Record
+from netwatchd.events import Flow, Origin
+
+
+class Alone(Waiting):
+    """Halves of which none meets the other."""
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__(origin)
+        self.put = self._put
+
+    def _put(self, _: Key, record: Record) -> Record:
+        return self.young.setdefault((len(self.young),), record)
+
+    def meet(self, records: Iterable[Record]) -> list[Record]:
+        """All of them, as they came."""
+        return list(records)
+
+    def age(self) -> list[Record]:
+        """All that were put here."""
+        told = list(self.young.values())
+        self.young.clear()
+        return told
+
+
+class Apart(Halves):
+    """Joins nothing."""
+
+    def of(self, origin: Origin) -> Waiting:
+        """Where the records of an origin are put."""
+        return self._waiting.setdefault(origin, Alone(origin))
+
+
+class Records(Collector):
+    """A collector that has heard nothing yet, joins nothing, and counts options records."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.options = 0
+        super().__init__(self._number, self._add)
+        self._halves = Apart(0)
+
+    def _number(self, now: int, _: int = 1, /) -> int:
+        return now << 12
+
+    def _add(self, name: str, n: int) -> None:
+        self.counts[name] += n
+
+    def _options(self, *of: Any) -> int:
+        read = super()._options(*of)
+        self.options += read
+        return read
+
+
+def decoded(paths: Sequence[Path]) -> tuple[list[Flow], int]:
+    """The flows in some files, read in their order, and how many options records there are."""
+    collector = Records()
+    flows: list[Flow] = []
+    now = 0
+    exporter: Address
+    for data, exporter in datagrams(paths):
+        now = header_of(data).sent if len(data) >= 16 else now
+        flows += collector.datagram(data, exporter, now)
+        flows += collector.due(now)
+    return [*flows, *collector.finish(now)], collector.options
