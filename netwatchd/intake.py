@@ -37,31 +37,18 @@ class Intake:
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
-        sources: list[tuple[Source, str]] = [
-            (
-                JsonLines(settings.json, runtime / "events.sock", self._door("json"), new_id, counters),
-                settings.json.enabled,
-            ),
-            (Neighbours(settings.neighbours, self._door("neighbours"), counters), settings.neighbours.enabled),
-            (
-                Conntrack(settings.conntrack, self._door("conntrack"), new_id, counters, translated),
-                settings.conntrack.enabled,
-            ),
-            (
-                Capture(
-                    settings.capture, settings.devices.networks, partial(self._door, "capture"), new_id, counters, hold
-                ),
-                settings.capture.enabled,
-            ),
-            (
-                netflow := Netflow(
-                    settings.netflow, settings.devices.networks, self._door("netflow"), new_id, counters
-                ),
-                settings.netflow.enabled,
-            ),
-        ]
+        local, door = settings.devices.networks, self._door
+        netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
         self.exporters = netflow.exporters
-        self.sources = {source.name: Supervisor(source, enabled) for source, enabled in sources}
+        sources: list[Source] = [
+            JsonLines(settings.json, runtime / "events.sock", door("json"), new_id, counters),
+            Neighbours(settings.neighbours, door("neighbours"), counters),
+            Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
+            netflow,
+            Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
+        ]
+        # A source, its section of the configuration and its counters share one word.
+        self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
 
     def running(self) -> set[str]:
         """The names of the sources that work now."""

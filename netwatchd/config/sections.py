@@ -17,6 +17,7 @@ from netwatchd.values import (
     duration,
     endpoints,
     host_name,
+    interfaces,
     networks,
     one_of,
     optional_path,
@@ -178,7 +179,7 @@ class Capture:
 
     enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where it can work here.")
     interface: tuple[str, ...] = setting(
-        words,
+        interfaces,
         "",
         "Interfaces to capture from. Empty: the local network's bridge (br-lan, br0), else that of the default route.",
     )

@@ -55,16 +55,15 @@ class _Claim:
         self.live = flow.state in LIVE
         self.until = until
         self.alias = 0  # the id by which the owner knows the row, where it has taken it over
-        self.base = flow  # as last told, by whoever told it first
+        self.base = flow  # as last told
 
     def goes_on(self, flow: Flow, until: float) -> None:
-        """The owner has news of the flow, or of a later one of the same ends."""
+        """The owner has told this of the flow, or of a later one of the same ends."""
+        self.row, self.base = flow.id, flow
         self.start = min(self.start, flow.start)
         self.end = max(self.end, flow.end)
         self.live = flow.state in LIVE
         self.until = until
-        if not self.alias:
-            self.row, self.base = flow.id, flow
 
     def is_at_the_time_of(self, flow: Flow) -> bool:
         """Whether the two times overlap, as far as the clocks can be trusted."""
@@ -148,16 +147,21 @@ class Duplicates:
         if claim is None:
             return flow
         if claim.owner == source and claim.part == part:
+            if flow.id == claim.alias:
+                flow = _merged(flow, claim)
+            else:
+                claim.alias = 0
             claim.goes_on(flow, now + LINGER)
-            return _merged(flow, claim) if flow.id == claim.alias else flow
+            return flow
         if not self._holds(claim, flow, running, now):
             self._forget(claim)
             return flow
         if RANKS[source] < RANKS[claim.owner] and claim.live:
             claim.owner, claim.part, claim.alias = source, part, flow.id
+            flow = _merged(flow, claim)
             claim.goes_on(flow, now + LINGER)
             self._counters.add(f"merged.flows.{source}")
-            return _merged(flow, claim)
+            return flow
         claim.until = now + LINGER
         return None
 
