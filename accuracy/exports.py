@@ -62,7 +62,7 @@ def _rows_of(origin: str, by: str, every: Sequence[Compared], *, strict: bool = 
     expected = sum(len(each.truth.flows) for each in every)
     timed = sum(each.found.timed for each in every)
     trouble = [text for each in every for text in (*_missed(each), *(_surplus(each) if strict else ()))]
-    late = [text for each in every for text in _late(each)]
+    late = [*(text for each in every for text in _late(each)), *_without_moments(every)]
     found = [Row(origin, f"{by}: {RECORDS}", files, expected, matched, tuple(trouble))]
     if timed:
         on_time = sum(each.found.on_time for each in every)
@@ -78,8 +78,8 @@ _MISSED = {
 }
 _SURPLUS = {
     ("Netflow 9 invalid 01", 2): (
-        "the datagram is whole by RFC 3954 and holds a flow of IPv6 and one of IPv4; upstream refused it, because the "
-        "length of its options template is no multiple of four"
+        "neither upstream nor tshark reads the datagram, which is whole by RFC 3954: two templates, options (1 of 100 "
+        "packets is sampled), and a data set of each template with one flow"
     ),
     ("extracted/PACKET_V9_TEMPLATE_MIXED.0", 8): (
         "the template stands behind the data in the datagram; netwatchd keeps such data until the template has come, "
@@ -105,6 +105,18 @@ def _surplus(each: Compared) -> Iterable[str]:
 
 def _late(each: Compared) -> Iterable[str]:
     return _told(each.truth.name, each.found.late, _LATE, "at other times")
+
+
+def _without_moments(every: Sequence[Compared]) -> Iterable[str]:
+    """Where the truth has durations only."""
+    names = [
+        f"{each.truth.name} ({count})"
+        for each in every
+        if (count := sum(flow.lasted is not None and flow.start is None for flow in each.truth.flows))
+    ]
+    if names:
+        why = "the exporter does not say when it booted, or its header contradicts its records"
+        yield f"only how long each flow lasted is compared of {', '.join(names)}: {why}"
 
 
 def _told(name: str, records: list[Record], reasons: dict[tuple[str, int], str], how: str) -> Iterable[str]:
