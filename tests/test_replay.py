@@ -18,7 +18,8 @@ from typing import Any
 
 import packet_kit as kit
 import pytest
-from running import Daemon
+from conftest import needs_root
+from running import Daemon, small_disk
 from waiting import eventually
 
 from netwatchd.pidfile import AlreadyRunning, using
@@ -253,6 +254,55 @@ def test_a_directory_is_gone_on_with_also_where_a_daemon_has_left_it(run: Run, d
         assert live.json("devices")[0]["bytes_out"] == 48
 
 
+# What a netwatchd of schema 1 has left: a flow and its device, whose MAC stood as a number in the row.
+SCHEMA_1 = {
+    "core.db": """
+        CREATE TABLE devices (device TEXT PRIMARY KEY, mac TEXT, ip TEXT, ips TEXT NOT NULL, hostname TEXT, vendor TEXT,
+            name TEXT, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, status TEXT NOT NULL,
+            random_mac INTEGER NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, sources TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE threats (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, severity TEXT NOT NULL, device TEXT,
+            target TEXT, description TEXT NOT NULL, recommendation TEXT, evidence TEXT NOT NULL,
+            first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, count INTEGER NOT NULL, status TEXT NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX threat_identity ON threats (kind, coalesce(device, ''), coalesce(target, ''));
+        CREATE TABLE rollups (bucket INTEGER NOT NULL, device TEXT NOT NULL, bytes_in INTEGER NOT NULL,
+            bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL, PRIMARY KEY (bucket, device)) STRICT, WITHOUT ROWID;
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO devices VALUES ('a4:83:e7:00:00:01', 'a4:83:e7:00:00:01', '192.168.1.5', '["192.168.1.5"]', 'tv',
+            NULL, NULL, 1782043000000, 1782043000000, 'offline', 0, 20, 10, '["json"]');
+        INSERT INTO meta VALUES ('settled', '7299248128000000');
+    """,
+    "flows-20260621.db": """
+        CREATE TABLE flows (id INTEGER PRIMARY KEY, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+            src_ip ANY NOT NULL, src_port INTEGER NOT NULL, dst_ip ANY NOT NULL, dst_port INTEGER NOT NULL,
+            protocol INTEGER NOT NULL, packets_out INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+            packets_in INTEGER NOT NULL, bytes_in INTEGER NOT NULL, state INTEGER NOT NULL, source INTEGER NOT NULL,
+            device ANY) STRICT;
+        CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        INSERT INTO names VALUES (1, 'closed'), (2, 'json');
+        INSERT INTO flows VALUES (7299248128000000, 1782043000000, 1782043000001, 3232235781, 4, 1572395042, 443, 6,
+            1, 10, 1, 20, 1, 2, 180886423207937);
+    """,
+}
+
+
+def test_a_directory_of_an_older_schema_is_brought_to_todays_and_added_to(run: Run) -> None:
+    run.into.mkdir()
+    for name, statements in SCHEMA_1.items():
+        with closing(sqlite3.connect(run.into / name)) as db, db:
+            db.executescript(statements + "PRAGMA user_version = 1;")
+    run.replay(run.file("a.pcap", capture(NOON)))
+    flows = run.rows("flows")
+    assert [(flow["device"], flow["bytes_out"]) for flow in flows] == [
+        ("a4:83:e7:00:00:01", 48),
+        ("a4:83:e7:00:00:01", 10),
+    ]
+    (device,) = run.rows("devices")
+    assert (device["hostname"], device["bytes_out"], device["first_seen"]) == ("tv", 58, 1_782_043_000_000)
+    assert len(list(run.into.glob("core.db.schema-1-*"))) == 1
+
+
 # What goes wrong.
 
 
@@ -320,6 +370,17 @@ def test_a_directory_that_a_daemon_uses_is_refused_and_a_daemon_does_not_begin_i
         live.launch()
         assert live.wait() == 1
     assert "is used by a replay that is running" in live.log
+
+
+@needs_root
+def test_a_full_disk_ends_it_and_is_said(run: Run) -> None:
+    packets = (kit.ethernet(kit.ip4(kit.udp(1 + at, 53))) for at in range(20_000))
+    path = run.file("a.pcap", kit.pcap([]) + b"".join(kit.pcap([(NOON, packet)])[24:] for packet in packets))
+    with small_disk(run.into):
+        first, *_ = run.replay(path, path, path, code=1)
+        assert first["partial"] is True
+        assert "cannot write to" in first["error"]
+        assert len(run.rows("flows")) < 20_000
 
 
 def foreign(path: Path) -> None:

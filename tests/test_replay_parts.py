@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from pathlib import Path
 
 import packet_kit as kit
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwatchd.addresses import parse_address
+from netwatchd.config import Config
 from netwatchd.decoders.links import Skipped
 from netwatchd.events import time_of_id
-from netwatchd.replay import formats
+from netwatchd.replay import Replay, formats
 from netwatchd.replay.datagrams import MOST_FRAGMENTED, Datagrams, split, time_of
 from netwatchd.replay.ids import LAST, MINUTE_MS, PastIds
 from netwatchd.replay.inputs import Unreadable
+from netwatchd.storage import queries
 
 NOON = 1_782_043_200_000  # 2026-06-21 12:00 UTC
 DAY = 86_400_000
@@ -145,6 +148,22 @@ def test_datagrams_that_lie_one_behind_the_other_are_told_apart() -> None:
 @given(st.binary(max_size=300), st.sampled_from([b"", V5[:30], V9[:22], IPFIX[:3]]))
 def test_splitting_loses_nothing_and_ends(noise: bytes, begin: bytes) -> None:
     assert b"".join(split(begin + noise)) == begin + noise
+
+
+# Stopping.
+
+
+def test_a_capture_is_left_where_it_is_to_stop_and_what_was_read_is_stored(tmp_path: Path) -> None:
+    frames = [(NOON * 1000 + at, kit.ethernet(kit.ip4(kit.udp()))) for at in range(10_000)]
+    (tmp_path / "a.pcap").write_bytes(kit.pcap(frames))
+    told: list[int] = []
+    with Replay(Config(), tmp_path / "state", lambda: len(told) > 1) as replaying:
+        report = replaying.file(str(tmp_path / "a.pcap"), None, told.append)
+    assert report.partial
+    assert 0 < (report.packets or 0) < 10_000
+    assert told == sorted(told)
+    (flow,) = queries.flows(tmp_path / "state")
+    assert flow.packets_out == report.packets
 
 
 # Formats.
