@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwatchd.addresses import parse_address
+from netwatchd.cli.main import FORMATS
 from netwatchd.config import Config
 from netwatchd.decoders.links import Skipped
 from netwatchd.events import time_of_id
@@ -175,3 +176,7 @@ def test_any_content_has_a_format_or_is_refused(head: bytes) -> None:
         assert formats.format_of(head) in formats.FORMATS
     except Unreadable as error:
         assert str(error).startswith("it ")
+
+
+def test_the_command_line_offers_all_formats() -> None:
+    assert FORMATS == formats.FORMATS
