@@ -4,113 +4,27 @@ import gzip
 import json
 import os
 import pty
-import signal
 import sqlite3
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
-from fcntl import ioctl
 from pathlib import Path
-from termios import FIONREAD
-from typing import Any
 
 import packet_kit as kit
 import pytest
-from conftest import needs_root
-from running import Daemon, small_disk
+from replay_kit import DAY, NOON, SECOND, Run, capture, lookup, zeek
+from running import Daemon
 from waiting import eventually
-
-from netwatchd.broadcast.messages import device_json, flow_json
-from netwatchd.pidfile import AlreadyRunning, using
-from netwatchd.storage import queries
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared/data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recordings in {DATA}")
 
-NOON = 1_782_043_200_000_000  # 2026-06-21 12:00 UTC, in microseconds
-DAY = 86_400_000_000
-SECOND = 1_000_000
-ZEEK = """\
-#separator \\x09
-#path\tconn
-#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes
-"""
-
-
-class Run:
-    """Runs the verb in a directory of its own."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.into = place / "state"
-        self.environment = {**os.environ, "NETWATCHD_CONFIG": str(place / "config.ini"), "TZ": "UTC", "COLUMNS": "200"}
-        (place / "config.ini").write_text("")
-
-    def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "netwatchd", *map(str, arguments)]
-
-    def __call__(self, *arguments: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*arguments), cwd=self.place, env=self.environment, capture_output=True, text=True, timeout=60,
-            check=False, **options,
-        )  # fmt: skip
-
-    def replay(self, *arguments: str | Path, code: int = 0) -> list[dict[str, Any]]:
-        """The reports of a replay into `self.into`."""
-        answer = self("replay", "--json", "--into", self.into, *arguments)
-        assert answer.returncode == code, answer.stderr
-        return [json.loads(line) for line in answer.stdout.splitlines()]
-
-    def file(self, name: str, content: bytes) -> Path:
-        path = self.place / name
-        path.write_bytes(content)
-        return path
-
-    def flows(self) -> list[dict[str, Any]]:
-        """The flows in the directory, the newest first."""
-        return [flow_json(flow) for flow in queries.flows(self.into, limit=None)]
-
-    def devices(self) -> list[dict[str, Any]]:
-        return [device_json(device) for device in queries.read_core(self.into).devices]
-
-    def days(self) -> dict[str, int]:
-        """How many flows lie in each day's file."""
-        found = {}
-        for path in sorted(self.into.glob("flows-*.db")):
-            with closing(sqlite3.connect(path)) as db:
-                found[path.name[6:14]] = db.execute("SELECT count(*) FROM flows").fetchone()[0]
-        return found
-
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run(tmp_path)
-
-
-def lookup(port: int = 40000) -> list[bytes]:
-    """A question to a name server and its answer, as IP packets of 48 and 128 bytes."""
-    return [
-        kit.ip4(kit.udp(port, 53, b"x" * 20)),
-        kit.ip4(kit.udp(53, port, b"x" * 100), kit.C, kit.A),
-    ]
-
-
-def capture(*times: int, port: int = 40000, **options: Any) -> bytes:
-    """A capture of a lookup at each of the times (us)."""
-    frames = []
-    for time in times:
-        asked, answered = lookup(port)
-        frames += [(time, kit.ethernet(asked)), (time + 1000, kit.ethernet(answered, kit.MAC_B, kit.MAC_A))]
-    return kit.pcap(frames, **options)
-
-
-def zeek(*times: int) -> bytes:
-    """A conn.log with a connection at each of the times (us)."""
-    line = "{}\tC1\t192.168.1.5\t40000\t93.184.216.34\t443\ttcp\t1.5\t10\t1000\t20\t20000\n"
-    return (ZEEK + "".join(line.format(time / SECOND) for time in times)).encode()
 
 
 # What a report says.
@@ -303,121 +217,6 @@ def test_a_directory_of_an_older_schema_is_brought_to_todays_and_added_to(run: R
     (device,) = run.devices()
     assert (device["hostname"], device["bytes_out"], device["first_seen"]) == ("tv", 58, 1_782_043_000_000)
     assert len(list(run.into.glob("core.db.schema-1-*"))) == 1
-
-
-# What goes wrong.
-
-
-def test_what_is_damaged_is_said_and_the_rest_is_read(run: Run) -> None:
-    whole = capture(NOON, NOON + SECOND)
-    reports = run.replay(
-        run.file("cut.pcap", whole[:-5]),
-        run.file("arp.pcap", kit.pcap([(NOON, kit.arp()), (NOON, b"short")])),
-        run.file("cut.gz", gzip.compress(os.urandom(0) + whole)[:-12]),
-        run.file("header.pcap", kit.pcap([])),
-    )
-    assert [report["skipped"] for report in reports[:2]] == [{"truncated": 1}, {"arp": 1, "short": 1}]
-    assert reports[2]["skipped"]["packed_end"] == 1
-    assert [report["packets"] for report in reports] == [3, 2, reports[2]["packets"], 0]
-    assert reports[1]["devices"] == 1
-    assert [report["error"] for report in reports] == [None] * 4
-
-
-def test_what_cannot_be_read_is_an_error_and_the_others_go_on(run: Run) -> None:
-    bad = {
-        str(run.place / "missing"): "No such file or directory",
-        str(run.place): "Is a directory",
-        str(run.file("empty", b"")): "it is empty",
-        str(run.file("text", b"hello\n")): "it is no capture and no log of a known kind; --as says what it holds",
-        str(run.file("short.pcap", capture(NOON)[:10])): "it is a pcap file that ends within its header",
-        str(run.file("xz", b"\xfd7zXZ\0")): "it is packed by xz; unpack it first",
-        str(run.file("noise.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\3noise")): "it is damaged",
-    }
-    *errors, good = run.replay(*bad, run.file("a.pcap", capture(NOON)), code=1)
-    assert {report["file"]: report["error"][: len(bad[report["file"]])] for report in errors} == bad
-    assert {report["flows"] for report in errors} == {0}
-    assert (good["flows"], good["error"]) == (1, None)
-    answer = run("replay", "missing", ".")
-    assert "missing\n  error    No such file or directory\n.\n  error    Is a directory\n" in answer.stdout
-    assert answer.stdout.endswith("\nnothing was read, and nothing is stored\n")
-    assert not list(run.place.glob("netwatchd-replay-*")), "nothing is left behind"
-
-
-@pytest.mark.parametrize("kind", ["log", "capture"])
-def test_ctrl_c_ends_it_cleanly_and_what_was_read_is_stored(run: Run, kind: str) -> None:
-    content = zeek(*(NOON + at * SECOND for at in range(300))) if kind == "log" else capture(NOON, NOON + SECOND)
-    reader, writer = os.pipe()
-    command = run.command("replay", "-", "--json", "--into", run.into)
-    with subprocess.Popen(command, env=run.environment, stdin=reader, stdout=subprocess.PIPE, text=True) as process:
-        os.close(reader)
-        os.write(writer, content)
-        eventually(lambda: struct.unpack("i", ioctl(writer, FIONREAD, bytes(4)))[0] == 0)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
-        os.close(writer)
-    report = json.loads(output)
-    assert process.returncode == 130
-    assert report["partial"] is True
-    assert report["flows"] == len(run.flows()) == (300 if kind == "log" else 1)
-
-
-def test_a_directory_that_a_daemon_uses_is_refused_and_a_daemon_does_not_begin_in_ours(
-    run: Run, daemon: Callable[..., Daemon]
-) -> None:
-    path = run.file("a.pcap", capture(NOON))
-    with daemon() as live:
-        answer = run("replay", path, "--into", live.state)
-        assert answer.returncode == 1
-        assert f"{live.state} is used by a daemon or a replay that is running" in answer.stderr
-    with using(live.state, alone=True), pytest.raises(AlreadyRunning), using(live.state, alone=False):
-        pass
-    with using(live.state, alone=True):
-        live.launch()
-        assert live.wait() == 1
-    assert "is used by a replay that is running" in live.log
-
-
-@needs_root
-def test_a_full_disk_ends_it_and_is_said(run: Run) -> None:
-    packets = (kit.ethernet(kit.ip4(kit.udp(1 + at, 53))) for at in range(20_000))
-    path = run.file("a.pcap", kit.pcap([]) + b"".join(kit.pcap([(NOON, packet)])[24:] for packet in packets))
-    with small_disk(run.into):
-        *others, last = run.replay(path, path, path, code=1)
-        assert [report["error"] for report in others] == [None] * len(others)
-        assert last["partial"] is True
-        assert "cannot write to" in last["error"]
-        assert len(run.flows()) < 60_000
-
-
-def foreign(path: Path) -> None:
-    """Another program's database."""
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("CREATE TABLE recipes (name)")
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda into: (into.mkdir(), (into / "notes").touch()), "holds other things"),
-        (lambda into: into.touch(), "is no directory"),
-        (lambda into: (into.mkdir(), foreign(into / "core.db")), "cannot use the databases"),
-    ],
-)
-def test_other_peoples_directories_are_left_alone(run: Run, make: Callable[[Path], Any], message: str) -> None:
-    make(run.into)
-    before = sorted(run.into.iterdir()) if run.into.is_dir() else []
-    answer = run("replay", run.file("a.pcap", capture(NOON)), "--into", run.into)
-    assert answer.returncode == 1
-    assert message in answer.stderr
-    assert before == (sorted(run.into.iterdir()) if run.into.is_dir() else [])
-
-
-def test_a_mistake_in_the_configuration_is_said(run: Run) -> None:
-    (run.place / "config.ini").write_text("[devices]\nnetworks = nowhere\n")
-    answer = run("replay", "a.pcap")
-    assert answer.returncode == 78
-    assert "networks" in answer.stderr
-    assert not list(run.place.glob("netwatchd-replay-*"))
 
 
 # What others recorded, with what they say is in it.
