@@ -1,4 +1,4 @@
-"""What netwatchd makes of recorded exports, before it joins the two halves of flows."""
+"""What netwatchd makes of recorded exports, before it joins the two halves of flows, and after."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import Any
 
 from accuracy.export_records import datagrams, header_of
 from netwatchd.addresses import Address
-from netwatchd.decoders.netflow.collector import Collector
+from netwatchd.decoders.netflow.collector import HOLD, Collector
 from netwatchd.events import Flow
 
 
 class Records(Collector):
-    """A collector that has heard nothing yet, joins nothing, and counts options records."""
+    """A collector that has heard nothing yet, and counts options records."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold: int) -> None:
         self.counts: Counter[str] = Counter()
         self.options = 0
-        super().__init__(self._number, self._add, hold=0)
+        super().__init__(self._number, self._add, hold)
 
     def _number(self, now: int, _: int = 1, /) -> int:
         return now << 12
@@ -31,9 +31,12 @@ class Records(Collector):
         return read
 
 
-def decoded(paths: Sequence[Path]) -> tuple[list[Flow], int]:
-    """The flows in some files, read in their order, and how many options records there are."""
-    collector = Records()
+def decoded(paths: Sequence[Path], *, joined: bool = False) -> tuple[list[Flow], int]:
+    """The flows in some files, read in their order, and how many options records there are.
+
+    Without `joined` each record is a flow of its own.
+    """
+    collector = Records(HOLD if joined else 0)
     flows: list[Flow] = []
     now = 0
     exporter: Address

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.broadcast.broadcaster import Broadcaster
@@ -133,6 +134,7 @@ class Daemon:
         self.threats = Threats(self.devices, publish, self.storage)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
+        self.exporters: Callable[[], list[dict[str, Any]]] = list
         self.report = Report(self)
 
     def _build_sources(self, new_id: NewId) -> None:
@@ -146,6 +148,7 @@ class Daemon:
         neighbours = Neighbours(settings.neighbours, door("neighbours"), self.counters)
         conntrack = Conntrack(settings.conntrack, door("conntrack"), new_id, self.counters)
         netflow = Netflow(settings.netflow, settings.devices.networks, door("netflow"), new_id, self.counters)
+        self.exporters = netflow.exporters
         self.sources = {
             "json": Supervisor(json_lines, settings.json.enabled),
             "neighbours": Supervisor(neighbours, settings.neighbours.enabled),
