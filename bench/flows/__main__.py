@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,21 +15,31 @@ from bench.flows.trials import Case, Trial, attempt, search
 
 VERSIONS = {"v5": 5, "v9": 9, "ipfix": 10}
 KINDS = ("unpaired", "paired")
+OURS = "netwatchd"
 AIM = 200_000  # flows a second
+QUIET = 0.5  # load, of what else this machine does
 COLUMNS = "{:<10} {:<6} {:<9} {:>9} {:>8} {:>8} {:>7} {:>8}  {}"
+
+
+class Effort(NamedTuple):
+    """What is spent on one collector with one version and kind."""
+
+    seconds: float  # of sending, at each rate
+    steps: int  # rates at most
 
 
 class Plan(NamedTuple):
     """How much is tried."""
 
-    seconds: float
-    steps: int
+    ours: Effort
+    theirs: Effort
     versions: tuple[str, ...]
     kinds: tuple[str, ...]
 
 
-FULL = Plan(5.0, 4, tuple(VERSIONS), KINDS)
-QUICK = Plan(2.0, 2, ("v9",), KINDS)
+# With three steps the rates of the others are known to a factor of 1.4, which is enough to compare with.
+FULL = Plan(Effort(8, 4), Effort(4, 3), tuple(VERSIONS), KINDS)
+QUICK = Plan(Effort(3, 2), Effort(2, 1), ("v9",), KINDS)
 
 
 class Result(NamedTuple):
@@ -55,26 +65,24 @@ def main() -> None:
     """Runs the trials."""
     arguments = _arguments()
     plan = QUICK if arguments.quick else FULL
-    plan = plan._replace(
-        seconds=arguments.seconds or plan.seconds,
-        steps=1 if arguments.rate else arguments.steps or plan.steps,
-        versions=tuple(arguments.versions or plan.versions),
-        kinds=tuple(arguments.kinds or plan.kinds),
-    )
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("two cores are needed: one for the collector, one for the sender")
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}; the collector on core {cores[-1]}, {plan.seconds:.0f} s a rate")
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}; the collector on core {cores[-1]}")
+    if (load := os.getloadavg()[0]) > QUIET:
+        print(f"this machine is busy (load {load:.1f}): the figures will be worse than they could be")
     print(COLUMNS.format("", "", "", "flows/s", "CPU s/M", "RSS MB", "B/flow", "on disk", "what was too much"))
     begun = time.monotonic()
-    results = []
-    for version in plan.versions:
-        for kind in plan.kinds:
-            for collector in _installed(arguments.only):
-                case = Case(collector, VERSIONS[version], kind, plan.seconds, (cores[-1], cores[0]))
-                results.append(_result(case, version, plan, arguments))
+    results = [
+        _result(Case(collector, VERSIONS[version], kind, 0, (cores[-1], cores[0])), version, plan, arguments)
+        for version in arguments.versions or plan.versions
+        for kind in arguments.kinds or plan.kinds
+        for collector in _installed(arguments.only)
+    ]
     _print_ratios(results)
     print(f"({time.monotonic() - begun:.0f} s)")
+    if arguments.markdown:
+        _print_markdown(results)
     if arguments.json:
         Path(arguments.json).write_text(_as_json(results))
 
@@ -89,6 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", nargs="+", choices=KINDS)
     parser.add_argument("--only", nargs="+", choices=[collector.name for collector in COLLECTORS])
     parser.add_argument("--verbose", action="store_true", help="print every trial")
+    parser.add_argument("--markdown", action="store_true", help="print the table as docs/BENCHMARKS.md has it")
     parser.add_argument("--json", metavar="FILE", help="write all trials there")
     return parser.parse_args()
 
@@ -107,8 +116,11 @@ _named: set[str] = set()
 
 
 def _result(case: Case, version: str, plan: Plan, arguments: argparse.Namespace) -> Result:
+    effort = plan.ours if case.collector.name == OURS else plan.theirs
+    case = replace(case, seconds=arguments.seconds or effort.seconds)
+    steps = 1 if arguments.rate else arguments.steps or effort.steps
     trials = []
-    for trial in search(lambda rate: attempt(case, rate), arguments.rate or case.collector.first, plan.steps):
+    for trial in search(lambda rate: attempt(case, rate), arguments.rate or case.collector.first, steps):
         trials.append(trial)
         if arguments.verbose:
             print(f"    {trial}", flush=True)
@@ -140,12 +152,23 @@ def _print_ratios(results: list[Result]) -> None:
     """netwatchd against its aim and the others."""
     rates = {(r.collector, r.version, r.kind): r.best.rate for r in results if r.best}
     for (collector, version, kind), rate in rates.items():
-        if collector != "netwatchd":
+        if collector != OURS:
             continue
         others = (name.name for name in COLLECTORS if name.name != collector)
         against = [(other, rates[other, version, kind]) for other in others if (other, version, kind) in rates]
         ratios = [f"{rate / AIM:.2f} of the aim", *(f"{rate / theirs:.2f} of {other}" for other, theirs in against)]
         print(f"netwatchd {version} {kind}: {', '.join(ratios)}")
+
+
+def _print_markdown(results: list[Result]) -> None:
+    print("\n| version | halves | collector | flows/s | CPU s a million | RSS MB | bytes a flow | on disk after |")
+    print("|---|---|---|--:|--:|--:|--:|--:|")
+    for result in results:
+        if best := result.best:
+            rate = f"{round(best.rate, -3):,.0f}"
+            figures = (rate, f"{best.cpu:.2f}", f"{best.memory:.0f}", f"{best.size:.1f}", f"{best.on_disk:.1f} s")
+            name = f"**{result.collector}**" if result.collector == OURS else result.collector
+            print(f"| {result.version} | {result.kind} | {name} | {' | '.join(figures)} |")
 
 
 def _as_json(results: list[Result]) -> str:
