@@ -5,7 +5,6 @@ from random import Random
 
 import pytest
 from fuzz_live import live_targets
-from fuzz_netflow import NETFLOW
 from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
 from fuzz_targets import TARGETS, Target
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS]
+EVERY = [*TARGETS, SFLOW, *PACKETS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 
