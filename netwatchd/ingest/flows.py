@@ -8,14 +8,16 @@ what is rewritten. All methods may be called by any thread.
 import threading
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import TypeVar
 
 from netwatchd.clock import Now
 from netwatchd.events import LIVE, Flow
-from netwatchd.ingest import Publish, Store
+from netwatchd.ingest import Hour, Publish, Store
 from netwatchd.ingest.devices import Devices
 
 Counts = tuple[int, int]  # bytes out, bytes in
 _ID = itemgetter(0)
+Key = TypeVar("Key")
 
 
 class Flows:
@@ -52,27 +54,34 @@ class Flows:
         traffic: dict[str, list[int]] = {}
         heard: dict[str, int] = {}
         with self._lock:
-            owned = [self._account(flow, traffic, heard) for flow in flows]
+            hour = self._store.rollups.hour(now.wall)
+            owned = [self._account(flow, traffic, heard, hour) for flow in flows]
             due = [flow for flow in owned if self._is_due(flow)]
             self._last_id = max(self._last_id, max(map(_ID, owned)))
             self._publish(owned)
             self._store.add_traffic(now.wall, traffic, self._last_id)
             self._devices.account(traffic, heard, now)
             self._keep(due)
+            if self._store.rollups.trim(len(flows)):
+                self._settle(rollups=True)
 
-    def settle(self, *, anew: bool = False) -> None:
+    def settle(self, *, anew: bool = False, ending: bool = False) -> None:
         """Stores the totals of devices, committed right after the live flows whose counters they hold.
 
-        `anew` says so even where nothing has changed, to a file that was never told.
+        `anew` says so even where nothing has changed, to a file that was never told. The roll-ups are written with
+        them when they are due, and when the daemon is `ending`.
         """
         with self._lock:
-            flows = list(self._unsaved.values())
-            devices = self._devices.take_unsettled()
-            self._unsaved.clear()
-            if flows or devices or anew:
-                self._saved.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})
-                self._settled = self._last_id
-                self._store.settle(devices, flows, self._settled)
+            self._settle(anew=anew, rollups=ending or self._store.rollups.due)
+
+    def _settle(self, *, anew: bool = False, rollups: bool) -> None:
+        flows = list(self._unsaved.values())
+        devices = self._devices.take_unsettled()
+        self._unsaved.clear()
+        if flows or devices or anew or rollups:
+            self._saved.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})
+            self._settled = self._last_id
+            self._store.settle(devices, flows, self._settled, rollups=rollups)
 
     def _keep(self, due: list[Flow]) -> None:
         """Stores flows; what those from before the last settling brought since goes into the totals with them."""
@@ -91,8 +100,8 @@ class Flows:
             self._store.settle(self._devices.settle_part(traffic), late, self._settled)
         self._store.add_flows([flow for flow in due if flow.id > self._settled] if late else due)
 
-    def _account(self, flow: Flow, traffic: dict[str, list[int]], heard: dict[str, int]) -> Flow:
-        """The flow with its device; adds what it brought since it was last told to `traffic`."""
+    def _account(self, flow: Flow, traffic: dict[str, list[int]], heard: dict[str, int], hour: Hour) -> Flow:
+        """The flow with its device; adds what it brought since it was last told to `traffic` and to the hour."""
         owner = self._devices.owner_of(flow.src_ip)
         opened = owner is not None
         if not opened:
@@ -111,6 +120,10 @@ class Flows:
         sums[1] += out if opened else back
         if known is None:
             sums[2] += 1
+        counts = (back, out) if opened or owner is None else (out, back)
+        _add(hour.devices, owner or "", counts, known is None)
+        _add(hour.peers, flow.dst_ip if opened or owner is None else flow.src_ip, counts, known is None)
+        _add(hour.ports, flow.protocol << 16 | flow.dst_port, counts, known is None)
         if owner is not None and (out if opened else back):
             heard[owner] = max(flow.end, heard.get(owner, 0))
         return flow
@@ -127,3 +140,13 @@ class Flows:
             return True
         self._unsaved[flow.id] = flow
         return False
+
+
+def _add(sums: dict[Key, list[int]], key: Key, counts: Counts, new: bool) -> None:
+    known = sums.get(key)
+    if known is None:
+        sums[key] = [*counts, int(new)]
+    else:
+        known[0] += counts[0]
+        known[1] += counts[1]
+        known[2] += new

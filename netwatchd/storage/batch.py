@@ -3,17 +3,18 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
 from netwatchd.events import Device, Flow, Threat, time_of_id
 from netwatchd.storage import schema
+from netwatchd.storage.rollups import Delta
 from netwatchd.storage.words import Numbers, new_numbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
 ThreatKey = tuple[str, str | None, str | None]
-_ID = itemgetter(0)
+ID = itemgetter(0)
 _STATE, _TOLD, _DEVICE = itemgetter(12), itemgetter(13, 14), itemgetter(15)  # the words of a flow
 NO_ORIGIN = (None, None, None, None)
 
@@ -27,9 +28,11 @@ class Batch:
     flows: list[Flow] = field(default_factory=list)
     rollups: dict[tuple[int, str], tuple[int, int, int]] = field(default_factory=dict)  # -> bytes in, out, flows
     meta: dict[str, str] = field(default_factory=dict)
+    totals: list[Delta] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.devices) + len(self.threats) + len(self.flows) + len(self.rollups) + len(self.meta)
+        events = len(self.devices) + len(self.threats) + len(self.flows)
+        return events + len(self.rollups) + len(self.meta) + len(self.totals)
 
     @property
     def events(self) -> int:
@@ -56,19 +59,12 @@ class Batch:
             self.flows + later.flows,
             self.rollups | later.rollups,
             self.meta | later.meta,
+            [*self.totals, *(replace(delta, at=delta.at + len(self.flows)) for delta in later.totals)],
         )
 
-    def days(self) -> dict[str, list[Flow]]:
-        """The flows by the UTC day in which they were first seen."""
-        if not self.flows:
-            return {}
-        first, last = (time_of_id(edge(map(_ID, self.flows))) for edge in (min, max))
-        if first // schema.DAY_MS == last // schema.DAY_MS:
-            return {schema.day_of(first): self.flows}
-        days: dict[str, list[Flow]] = defaultdict(list)
-        for flow in self.flows:
-            days[schema.day_of(time_of_id(flow.id))].append(flow)
-        return dict(days)
+    def put_total(self, delta: Delta) -> None:
+        """Adds what came to the hours, with all flows that were put in until now."""
+        self.totals.append(replace(delta, at=len(self.flows)))
 
     def core_statements(self) -> list[Statement]:
         """What it writes into core.db."""
@@ -83,6 +79,19 @@ class Batch:
         return [(sql, rows) for sql, rows in statements if rows]
 
 
+def files_of(flows: list[Flow], parts: Sequence[int]) -> dict[str, list[Flow]]:
+    """The flows by the names of their files, where parts of days begin at the times `parts`."""
+    if not flows:
+        return {}
+    first, last = (schema.day_file(time_of_id(edge(map(ID, flows))), parts) for edge in (min, max))
+    if first == last:
+        return {first: flows}
+    files: dict[str, list[Flow]] = defaultdict(list)
+    for flow in flows:
+        files[schema.day_file(time_of_id(flow.id), parts)].append(flow)
+    return dict(files)
+
+
 def flow_statements(name: str, flows: Sequence[Flow], numbers: Numbers) -> list[Statement]:
     """What writes flows into the day attached as `name`; `numbers` are those of its words, and gain what is new."""
     states = new_numbers(numbers.states, set(map(_STATE, flows)))
@@ -92,6 +101,17 @@ def flow_statements(name: str, flows: Sequence[Flow], numbers: Numbers) -> list[
     words = ((schema.PUT_NAME, states), (schema.PUT_ORIGIN, told), (schema.PUT_OWNER, owners))
     statements: list[Statement] = [(sql.format(schema=name), rows) for sql, rows in words if rows]
     return [*statements, (schema.PUT_FLOW.format(schema=name), _flow_rows(flows, numbers))]
+
+
+def late_statements(name: str, flows: Sequence[Flow], newest: int, writing: int) -> list[Statement]:
+    """What keeps the counters, as this writing of the roll-ups holds them, of flows whose rows will be written again.
+
+    These are the flows up to the event `newest`.
+    """
+    if min(map(ID, flows)) > newest:
+        return []
+    late = [(flow.id, writing) for flow in flows if flow.id <= newest]
+    return [(schema.FORGET_LATE.format(schema=name), [(writing,)]), (schema.PUT_LATE.format(schema=name), late)]
 
 
 def _flow_rows(flows: Sequence[Flow], numbers: Numbers) -> Iterator[tuple[Any, ...]]:
