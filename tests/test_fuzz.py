@@ -6,13 +6,14 @@ from random import Random
 import pytest
 from fuzz_live import live_targets
 from fuzz_netflow import NETFLOW
+from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
 from fuzz_targets import TARGETS, Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW]
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

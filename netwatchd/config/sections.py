@@ -17,6 +17,7 @@ from netwatchd.values import (
     duration,
     endpoints,
     host_name,
+    interfaces,
     networks,
     one_of,
     optional_path,
@@ -51,9 +52,13 @@ class Storage:
         "Flows kept in memory while the database cannot be written (some 500 bytes each).",
     )
     retention: float = setting(age, "30 d", "Flows older than this are removed, a whole day at a time.")
-    max_size: int = setting(size, "2 GB", "The oldest days are removed while all databases together are larger.")
+    max_size: int = setting(
+        size, "2 GB", "The oldest flows are removed before all databases together are larger; roll-ups stay."
+    )
+    hourly_retention: float = setting(age, "90 d", "Roll-ups of hours older than this are removed.")
+    daily_retention: float = setting(age, "1825 d", "Roll-ups of days older than this are removed.")
     cleanup_interval: float = setting(
-        positive_duration, "1 h", "How often days are looked for that retention and max_size want removed."
+        positive_duration, "1 h", "How often is looked for what retention and max_size want removed."
     )
     busy_timeout: float = setting(
         positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."
@@ -173,6 +178,33 @@ class Conntrack:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """Packets from an interface, for what the kernel's tables do not show. Needs CAP_NET_RAW."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces,
+        "",
+        "Interfaces to capture from. Empty: the local network's bridge (br-lan, br0), else that of the default route.",
+    )
+    filter: str = setting(
+        one_of("control", "all"),
+        "control",
+        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST. all: every packet.",
+    )
+    promiscuous: bool = setting(
+        yes_no,
+        "no",
+        "Have the interface take packets that are not for this machine, such as those between two devices on a bridge.",
+    )
+    ring_size: int = setting(
+        size_up_to(256),
+        "4 MiB",
+        "Memory, for each interface, in which packets wait to be read: 4 MiB hold some 20,000 of them.",
+    )
+
+
+@dataclass(frozen=True)
 class Json:
     """JSON lines from other programs, on the unix socket events.sock in $RUNTIME_DIRECTORY."""
 
@@ -230,6 +262,7 @@ class Config:
     ingest: Ingest = _section("ingest", Ingest)
     neighbours: Neighbours = _section("source:neighbours", Neighbours)
     conntrack: Conntrack = _section("source:conntrack", Conntrack)
+    capture: Capture = _section("source:capture", Capture)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
     logging: Logging = _section("logging", Logging)
