@@ -39,8 +39,8 @@ _ALL_BLOCKS = 8192  # at the end: more than a ring can have, if something goes o
 _MOST_FLOWS = 32_768
 # Types of ICMPv6: router and neighbour solicitation and advertisement, redirect (RFC 4861).
 _ND = range(133, 138)
-# Of a long connection nothing is seen until it ends.
-_UNSEEN = {"tcp": 86_400_000}
+# Milliseconds: of a long connection nothing is seen until it ends, and of one half closed not before the other half is.
+_UNSEEN = {"tcp": 86_400_000, "tcp_closing": 3_600_000}
 
 _PROGRAMS = {
     "control": (bpf.control(ethernet=True), bpf.control(ethernet=False)),
