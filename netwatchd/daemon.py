@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.broadcast.broadcaster import Broadcaster
@@ -130,6 +131,7 @@ class Daemon:
         self.threats = Threats(self.devices, publish, self.storage)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
+        self.exporters: Callable[[], list[dict[str, Any]]] = list
         self.report = Report(self)
 
     def _build_workers(self) -> None:
@@ -183,7 +185,8 @@ class Daemon:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         new_id = EventIds(self._newest_id)
-        self.sources = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id).sources
+        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id)
+        self.sources, self.exporters = intake.sources, intake.exporters
         self.server = self._listen()
         self._build_workers()
         for worker in self._workers:

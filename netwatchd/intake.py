@@ -38,11 +38,13 @@ class Intake:
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
         local, door = settings.devices.networks, self._door
+        netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
+        self.exporters = netflow.exporters
         sources: list[Source] = [
             JsonLines(settings.json, runtime / "events.sock", door("json"), new_id, counters),
             Neighbours(settings.neighbours, door("neighbours"), counters),
             Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
-            Netflow(settings.netflow, local, door("netflow"), new_id, counters),
+            netflow,
             Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
         ]
         # A source, its section of the configuration and its counters share one word.
