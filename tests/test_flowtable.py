@@ -271,6 +271,26 @@ def test_a_flood_cannot_fill_the_memory() -> None:
     assert flows[0].src_port == 1, "who was silent longest goes first"
 
 
+def test_what_has_ended_is_let_go_of() -> None:
+    seen = Watched()
+    for number in range(30_000):
+        seen.tcp(SYN, RST, port=number, after=0)
+        if number % 100 == 0:
+            seen.time += 1000
+            seen.table.due(seen.time)
+    assert len(seen.table) <= 1200
+    assert sum(map(len, seen.table._buckets.values())) <= 2 * 1200 + 4096 + 1
+
+
+def test_what_comes_late_over_midnight_belongs_to_the_new_day() -> None:
+    seen = Watched()
+    midnight = NOON + DAY // 2
+    seen.table.due(midnight)
+    seen.time = midnight - 50
+    seen.see(ip4(udp()))
+    assert seen.only().id >> 12 == midnight
+
+
 def test_time_that_goes_back_ends_all_and_time_out_of_order_does_not() -> None:
     seen = Watched()
     seen.see(ip4(udp()))

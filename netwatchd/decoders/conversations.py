@@ -60,7 +60,7 @@ class Side:
 class Record:
     """One conversation, of which a flow is told. `key` is that of what its opener sends."""
 
-    __slots__ = ("back", "gone", "id", "isn", "last", "out", "protocol", "start", "tcp", "told")
+    __slots__ = ("back", "due", "gone", "id", "isn", "last", "out", "protocol", "start", "tcp", "told")
 
     def __init__(self, flow_id: int, time: int, protocol: int, key: bytes) -> None:
         self.id = flow_id
@@ -72,6 +72,7 @@ class Record:
         self.isn = b""  # the sequence number of its SYN
         self.told = 0  # packets when it was last told
         self.gone = False  # it is not in the table any more
+        self.due = 0  # the second in which the table looks at it
 
     @property
     def over(self) -> bool:

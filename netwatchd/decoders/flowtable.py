@@ -39,6 +39,7 @@ MOST_FRAGMENTS = 4096  # datagrams of which the first fragment is remembered; th
 _DAY = 86_400_000  # milliseconds
 _END_OF_TIME = 253_402_300_800_000  # the year 10000: dates go no further
 _TOLERANCE = 60_000  # milliseconds by which packets may be out of order
+_STALE = 4096  # records that are gone and still wait to be looked at, before they are searched for
 _EVICTED_SHARE = 16  # one flow of so many goes when the table is full, so that looking for the oldest is rare
 
 # Source MAC, EtherType to type of service, total length, identification and fragment, protocol, addresses and ports.
@@ -84,6 +85,7 @@ class FlowTable:
         self._told = 0  # when `due` last told of what grows
         self._buckets: dict[int, list[Record]] = {}  # what is to be looked at, by the second
         self._heap: list[int] = []  # of these seconds
+        self._placed = 0  # records in the buckets, with those that are gone
         self._asleep: dict[tuple[int, bytes], Record] = {}  # went on over midnight, silent since
         self._fragments: OrderedDict[bytes, bytes] = OrderedDict()  # the ports of datagrams
         self._from = self._until = 0  # milliseconds: within, a packet's time needs no look
@@ -225,7 +227,8 @@ class FlowTable:
         opener = opener_key(packet, ports) if slept is None else slept.out.key
         if self._count >= self._most:
             self._evict()
-        record = Record(self._new_id(time), time, protocol, opener)
+        # What comes late over midnight belongs to the new day: the flow may live through it.
+        record = Record(self._new_id(max(time, self._midnight - _DAY)), time, protocol, opener)
         if slept is not None:
             record.inherit(slept)
         table = self._tables[protocol]
@@ -271,7 +274,10 @@ class FlowTable:
 
     def _place(self, record: Record, deadline: int) -> None:
         """Has the record looked at in the first second after the deadline (ms)."""
-        second = deadline // 1000 + 1
+        if self._placed >= 2 * self._count + _STALE:
+            self._clean()
+        self._placed += 1
+        record.due = second = deadline // 1000 + 1
         bucket = self._buckets.get(second)
         if bucket is None:
             self._buckets[second] = [record]
@@ -280,14 +286,22 @@ class FlowTable:
         else:
             bucket.append(record)
 
+    def _clean(self) -> None:
+        """Lets go of records that are gone: of short connections there may be many more than are alive."""
+        for second, bucket in self._buckets.items():
+            bucket[:] = [record for record in bucket if not record.gone and record.due == second]
+        self._placed = sum(map(len, self._buckets.values()))
+
     def _look_until(self, time: int) -> None:
         while self._heap and self._heap[0] * 1000 <= time:
             self._look(heappop(self._heap))
 
     def _look(self, second: int) -> None:
         """Ends the records that were silent for too long."""
-        for record in self._buckets.pop(second):
-            if record.gone:
+        bucket = self._buckets.pop(second)
+        self._placed -= len(bucket)
+        for record in bucket:
+            if record.gone or record.due != second:
                 continue
             deadline = record.last + self.timeouts[record.timeout]
             if deadline < second * 1000:
@@ -331,6 +345,7 @@ class FlowTable:
             self._end(record, why)
         self._buckets.clear()
         self._heap.clear()
+        self._placed = 0
 
     def _evict(self) -> None:
         """Ends the flows that were silent longest."""
