@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from netwatchd.counters import Counters
 from netwatchd.events import FlowBatch
 from netwatchd.storage import words
-from netwatchd.storage.batch import Batch, Statement, execute_many, flow_statements
+from netwatchd.storage.batch import ROWS_AT_ONCE, Batch, Statement, execute_many, flow_statements
 from netwatchd.storage.connection import MAX_ATTACHED, Connection
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
@@ -29,24 +29,25 @@ class Writer:
 
     def write(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The whole batch; raises one of ERRORS, and then a part of it may be committed."""
-        self._write(batch, execute_many, db)
+        self._write(batch, execute_many, ROWS_AT_ONCE, db)
 
     def write_each(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The batch row by row, so that a row that SQLite cannot take is rejected alone, and counted."""
-        self._write(batch, self._execute_each, db)
+        self._write(batch, self._execute_each, 1, db)
 
-    def _write(self, batch: Batch, execute: Execute, db: sqlite3.Connection) -> None:
+    def _write(self, batch: Batch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
         days = sorted(batch.days().items())
         while days:
             some, days = days[:MAX_ATTACHED], days[MAX_ATTACHED:]
-            self._transact([], some, execute, db)
-        self._transact(batch.core_statements(), [], execute, db)
+            self._transact([], some, execute, at_once, db)
+        self._transact(batch.core_statements(), [], execute, at_once, db)
 
     def _transact(
         self,
         statements: Sequence[Statement],
         days: Sequence[tuple[str, FlowBatch]],
         execute: Execute,
+        at_once: int,
         db: sqlite3.Connection,
     ) -> None:
         attached = {self._connection.attach_day(db, day): flows for day, flows in days}
@@ -54,7 +55,7 @@ class Writer:
         for statement in statements:
             execute(db, statement)
         for name, flows in attached.items():
-            for statement in flow_statements(name, flows, words.numbers(words.read(db, name))):
+            for statement in flow_statements(name, flows, words.numbers(words.read(db, name)), at_once):
                 execute(db, statement)
         db.execute("COMMIT")
 
