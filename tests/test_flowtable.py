@@ -214,6 +214,15 @@ def test_a_flow_ends_when_it_was_silent_for_its_protocols_timeout(packets: list[
     assert len(seen.table) == 0
 
 
+@pytest.mark.parametrize(("sparse", "silence"), [(False, 120_000), (True, 7_440_000)])
+def test_without_the_answer_to_the_answer_a_connection_is_only_opening(sparse: bool, silence: int) -> None:
+    seen = Watched(sparse=sparse)
+    seen.tcp(SYN)
+    seen.answer(SYN | ACK)
+    assert seen.table.due(seen.time + silence - 1000) == []
+    assert len(seen.table.due(seen.time + silence + 1000)) == 1
+
+
 def test_packets_alone_move_time_on() -> None:
     seen = Watched()
     seen.see(ip4(udp()))

@@ -8,6 +8,7 @@ from netwatchd.events import Flow
 TIMEOUTS = {
     "tcp": 7_440_000,  # RFC 5382 REQ-5: two hours, after which hosts ask whether the other is there, and four minutes
     "tcp_opening": 120_000,  # a SYN is sent again for up to 127 s, but never more than 64 s later than the last
+    "tcp_answered": 120_000,  # no answer to the SYN-ACK, which is sent again for 63 s: perhaps one of a flood of SYNs
     "tcp_closing": 240_000,  # one side has closed: RFC 5382 REQ-5
     "tcp_closed": 10_000,  # the last ACK, and what is sent again until it arrives
     "udp": 120_000,  # RFC 4787 REQ-5, and Linux's conntrack for a stream
@@ -89,9 +90,9 @@ class Record:
             return "tcp_closed"
         if self.tcp & _FINS:
             return "tcp_closing"
-        # Without an answer to the answer it may be one of a flood of SYNs.
-        opening = self.tcp & _SYN and (not self.back.packets or self.out.packets < 2)
-        return "tcp_opening" if opening else "tcp"
+        if not self.tcp & _SYN or (self.back.packets and self.out.packets > 1):
+            return "tcp"
+        return "tcp_answered" if self.back.packets else "tcp_opening"
 
     def state(self, why: str) -> str:
         """The word for how it ended, if nothing better is known than `why` it is told."""

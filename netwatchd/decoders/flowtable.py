@@ -73,6 +73,8 @@ class FlowTable:
         SYN, FIN and RST, and the bytes between them are told by sequence numbers.
         """
         self.timeouts = {**TIMEOUTS, **(timeouts or {})}
+        if sparse:  # the answer to a SYN-ACK is not seen either
+            self.timeouts["tcp_answered"] = self.timeouts["tcp"]
         self.skipped: Counter[str] = Counter()
         self.evicted = 0  # flows that went because the table was full
         self.stations = Stations(source, networks or Networks(()), interface)
