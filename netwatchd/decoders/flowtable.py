@@ -119,7 +119,7 @@ class FlowTable:
                         side = None if data[47] & 7 else self._tcp.get(key)  # SYN, RST, FIN
                     else:
                         side = self._udp.get(key) if protocol == 17 else None
-                elif head >> 16 == 0x86DD:
+                elif head >> 12 == 0x86DD6:
                     mac, _, length, protocol, key = _IPV6(data)
                     length += 40
                     if protocol == 6:
