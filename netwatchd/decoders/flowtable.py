@@ -184,24 +184,27 @@ class FlowTable:
         except Skipped as skipped:
             self.skipped[skipped.reason] += 1
             return
-        ports = packet.ports if packet.fragment is None else self._reassembled(packet)
-        protocol = packet.protocol
-        key = packet.source + packet.destination + ports
-        side = self._tables.setdefault(protocol, {}).get(key)
+        source, destination, protocol, ports, flags, length, _, fragment, mac = packet
+        if fragment is not None:
+            ports = self._reassembled(packet)
+        table = self._tables.get(protocol)
+        side = None if table is None else table.get(source + destination + ports)
         if side is None:
             side = self._open(time, packet, ports)
-        if packet.flags & 7 and protocol == TCP:
+        if flags & 7:  # SYN, RST, FIN of TCP
             side = self._control(time, side, packet, data)
             if self._sparse:
                 count_unseen(side, packet, data, frame.at)
         side.packets += 1
-        side.bytes += packet.length
+        side.bytes += length
         record = side.record
-        record.last = max(record.last, time)
-        record.start = min(record.start, time)
-        if side.mac is None or side.mac != packet.mac:
+        if time >= record.last:
+            record.last = time
+        elif time < record.start:
+            record.start = time
+        if side.mac != mac:
             # The stations say whether they want to see the next packet of this side, too.
-            side.mac = packet.mac if self.stations.see(time, packet, data) else None
+            side.mac = mac if self.stations.see(time, packet, data) else None
 
     def _control(self, time: int, side: Side, packet: Packet, data: Buffer) -> Side:
         """SYN, FIN, RST: the side to count the packet on, which is a new flow's if it opens one."""
@@ -239,7 +242,7 @@ class FlowTable:
         record = Record(self._new_id(max(time, self._midnight - _DAY)), time, protocol, opener)
         if slept is not None:
             record.inherit(slept)
-        table = self._tables[protocol]
+        table = self._tables.setdefault(protocol, {})
         table[opener] = record.out
         if record.back.key:
             table.setdefault(record.back.key, record.back)
