@@ -40,6 +40,9 @@ def read(source: Input, log: str, reading: Reading) -> None:
             if reading.stop() and not source.stopped:
                 report.partial = True
                 break
+        if line is None:
+            bad["it is too long"] += 1
+            continue
         try:
             found = decoder.decode(line, 0)
         except Malformed as error:
