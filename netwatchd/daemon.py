@@ -24,20 +24,17 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
-from netwatchd.events import Command, NewId, Rename, new_event_id
+from netwatchd.events import Command, Rename, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
-from netwatchd.ingest.inbox import Door, Inboxes
+from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.workers import work_through
+from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.report import Report
-from netwatchd.sources.conntrack import Conntrack
-from netwatchd.sources.json_lines import JsonLines
-from netwatchd.sources.neighbours import Neighbours
-from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
 from netwatchd.storage.durable import make_directory
@@ -137,25 +134,6 @@ class Daemon:
         self.exporters: Callable[[], list[dict[str, Any]]] = list
         self.report = Report(self)
 
-    def _build_sources(self, new_id: NewId) -> None:
-        settings = self.settings
-
-        def door(name: str) -> Door:
-            return Door(name, self.inboxes, self.counters)
-
-        path = self._runtime / "events.sock"
-        json_lines = JsonLines(settings.json, path, door("json"), new_id, self.counters)
-        neighbours = Neighbours(settings.neighbours, door("neighbours"), self.counters)
-        conntrack = Conntrack(settings.conntrack, door("conntrack"), new_id, self.counters)
-        netflow = Netflow(settings.netflow, settings.devices.networks, door("netflow"), new_id, self.counters)
-        self.exporters = netflow.exporters
-        self.sources = {
-            "json": Supervisor(json_lines, settings.json.enabled),
-            "neighbours": Supervisor(neighbours, settings.neighbours.enabled),
-            "conntrack": Supervisor(conntrack, settings.conntrack.enabled),
-            "netflow": Supervisor(netflow, settings.netflow.enabled),
-        }
-
     def _build_workers(self) -> None:
         def worker(name: str, run: Callable[[Worker], None]) -> Worker:
             return Worker(name, run, self._happened.put)
@@ -206,7 +184,9 @@ class Daemon:
         except NotOurs as error:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
-        self._build_sources(EventIds(self._newest_id))
+        new_id = EventIds(self._newest_id)
+        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id)
+        self.sources, self.exporters = intake.sources, intake.exporters
         self.server = self._listen()
         self._build_workers()
         for worker in self._workers:

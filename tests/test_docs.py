@@ -224,7 +224,8 @@ def test_the_recipes_find_what_is_there(state: Path, recipe: int) -> None:
 # Names that are put together at run time, and from what.
 PATTERNS = {
     "received.{source}": "received.SOURCE", "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
-    "refused.{refusal.word}": "refused.REASON", "stored.{kind}": None,
+    "refused.{refusal.word}": "refused.REASON", "stored.{kind}": None, "merged.flows.{source}": "merged.flows.SOURCE",
+    "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
 }  # fmt: skip
 
 

@@ -47,7 +47,7 @@ _WELL_KNOWN = b"\x04\0"  # ports below 1024, in network byte order
 class Side:
     """What went in one direction."""
 
-    __slots__ = ("bytes", "key", "mac", "packets", "record")
+    __slots__ = ("bytes", "expected", "key", "mac", "packets", "record")
 
     def __init__(self, record: "Record", key: bytes) -> None:
         self.record = record
@@ -55,6 +55,7 @@ class Side:
         self.packets = 0
         self.bytes = 0
         self.mac: bytes | None = None  # who sent its last frame; None: each frame is to be looked at
+        self.expected: int | None = None  # TCP: the sequence number that is next, where it is followed
 
 
 class Record:
@@ -107,6 +108,7 @@ class Record:
     def inherit(self, other: "Record") -> None:
         """Goes on where another one was cut off."""
         self.tcp, self.isn = other.tcp, other.isn
+        self.out.expected, self.back.expected = other.out.expected, other.back.expected
 
     def begins_anew(self, sequence: bytes) -> bool:
         """Whether a SYN (without ACK) opens another connection than this one."""

@@ -30,6 +30,7 @@ from netwatchd.addresses import Networks
 from netwatchd.decoders.conversations import TIMEOUTS, Record, Side, opener_key
 from netwatchd.decoders.links import ARP, ETHERNET, Buffer, Skipped, frame_of
 from netwatchd.decoders.packets import NO_PORTS, SYN, TCP, UDP, Packet, packet_of
+from netwatchd.decoders.sequences import count_unseen
 from netwatchd.decoders.stations import Stations
 from netwatchd.events import Flow, NewId, Sighting
 
@@ -61,12 +62,14 @@ class FlowTable:
         interval: int | None = None,
         timeouts: Mapping[str, int] | None = None,
         most: int = MOST_FLOWS,
+        sparse: bool = False,
     ) -> None:
         """Flows and sightings are told in the name of `source`, and sightings as of `interface`.
 
         `networks` are those whose addresses belong to devices here. With an `interval` (ms) `due` tells of flows when
         they begin and, while they grow, each time it has passed; without, there is only the last word on each.
-        `timeouts` (ms) replace those of TIMEOUTS; `most` flows are alive at once.
+        `timeouts` (ms) replace those of TIMEOUTS; `most` flows are alive at once. `sparse`: of TCP little is seen but
+        SYN, FIN and RST, and the bytes between them are told by sequence numbers.
         """
         self.timeouts = {**TIMEOUTS, **(timeouts or {})}
         self.skipped: Counter[str] = Counter()
@@ -76,6 +79,7 @@ class FlowTable:
         self._source = source
         self._interval = interval
         self._most = most
+        self._sparse = sparse
         self._tables: dict[int, dict[bytes, Side]] = {TCP: {}, UDP: {}}
         self._tcp, self._udp = self._tables[TCP], self._tables[UDP]
         self._count = 0
@@ -184,6 +188,8 @@ class FlowTable:
             side = self._open(time, packet, ports)
         if packet.flags & 7 and protocol == TCP:
             side = self._control(time, side, packet, data)
+            if self._sparse:
+                count_unseen(side, packet, data, frame.at)
         side.packets += 1
         side.bytes += packet.length
         record = side.record
