@@ -1,55 +1,23 @@
-"""What netwatchd makes of recorded exports, before it joins the two halves of flows."""
+"""What netwatchd makes of recorded exports, before it joins the two halves of flows, and after."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from accuracy.export_records import datagrams, header_of
 from netwatchd.addresses import Address
-from netwatchd.decoders.netflow.collector import Collector
-from netwatchd.decoders.netflow.halves import Halves, Key, Waiting
-from netwatchd.decoders.netflow.loops import Record
-from netwatchd.events import Flow, Origin
-
-
-class Alone(Waiting):
-    """Halves of which none meets the other."""
-
-    def __init__(self, origin: Origin) -> None:
-        super().__init__(origin)
-        self.put = self._put
-
-    def _put(self, _: Key, record: Record) -> Record:
-        return self.young.setdefault((len(self.young),), record)
-
-    def meet(self, records: Iterable[Record]) -> list[Record]:
-        """All of them, as they came."""
-        return list(records)
-
-    def age(self) -> list[Record]:
-        """All that were put here."""
-        told = list(self.young.values())
-        self.young.clear()
-        return told
-
-
-class Apart(Halves):
-    """Joins nothing."""
-
-    def of(self, origin: Origin) -> Waiting:
-        """Where the records of an origin are put."""
-        return self._waiting.setdefault(origin, Alone(origin))
+from netwatchd.decoders.netflow.collector import HOLD, Collector
+from netwatchd.events import Flow
 
 
 class Records(Collector):
-    """A collector that has heard nothing yet, joins nothing, and counts options records."""
+    """A collector that has heard nothing yet, and counts options records."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold: int) -> None:
         self.counts: Counter[str] = Counter()
         self.options = 0
-        super().__init__(self._number, self._add)
-        self._halves = Apart(0)
+        super().__init__(self._number, self._add, hold)
 
     def _number(self, now: int, _: int = 1, /) -> int:
         return now << 12
@@ -63,9 +31,12 @@ class Records(Collector):
         return read
 
 
-def decoded(paths: Sequence[Path]) -> tuple[list[Flow], int]:
-    """The flows in some files, read in their order, and how many options records there are."""
-    collector = Records()
+def decoded(paths: Sequence[Path], *, joined: bool = False) -> tuple[list[Flow], int]:
+    """The flows in some files, read in their order, and how many options records there are.
+
+    Without `joined` each record is a flow of its own.
+    """
+    collector = Records(HOLD if joined else 0)
     flows: list[Flow] = []
     now = 0
     exporter: Address

@@ -82,8 +82,16 @@ class Times(NamedTuple):
     slack: int = 1
 
 
-def record(ends: Ends, out: Counts, back: Counts = NOTHING, times: Times = Times()) -> Record:  # noqa: B008
-    """The record of a flow from `src` to `dst`; of ICMP the ports are type and code."""
+NO_TIMES = Times()
+
+
+def record(
+    ends: Ends, out: Counts, back: Counts = NOTHING, times: Times = NO_TIMES, *, directed: bool = False
+) -> Record:
+    """The record of a flow from `src` to `dst`; of ICMP the ports are type and code.
+
+    `directed` keeps the source as the first side, so that only what has the same source is the same.
+    """
     src_port: int | None = ends.src_port
     dst_port: int | None = ends.dst_port
     kind = None
@@ -93,7 +101,7 @@ def record(ends: Ends, out: Counts, back: Counts = NOTHING, times: Times = Times
     lasted = times.lasted
     if lasted is None and times.start is not None and times.end is not None:
         lasted = times.end - times.start
-    if _order(src) <= _order(dst):
+    if directed or _order(src) <= _order(dst):
         return Record((src, dst), ends.protocol, kind, (out, back), times.start, times.end, lasted, times.slack)
     return Record((dst, src), ends.protocol, kind, (back, out), times.start, times.end, lasted, times.slack)
 
@@ -137,12 +145,12 @@ def match(expected: Iterable[Record], got: Iterable[Record]) -> Match:
     return Match(matched, timed, on_time, missed, late, [each for rest in free.values() for each in rest])
 
 
-def of_flow(flow: Flow, sampled: bool = False) -> Record:
+def of_flow(flow: Flow, *, sampled: bool = False, directed: bool = False) -> Record:
     """A flow of ours; without `sampled` its counters are what the exporter counted, before they were multiplied."""
     rate = flow.origin.sampling if flow.origin and not sampled else 1
     out: Counts = flow.packets_out // rate, flow.bytes_out // rate
     back: Counts = flow.packets_in // rate, flow.bytes_in // rate
-    return record(Ends(*flow[3:8]), out, back, Times(flow.start, flow.end))
+    return record(Ends(*flow[3:8]), out, back, Times(flow.start, flow.end), directed=directed)
 
 
 # Reading files.

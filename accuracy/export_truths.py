@@ -247,28 +247,31 @@ _REPLAYED = {"ssh": "ssh", "android": "android", "whatsapp": "whatsapp_login_cha
 _ETHERNET = 14  # bytes a packet that nDPI counts, and exporters do not
 
 
-def ndpi(data: Path) -> Iterator[Truth]:
-    """The flows of each replayed capture, each direction for itself; of ICMP nDPI tells no type and code."""
+def ndpi(data: Path, *, joined: bool) -> Iterator[Truth]:
+    """The flows of each replayed capture, or without `joined` each direction for itself.
+
+    Of ICMP nDPI tells no type and code. NetFlow v5 knows no IPv6.
+    """
     told = {Path(each["pcap"]).stem: each["flow"] for each in map(json.loads, _lines(data / "_truth/ndpi_flows.jsonl"))}
     for name, capture in _REPLAYED.items():
+        both = [_of_ndpi(flow, joined) for flow in told[capture]]
         for version in ("v5", "v9", "v10"):
+            ours = [each for flow in both for each in flow if version != "v5" or isinstance(each.sides[0].ip, int)]
             path = data / f"replayed/softflowd/ndpi_{name}.{version}.pcap"
-            flows = [_of_ndpi(flow, way) for flow in told[capture] for way in ("ab", "ba")]
-            ours = (flow for flow in flows if flow and (version != "v5" or isinstance(flow.sides[0].ip, int)))
             yield Truth(path.stem, (path,), tuple(ours))
 
 
-def _of_ndpi(flow: Fields, way: str) -> Record | None:
-    """One direction of a flow; None where nothing went in it."""
-    src, dst = way[0], way[1]
-    packets = flow[f"{src}2{dst}_pkts"]
-    if not packets:
-        return None
+def _of_ndpi(flow: Fields, joined: bool) -> list[Record]:
+    """A flow as one record, or as one for each direction in which something went."""
     protocol = PROTOCOL_NUMBERS[flow["proto"].lower()]
-    (src_ip, src_port), (dst_ip, dst_port) = ((flow[f"{side}_ip"], flow[f"{side}_port"]) for side in (src, dst))
-    ends = Ends(parse_address(src_ip), src_port, parse_address(dst_ip), dst_port, protocol)
-    told = record(ends, (packets, flow[f"{src}2{dst}_bytes"] - _ETHERNET * packets))
-    return replace(told, kind=None)
+    one, other = ((parse_address(flow[f"{side}_ip"]), flow[f"{side}_port"]) for side in "ab")
+    counts = [(flow[f"{way}_pkts"], flow[f"{way}_bytes"] - _ETHERNET * flow[f"{way}_pkts"]) for way in ("a2b", "b2a")]
+    if joined:
+        told = [record(Ends(*one, *other, protocol), counts[0], counts[1], directed=True)]
+    else:
+        ways = (Ends(*one, *other, protocol), Ends(*other, *one, protocol))
+        told = [record(ends, count) for ends, count in zip(ways, counts, strict=True) if count[0]]
+    return [replace(each, kind=None) for each in told]
 
 
 def _lines(path: Path) -> list[str]:

@@ -31,7 +31,7 @@ class Compared(NamedTuple):
 def compared(truth: Truth, *, sampled: bool = False) -> Compared:
     """Decodes the files of a truth; with `sampled`, its counters are multiplied by the sampling rate."""
     flows, options = decoded(truth.paths)
-    return Compared(truth, match(truth.flows, [of_flow(flow, sampled) for flow in flows]), options)
+    return Compared(truth, match(truth.flows, [of_flow(flow, sampled=sampled) for flow in flows]), options)
 
 
 def rows(data: Path) -> list[Row]:
@@ -62,8 +62,8 @@ def _rows_of(origin: str, by: str, every: Sequence[Compared], *, strict: bool = 
     expected = sum(len(each.truth.flows) for each in every)
     timed = sum(each.found.timed for each in every)
     trouble = [text for each in every for text in (*_missed(each), *(_surplus(each) if strict else ()))]
-    late = [text for each in every for text in _late(each)]
-    found = [Row(origin, f"{by}: {RECORDS}", files, expected, matched, tuple(trouble))]
+    late = [*(text for each in every for text in _late(each)), *_without_moments(every)]
+    found = [Row(origin, f"{by}{',' if ': ' in by else ':'} {RECORDS}", files, expected, matched, tuple(trouble))]
     if timed:
         on_time = sum(each.found.on_time for each in every)
         found.append(Row(origin, f"{by}: {TIMES}", files, timed, on_time, tuple(late)))
@@ -78,8 +78,8 @@ _MISSED = {
 }
 _SURPLUS = {
     ("Netflow 9 invalid 01", 2): (
-        "the datagram is whole by RFC 3954 and holds a flow of IPv6 and one of IPv4; upstream refused it, because the "
-        "length of its options template is no multiple of four"
+        "neither upstream nor tshark reads the datagram, which is whole by RFC 3954: two templates, options (1 of 100 "
+        "packets is sampled), and a data set of each template with one flow"
     ),
     ("extracted/PACKET_V9_TEMPLATE_MIXED.0", 8): (
         "the template stands behind the data in the datagram; netwatchd keeps such data until the template has come, "
@@ -107,6 +107,18 @@ def _late(each: Compared) -> Iterable[str]:
     return _told(each.truth.name, each.found.late, _LATE, "at other times")
 
 
+def _without_moments(every: Sequence[Compared]) -> Iterable[str]:
+    """Where the truth has durations only."""
+    names = [
+        f"{each.truth.name} ({count})"
+        for each in every
+        if (count := sum(flow.lasted is not None and flow.start is None for flow in each.truth.flows))
+    ]
+    if names:
+        why = "the exporter does not say when it booted, or its header contradicts its records"
+        yield f"only how long each flow lasted is compared of {', '.join(names)}: {why}"
+
+
 def _told(name: str, records: list[Record], reasons: dict[tuple[str, int], str], how: str) -> Iterable[str]:
     if records:
         name = name.strip()
@@ -131,9 +143,13 @@ def _by_logstash(data: Path) -> list[Row]:
 
 def _replayed(data: Path) -> list[Row]:
     """softflowd told of captures of nDPI's: by each version, each flow must be what nDPI counted."""
-    every = []
-    for truth in ndpi(data):
-        flows, options = decoded(truth.paths)
-        got = [replace(of_flow(flow), kind=None, start=None, end=None, lasted=None) for flow in flows]
-        every.append(Compared(truth, match(truth.flows, got), options))
-    return _rows_of("replayed", "nDPI's flows of the same captures, by softflowd", every, strict=True)
+    found = []
+    for joined, by in ((False, "each direction of nDPI's flows of the same captures"), (True, "nDPI's flows, joined")):
+        every = []
+        for truth in ndpi(data, joined=joined):
+            flows, options = decoded(truth.paths, joined=joined)
+            # nDPI tells neither type and code of ICMP nor when a flow began.
+            got = [replace(of_flow(f, directed=joined), kind=None, start=None, end=None, lasted=None) for f in flows]
+            every.append(Compared(truth, match(truth.flows, got), options))
+        found += _rows_of("replayed", f"{by}: who opened it" if joined else by, every, strict=True)
+    return found

@@ -103,7 +103,7 @@ def _talk(flow: Flow, beyond: dict[tuple[int, bytes], deque[int]] | None) -> Tal
         ports = flow.src_port.to_bytes(2, "big") + flow.dst_port.to_bytes(2, "big")
         key = _packed(flow.src_ip) + _packed(flow.dst_ip) + ports
         out = _take(beyond[flow.protocol, key], flow.packets_out)
-        back = _take(beyond[flow.protocol, reverse(flow.protocol, key) or b""], flow.packets_in)
+        back = _take(beyond[flow.protocol, reverse(flow.protocol, key)], flow.packets_in)
     long = flow.end - flow.start
     return Talk(
         flow.protocol, (address_text(flow.src_ip), flow.src_port), (address_text(flow.dst_ip), flow.dst_port),

@@ -132,6 +132,15 @@ def _endpoint(word: str) -> tuple[str, int]:
     raise ValueError(f"{word!r:.60} should be an address and a port, such as 0.0.0.0:2055 or [::]:2055")
 
 
+def interfaces(text: str) -> tuple[str, ...]:
+    """A list of network interfaces, by names that the kernel takes (dev_valid_name in net/core/dev.c)."""
+    names = words(text)
+    for name in names:
+        if not re.fullmatch(r"[^/:\0]+", name) or name in (".", "..") or len(name.encode()) > 15:
+            raise ValueError(f"{name!r:.60} is no name of a network interface")
+    return names
+
+
 def optional_path(text: str) -> Path | None:
     """A path, or nothing."""
     if "\0" in text:

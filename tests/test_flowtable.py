@@ -1,6 +1,7 @@
 """What passed is accounted to who opened it, told once it is over, and never lost unsaid."""
 
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ from packet_kit import (
 from store_kit import DAY, NOON
 
 from netwatchd.addresses import parse_address
+from netwatchd.decoders.conversations import STATES
 from netwatchd.decoders.flowtable import FlowTable
+from netwatchd.decoders.links import REASONS
 from netwatchd.events import Flow, new_event_id
 
 LOCAL, REMOTE = parse_address(A), parse_address(C)
@@ -318,3 +321,9 @@ def test_addresses_are_as_everywhere() -> None:
     seen.see(ip4(udp(), A, B))
     (four, six) = sorted(seen.table.finish(), key=lambda flow: str(type(flow.src_ip)), reverse=True)
     assert (four.src_ip, six.src_ip, six.dst_ip) == (LOCAL, packed("fd00::1"), packed("2001:db8::1"))
+
+
+def test_the_states_and_reasons_are_documented() -> None:
+    page = (Path(__file__).parent.parent / "docs/INTERFACE.md").read_text()
+    for word, meaning in {**STATES, **REASONS}.items():
+        assert f"| `{word}` | {meaning} |" in page

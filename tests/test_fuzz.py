@@ -5,13 +5,14 @@ from random import Random
 
 import pytest
 from fuzz_live import live_targets
+from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
 from fuzz_targets import TARGETS, Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, SFLOW]
+EVERY = [*TARGETS, SFLOW, *PACKETS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

@@ -19,6 +19,7 @@ LINES = [
     ["__main__"],
     ["cli"],
     ["daemon", "detach", "replay"],
+    ["intake"],
     ["report"],
     ["sources", "ingest", "detectors", "storage", "broadcast", "jobs"],
     ["decoders"],
@@ -28,7 +29,7 @@ LINES = [
     ["addresses"],
 ]
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
-STAGES = LINES[4]
+STAGES = LINES[5]
 
 # What knows no clock, no thread and no outside, so that it can be tested with bytes alone.
 PURE = ["events", "decoders", "detectors"]

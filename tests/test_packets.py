@@ -16,7 +16,7 @@ SLL2 = b"\x08\0" + bytes(6) + struct.pack("!HBB", 1, 0, 6) + MAC_A + bytes(2)
 PPPOE = b"\x11\0\0\1\0\x30\0\x21"
 
 # link type, what precedes the IPv4 packet, whether it tells who sent it
-LINKS = {
+LAYERS = {
     "Ethernet": (1, ethernet(b"", kind=0x0800), True),
     "802.1Q": (1, ethernet(b"", kind=0x0800, tags=(0x8100,)), True),
     "802.1ad": (1, ethernet(b"", kind=0x0800, tags=(0x88A8, 0x8100)), True),
@@ -43,6 +43,16 @@ LINKS = {
     "802.11 to the access point": (105, WIFI[: -len(V4)], True),
     "802.11 from the access point": (105, FROM_AP[: -len(V4)], True),
     "Prism": (119, bytes(144) + WIFI[: -len(V4)], True),
+    "AVS": (163, bytes(4) + struct.pack("!I", 64) + bytes(56) + WIFI[: -len(V4)], True),
+    "pktap": (258, struct.pack("<III", 108, 1, 1) + bytes(96) + ethernet(b"", kind=0x0800), True),
+    "NFLOG": (239, b"\2\0\0\0" + b"\x08\0\1\0abcd\x05\0\x0a\0x\0\0\0" + b"\x34\0\x09\0", False),
+    "NFLOG, big-endian": (239, b"\2\0\0\0" + b"\0\x08\0\1abcd" + b"\0\x34\0\x09", False),
+    "packet filter log": (117, b"\x3d\2" + bytes(62), False),
+    "enc": (109, bytes(12), False),
+    "FDDI": (10, b"\x50" + MAC_A + MAC_A + b"\xaa\xaa\3\0\0\0\x08\0", False),
+    "ATM": (100, b"\xaa\xaa\3\0\0\0\x08\0", False),
+    "MPLS alone": (219, b"\0\1\1\x40", False),
+    "netANALYZER": (240, bytes(4) + ethernet(b"", kind=0x0800), True),
     "PPI": (192, struct.pack("<BBHI", 0, 0, 8, 1) + ethernet(b"", kind=0x0800), True),
     "frame relay": (107, b"\x18\x41\x03\xcc", False),
     "frame relay, SNAP": (107, b"\x18\x40\x41\x03\0\x80\0\0\0\x08\0", False),
@@ -51,9 +61,9 @@ LINKS = {
 }
 
 
-@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("link", LAYERS)
 def test_the_packet_is_found_in_every_link_layer(link: str) -> None:
-    link_type, head, tells = LINKS[link]
+    link_type, head, tells = LAYERS[link]
     frame = head + V4
     expected = Packet(
         packed(A), packed(C), 17, struct.pack("!HH", 40000, 53), 0, len(V4), len(head) + 20, None, MAC_A * tells
@@ -153,6 +163,9 @@ def test_arp_is_told_apart() -> None:
         (113, SLL[:9], "short"),
         (147, V4, "link_type"),
         (192, struct.pack("<BBHI", 0, 0, 8, 192) * 9, "link_type"),
+        (258, struct.pack("<III", 0, 1, 258) * 9, "link_type"),
+        (258, struct.pack("<III", 0, 1, 192) * 9, "link_type"),
+        (239, b"\2\0\0\0" + bytes(9), "short"),
     ],
 )
 def test_what_is_no_ip_or_damaged_is_skipped_for_a_reason(link_type: int, frame: bytes, reason: str) -> None:

@@ -4,109 +4,27 @@ import gzip
 import json
 import os
 import pty
-import signal
 import sqlite3
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
-from fcntl import ioctl
 from pathlib import Path
-from termios import FIONREAD
-from typing import Any
 
 import packet_kit as kit
 import pytest
+from replay_kit import DAY, NOON, SECOND, Run, capture, lookup, zeek
 from running import Daemon
 from waiting import eventually
-
-from netwatchd.pidfile import AlreadyRunning, using
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared/data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recordings in {DATA}")
 
-NOON = 1_782_043_200_000_000  # 2026-06-21 12:00 UTC, in microseconds
-DAY = 86_400_000_000
-SECOND = 1_000_000
-ZEEK = """\
-#separator \\x09
-#path\tconn
-#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes
-"""
-
-
-class Run:
-    """Runs the verb in a directory of its own."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.into = place / "state"
-        self.environment = {**os.environ, "NETWATCHD_CONFIG": str(place / "config.ini"), "TZ": "UTC", "COLUMNS": "200"}
-        (place / "config.ini").write_text("")
-
-    def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "netwatchd", *map(str, arguments)]
-
-    def __call__(self, *arguments: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*arguments), cwd=self.place, env=self.environment, capture_output=True, text=True, timeout=60,
-            check=False, **options,
-        )  # fmt: skip
-
-    def replay(self, *arguments: str | Path, code: int = 0) -> list[dict[str, Any]]:
-        """The reports of a replay into `self.into`."""
-        answer = self("replay", "--json", "--into", self.into, *arguments)
-        assert answer.returncode == code, answer.stderr
-        return [json.loads(line) for line in answer.stdout.splitlines()]
-
-    def file(self, name: str, content: bytes) -> Path:
-        path = self.place / name
-        path.write_bytes(content)
-        return path
-
-    def rows(self, verb: str) -> list[dict[str, Any]]:
-        answer = self(verb, "--json", "--limit", "0", "--state", self.into)
-        assert answer.returncode == 0, answer.stderr
-        found: list[dict[str, Any]] = json.loads(answer.stdout)
-        return found
-
-    def days(self) -> dict[str, int]:
-        """How many flows lie in each day's file."""
-        found = {}
-        for path in sorted(self.into.glob("flows-*.db")):
-            with closing(sqlite3.connect(path)) as db:
-                found[path.name[6:14]] = db.execute("SELECT count(*) FROM flows").fetchone()[0]
-        return found
-
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run(tmp_path)
-
-
-def lookup(port: int = 40000) -> list[bytes]:
-    """A question to a name server and its answer, as IP packets of 48 and 128 bytes."""
-    return [
-        kit.ip4(kit.udp(port, 53, b"x" * 20)),
-        kit.ip4(kit.udp(53, port, b"x" * 100), kit.C, kit.A),
-    ]
-
-
-def capture(*times: int, port: int = 40000, **options: Any) -> bytes:
-    """A capture of a lookup at each of the times (us)."""
-    frames = []
-    for time in times:
-        asked, answered = lookup(port)
-        frames += [(time, kit.ethernet(asked)), (time + 1000, kit.ethernet(answered, kit.MAC_B, kit.MAC_A))]
-    return kit.pcap(frames, **options)
-
-
-def zeek(*times: int) -> bytes:
-    """A conn.log with a connection at each of the times (us)."""
-    line = "{}\tC1\t192.168.1.5\t40000\t93.184.216.34\t443\ttcp\t1.5\t10\t1000\t20\t20000\n"
-    return (ZEEK + "".join(line.format(time / SECOND) for time in times)).encode()
 
 
 # What a report says.
@@ -121,12 +39,12 @@ def test_a_capture_becomes_flows_and_devices_with_the_time_of_its_packets(run: R
         "format": "pcap", "records": None, "start": NOON // 1000, "end": NOON // 1000 + 600_001, "partial": False,
         "error": None, "directory": str(run.into),
     }  # fmt: skip
-    first = run.rows("flows")[1]
+    first = run.flows()[1]
     assert {key: first[key] for key in ("start", "end", "src_ip", "dst_port", "bytes_out", "bytes_in", "device")} == {
         "start": NOON // 1000, "end": NOON // 1000 + 1, "src_ip": "192.168.1.5", "dst_port": 53, "bytes_out": 48,
         "bytes_in": 128, "device": "a4:83:e7:00:00:01",
     }  # fmt: skip
-    (device,) = run.rows("devices")
+    (device,) = run.devices()
     assert (device["mac"], device["first_seen"], device["bytes_out"]) == ("a4:83:e7:00:00:01", NOON // 1000, 96)
     assert device["status"] == "offline", "it was there then, and nobody knows of now"
     assert device["last_seen"] == NOON // 1000 + 600_001
@@ -181,7 +99,7 @@ def test_packed_files_are_unpacked_and_logs_are_told_by_their_content(run: Run) 
     assert [report["skipped"] for report in reports] == [{}, {}, {}, {"it is no JSON": 1}, {}]
     assert reports[1]["start"] == NOON // 1000
     assert reports[1]["end"] == NOON // 1000 + 2500
-    assert len(run.rows("flows")) == 6
+    assert len(run.flows()) == 6
 
 
 def test_people_get_a_block_a_file_and_are_told_where_to_look(run: Run) -> None:
@@ -220,13 +138,12 @@ def test_flows_lie_in_the_files_of_their_days_also_where_time_goes_back(run: Run
     reports = run.replay(late, early, late)
     assert [report["flows"] for report in reports] == [2, 1, 2]
     assert run.days() == {"20260618": 1, "20260621": 2, "20260622": 2}
-    flows = run.rows("flows")
+    flows = run.flows()
     assert len({flow["id"] for flow in flows}) == 5
     assert all(0 <= (flow["id"] >> 12) - flow["start"] <= 60_000 for flow in flows)
-    (device,) = run.rows("devices")
+    (device,) = run.devices()
     assert (device["first_seen"], device["last_seen"]) == ((NOON - 3 * DAY) // 1000, (NOON + DAY) // 1000 + 1)
     assert (device["bytes_out"], device["bytes_in"]) == (5 * 48, 5 * 128)
-    assert run.rows("top")[:1] == []
 
 
 def test_the_same_file_twice_gives_the_same_twice(run: Run) -> None:
@@ -247,110 +164,59 @@ def test_a_directory_is_gone_on_with_also_where_a_daemon_has_left_it(run: Run, d
         assert live.stop() == 0
     run.into = live.state
     run.replay(run.file("a.pcap", capture(NOON)))
-    (device,) = run.rows("devices")
+    (device,) = run.devices()
     assert (device["hostname"], device["bytes_out"]) == ("tv", 48)
     with live:
         assert live.json("devices")[0]["bytes_out"] == 48
 
 
-# What goes wrong.
+# What a netwatchd of schema 1 has left: a flow and its device, whose MAC stood as a number in the row.
+SCHEMA_1 = {
+    "core.db": """
+        CREATE TABLE devices (device TEXT PRIMARY KEY, mac TEXT, ip TEXT, ips TEXT NOT NULL, hostname TEXT, vendor TEXT,
+            name TEXT, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, status TEXT NOT NULL,
+            random_mac INTEGER NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, sources TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE threats (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, severity TEXT NOT NULL, device TEXT,
+            target TEXT, description TEXT NOT NULL, recommendation TEXT, evidence TEXT NOT NULL,
+            first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, count INTEGER NOT NULL, status TEXT NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX threat_identity ON threats (kind, coalesce(device, ''), coalesce(target, ''));
+        CREATE TABLE rollups (bucket INTEGER NOT NULL, device TEXT NOT NULL, bytes_in INTEGER NOT NULL,
+            bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL, PRIMARY KEY (bucket, device)) STRICT, WITHOUT ROWID;
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        INSERT INTO devices VALUES ('a4:83:e7:00:00:01', 'a4:83:e7:00:00:01', '192.168.1.5', '["192.168.1.5"]', 'tv',
+            NULL, NULL, 1782043000000, 1782043000000, 'offline', 0, 20, 10, '["json"]');
+        INSERT INTO meta VALUES ('settled', '7299248128000000');
+    """,
+    "flows-20260621.db": """
+        CREATE TABLE flows (id INTEGER PRIMARY KEY, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+            src_ip ANY NOT NULL, src_port INTEGER NOT NULL, dst_ip ANY NOT NULL, dst_port INTEGER NOT NULL,
+            protocol INTEGER NOT NULL, packets_out INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+            packets_in INTEGER NOT NULL, bytes_in INTEGER NOT NULL, state INTEGER NOT NULL, source INTEGER NOT NULL,
+            device ANY) STRICT;
+        CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        INSERT INTO names VALUES (1, 'closed'), (2, 'json');
+        INSERT INTO flows VALUES (7299248128000000, 1782043000000, 1782043000001, 3232235781, 4, 1572395042, 443, 6,
+            1, 10, 1, 20, 1, 2, 180886423207937);
+    """,
+}
 
 
-def test_what_is_damaged_is_said_and_the_rest_is_read(run: Run) -> None:
-    whole = capture(NOON, NOON + SECOND)
-    reports = run.replay(
-        run.file("cut.pcap", whole[:-5]),
-        run.file("arp.pcap", kit.pcap([(NOON, kit.arp()), (NOON, b"short")])),
-        run.file("cut.gz", gzip.compress(os.urandom(0) + whole)[:-12]),
-        run.file("header.pcap", kit.pcap([])),
-    )
-    assert [report["skipped"] for report in reports[:2]] == [{"truncated": 1}, {"arp": 1, "short": 1}]
-    assert reports[2]["skipped"]["packed_end"] == 1
-    assert [report["packets"] for report in reports] == [3, 2, reports[2]["packets"], 0]
-    assert reports[1]["devices"] == 1
-    assert [report["error"] for report in reports] == [None] * 4
-
-
-def test_what_cannot_be_read_is_an_error_and_the_others_go_on(run: Run) -> None:
-    bad = {
-        str(run.place / "missing"): "No such file or directory",
-        str(run.place): "Is a directory",
-        str(run.file("empty", b"")): "it is empty",
-        str(run.file("text", b"hello\n")): "it is no capture and no log of a known kind; --as says what it holds",
-        str(run.file("short.pcap", capture(NOON)[:10])): "it is a pcap file that ends within its header",
-        str(run.file("xz", b"\xfd7zXZ\0")): "it is packed by xz; unpack it first",
-        str(run.file("noise.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\3noise")): "it is damaged",
-    }
-    *errors, good = run.replay(*bad, run.file("a.pcap", capture(NOON)), code=1)
-    assert {report["file"]: report["error"][: len(bad[report["file"]])] for report in errors} == bad
-    assert {report["flows"] for report in errors} == {0}
-    assert (good["flows"], good["error"]) == (1, None)
-    assert "error    Is a directory" in run("replay", ".").stdout
-
-
-@pytest.mark.parametrize("kind", ["log", "capture"])
-def test_ctrl_c_ends_it_cleanly_and_what_was_read_is_stored(run: Run, kind: str) -> None:
-    content = zeek(*(NOON + at * SECOND for at in range(300))) if kind == "log" else capture(NOON, NOON + SECOND)
-    reader, writer = os.pipe()
-    command = run.command("replay", "-", "--json", "--into", run.into)
-    with subprocess.Popen(command, env=run.environment, stdin=reader, stdout=subprocess.PIPE, text=True) as process:
-        os.close(reader)
-        os.write(writer, content)
-        eventually(lambda: struct.unpack("i", ioctl(writer, FIONREAD, bytes(4)))[0] == 0)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
-        os.close(writer)
-    report = json.loads(output)
-    assert process.returncode == 130
-    assert report["partial"] is True
-    assert report["flows"] == len(run.rows("flows")) == (300 if kind == "log" else 1)
-
-
-def test_a_directory_that_a_daemon_uses_is_refused_and_a_daemon_does_not_begin_in_ours(
-    run: Run, daemon: Callable[..., Daemon]
-) -> None:
-    path = run.file("a.pcap", capture(NOON))
-    with daemon() as live:
-        answer = run("replay", path, "--into", live.state)
-        assert answer.returncode == 1
-        assert f"{live.state} is used by a daemon or a replay that is running" in answer.stderr
-    with using(live.state, alone=True), pytest.raises(AlreadyRunning), using(live.state, alone=False):
-        pass
-    with using(live.state, alone=True):
-        live.launch()
-        assert live.wait() == 1
-    assert "is used by a replay that is running" in live.log
-
-
-def foreign(path: Path) -> None:
-    """Another program's database."""
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("CREATE TABLE recipes (name)")
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda into: (into.mkdir(), (into / "notes").touch()), "holds other things"),
-        (lambda into: into.touch(), "is no directory"),
-        (lambda into: (into.mkdir(), foreign(into / "core.db")), "cannot use the databases"),
-    ],
-)
-def test_other_peoples_directories_are_left_alone(run: Run, make: Callable[[Path], Any], message: str) -> None:
-    make(run.into)
-    before = sorted(run.into.iterdir()) if run.into.is_dir() else []
-    answer = run("replay", run.file("a.pcap", capture(NOON)), "--into", run.into)
-    assert answer.returncode == 1
-    assert message in answer.stderr
-    assert before == (sorted(run.into.iterdir()) if run.into.is_dir() else [])
-
-
-def test_a_mistake_in_the_configuration_is_said(run: Run) -> None:
-    (run.place / "config.ini").write_text("[devices]\nnetworks = nowhere\n")
-    answer = run("replay", "a.pcap")
-    assert answer.returncode == 78
-    assert "networks" in answer.stderr
-    assert not list(run.place.glob("netwatchd-replay-*"))
+def test_a_directory_of_an_older_schema_is_brought_to_todays_and_added_to(run: Run) -> None:
+    run.into.mkdir()
+    for name, statements in SCHEMA_1.items():
+        with closing(sqlite3.connect(run.into / name)) as db, db:
+            db.executescript(statements + "PRAGMA user_version = 1;")
+    run.replay(run.file("a.pcap", capture(NOON)))
+    flows = run.flows()
+    assert [(flow["device"], flow["bytes_out"]) for flow in flows] == [
+        ("a4:83:e7:00:00:01", 48),
+        ("a4:83:e7:00:00:01", 10),
+    ]
+    (device,) = run.devices()
+    assert (device["hostname"], device["bytes_out"], device["first_seen"]) == ("tv", 58, 1_782_043_000_000)
+    assert len(list(run.into.glob("core.db.schema-1-*"))) == 1
 
 
 # What others recorded, with what they say is in it.
@@ -385,10 +251,10 @@ def test_recorded_exports_are_read_out_of_captures_and_out_of_plain_files(run: R
     ]  # fmt: skip
     # What softflowd exported is what is in the capture that it was shown, halves joined.
     shown = DATA / "ntop+nDPI/tests/cfgs/default/pcap/ssh.pcap"
-    exported = [flow for flow in run.rows("flows") if flow["dst_ip"] == "172.16.238.168"]
+    exported = [flow for flow in run.flows() if flow["dst_ip"] == "172.16.238.168"]
     run.into = run.place / "shown"
     run.replay(shown)
-    (flow,) = [flow for flow in run.rows("flows") if flow["dst_ip"] == "172.16.238.168"]
+    (flow,) = [flow for flow in run.flows() if flow["dst_ip"] == "172.16.238.168"]
     counters = ("src_ip", "src_port", "dst_port", "packets_out", "bytes_out", "packets_in", "bytes_in")
     assert len(exported) == 3
     assert {tuple(each[name] for name in counters) for each in exported} == {tuple(flow[name] for name in counters)}

@@ -1,20 +1,29 @@
 """The parts of a replay: ids of the past, datagrams out of packets and files, formats, and events in their order."""
 
 import contextlib
+import gzip
+import json
 import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import packet_kit as kit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from replay_kit import capture, zeek
 
 from netwatchd.addresses import parse_address
+from netwatchd.cli.main import FORMATS
+from netwatchd.config import Config
 from netwatchd.decoders.links import Skipped
 from netwatchd.events import time_of_id
-from netwatchd.replay import formats
+from netwatchd.replay import Replay, formats
 from netwatchd.replay.datagrams import MOST_FRAGMENTED, Datagrams, split, time_of
 from netwatchd.replay.ids import LAST, MINUTE_MS, PastIds
 from netwatchd.replay.inputs import Unreadable
+from netwatchd.storage import queries
 
 NOON = 1_782_043_200_000  # 2026-06-21 12:00 UTC
 DAY = 86_400_000
@@ -147,6 +156,68 @@ def test_splitting_loses_nothing_and_ends(noise: bytes, begin: bytes) -> None:
     assert b"".join(split(begin + noise)) == begin + noise
 
 
+# Stopping.
+
+
+def test_a_capture_is_left_where_it_is_to_stop_and_what_was_read_is_stored(tmp_path: Path) -> None:
+    frames = [(NOON * 1000 + at, kit.ethernet(kit.ip4(kit.udp()))) for at in range(10_000)]
+    (tmp_path / "a.pcap").write_bytes(kit.pcap(frames))
+    told: list[int] = []
+    with Replay(Config(), tmp_path / "state", lambda: len(told) > 1) as replaying:
+        report = replaying.file(str(tmp_path / "a.pcap"), None, told.append)
+    assert report.partial
+    assert 0 < (report.packets or 0) < 10_000
+    assert told == sorted(told)
+    (flow,) = queries.flows(tmp_path / "state")
+    assert flow.packets_out == report.packets
+
+
+# Damage.
+
+SENT = [(NOON * 1000 + at, kit.ethernet(kit.ip4(kit.udp(9, 2055, data)))) for at, data in enumerate([V5, V9, IPFIX])]
+OPENED = kit.ethernet(kit.ip4(kit.tcp(flags=kit.SYN), protocol=6))
+EVE = {
+    "event_type": "netflow", "timestamp": "2026-06-21T12:00:00Z", "src_ip": "10.0.0.1", "dest_ip": "10.0.0.2",
+    "proto": "UDP", "netflow": {"pkts": 1, "bytes": 60},
+}  # fmt: skip
+CSV = b"ts,te,sa,da,sp,dp,pr,ipkt,ibyt\n2026-06-21 12:00:00,2026-06-21 12:00:01,10.0.0.1,8.8.8.8,5,53,UDP,1,60"
+SEEDS = [
+    (capture(NOON * 1000, NOON * 1000 + 5), None),
+    (kit.section() + kit.interface() + kit.enhanced(NOON * 1000, OPENED), None),
+    (gzip.compress(capture(NOON * 1000)), None),
+    (zeek(NOON * 1000, NOON * 1000 + 5), "zeek"),
+    (json.dumps(EVE).encode(), "eve"),
+    (CSV, "nfdump"),
+    (kit.pcap(SENT), "netflow"),
+    (V5 + V9 + IPFIX, "netflow"),
+]
+
+
+@pytest.fixture(scope="module")
+def replaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
+    with Replay(Config(), tmp_path_factory.mktemp("damaged") / "state", lambda: False) as opened:
+        yield opened
+
+
+@given(
+    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 8), st.binary(max_size=8)), max_size=4),
+)
+def test_damaged_files_are_reported_and_end_nothing(
+    replaying: Replay, seed: tuple[bytes, str | None], damages: list[tuple[int, int, bytes]]
+) -> None:
+    content, form = seed
+    for at, removed, put in damages:
+        at %= len(content) + 1
+        content = content[:at] + put + content[at + removed :]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        report = replaying.file(file.name, form, lambda at: None)
+    assert not report.fatal
+    assert report.error or report.format
+
+
 # Formats.
 
 
@@ -156,3 +227,7 @@ def test_any_content_has_a_format_or_is_refused(head: bytes) -> None:
         assert formats.format_of(head) in formats.FORMATS
     except Unreadable as error:
         assert str(error).startswith("it ")
+
+
+def test_the_command_line_offers_all_formats() -> None:
+    assert FORMATS == formats.FORMATS

@@ -132,6 +132,16 @@ def test_a_frame_is_not_shorter_than_what_was_sampled_of_it() -> None:
         assert counts(only(raw(WEB, frame_length=length))) == (1, 140, 0, 0)
 
 
+@pytest.mark.parametrize("sampled", [64, 128, 256])
+def test_an_agent_may_give_the_length_of_what_it_sampled_for_that_of_the_frame(sampled: int) -> None:
+    for packet in (ipv4(ME, YOU, tcp(40000, 443, ACK, 1460)), ipv6(ME6, YOU6, tcp(40000, 443, ACK, 1440))):
+        header = ethernet(packet, 0x8100)[:sampled]
+        assert counts(only(raw(header, frame_length=sampled + 4))) == (1, 1500, 0, 0)
+        assert counts(only(raw(header, frame_length=sampled, stripped=0))) == (1, 1500, 0, 0)
+    whole = ethernet(ipv4(ME, YOU, tcp(40000, 443, ACK, 1460), length=0))[:sampled]
+    assert counts(only(raw(whole, frame_length=sampled + 4))) == (1, sampled + 4 - 14, 0, 0)
+
+
 def test_later_fragments_have_no_ports() -> None:
     first = only(raw(ethernet(ipv4(ME, YOU, udp(5000, 53, 100), 17, fragment=0x2000))))
     assert (first.src_port, first.dst_port) == (5000, 53)
@@ -157,6 +167,8 @@ def test_fields_that_the_agent_took_from_the_packet_serve_where_there_is_no_head
     assert (ends(flow), counts(flow)) == (MINE, (10, 14000, 0, 0))
     flow = only(typed(2, bytes(24)), sampled_ipv6(ME6, YOU6, (40000, 443), 6, 1400), rate=10)
     assert (ends(flow), counts(flow)) == (MINE6, (10, 14000, 0, 0))
+    cut = only(raw(WEB[: 14 + 20 + 2]), typed(2, bytes(24)), sampled_ipv4(ME, YOU, (40000, 443), 6, 1400))  # Huawei
+    assert (ends(cut), counts(cut)) == (MINE, (1, 1400, 0, 0))
     both = only(sampled_ipv4(ME, YOU, (1, 2), 17, 99), raw(WEB))
     assert (ends(both), counts(both)) == (MINE, (1, 140, 0, 0))
 
@@ -164,6 +176,12 @@ def test_fields_that_the_agent_took_from_the_packet_serve_where_there_is_no_head
 def test_records_that_tell_no_flows_are_skipped() -> None:
     flow = only(SWITCH, ROUTER, GATEWAY, typed(1, b"who knows", enterprise=4413), raw(WEB), typed(1022, b""))
     assert ends(flow) == MINE
+
+
+def test_what_is_longer_than_the_standard_says_is_passed_over() -> None:
+    longer = flow_sample(raw(WEB) + bytes(4)), flow_sample(typed(1002, bytes(24)), raw(ANSWER), sequence=2)
+    (flow,), here = heard(datagram(*longer))
+    assert (ends(flow), counts(flow), here.counts) == (MINE, (1, 140, 1, 1040), {"samples": 2})
 
 
 def test_expanded_samples_are_read() -> None:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from netwatchd.cli.tables import printable
 from netwatchd.events import Threat
 from netwatchd.pidfile import AlreadyRunning, using
 from netwatchd.replay import CannotStore, FileReport, Replay, size_of
+from netwatchd.storage import queries
 from netwatchd.storage.durable import make_directory
 
 FAILED, CONFIG, INTERRUPTED = 1, os.EX_CONFIG, 130
@@ -42,8 +44,8 @@ def replay(options: argparse.Namespace) -> int:
         return CONFIG
     journal.start_logging("error")
     try:
-        directory = _directory(options.into)
-        with using(directory, alone=True), _interruptible() as interrupted:
+        directory = Path(options.into) if options.into else _fresh()
+        with _made(directory, named=bool(options.into)), using(directory, alone=True), _interruptible() as interrupted:
             return _replay(options, settings, directory, interrupted)
     except (Refused, AlreadyRunning, CannotStore) as error:
         print(f"netwatchd: {error}", file=sys.stderr)
@@ -77,19 +79,25 @@ def _replay(
 # The directory.
 
 
-def _directory(given: str | None) -> Path:
-    """The directory to write into, made where it is not there; raises Refused."""
-    directory = Path(given) if given else _fresh()
+@contextmanager
+def _made(directory: Path, *, named: bool) -> Iterator[None]:
+    """Makes the directory, and takes it away again where nothing came into it; raises Refused.
+
+    `named`: the user has said that it is to be this one.
+    """
     try:
-        if directory.exists() and not directory.is_dir():
+        there = directory.exists()
+        if there and not directory.is_dir():
             raise Refused(f"{directory} is no directory")
-        if directory.exists() and any(directory.iterdir()) and not (directory / CORE).exists():
+        if there and any(directory.iterdir()) and not (directory / CORE).exists():
             raise Refused(f"{directory} holds other things: --into wants an empty directory, or one with {CORE}")
         make_directory(directory)
     except OSError as error:
-        help_text = "" if given else "; --into names another place"
+        help_text = "" if named else "; --into names another place"
         raise Refused(f"cannot write into {directory}: {error.strerror or error}{help_text}") from error
-    return directory
+    yield
+    if not there and not queries.holds_anything(directory):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _fresh() -> Path:
@@ -213,6 +221,8 @@ def _summary(reports: Sequence[FileReport], files: int, directory: Path) -> list
     lines.append("")
     if len(reports) < files:
         lines.append(f"stopped: {files - len(reports)} of {files} files were not begun")
+    if not any(report.packets or report.records for report in reports):
+        return [*lines, "nothing was read, and nothing is stored"]
     place = shlex.quote(str(directory))
     lines.append(f"stored in {printable(str(directory))}; look at it with")
     lines += [f"  netwatchd {verb} --state {place}" for verb in ("devices", "flows", "top --since 0", "threats")]

@@ -118,11 +118,28 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("received", _counts(answer["received"])),
         ("stored", _counts(answer["stored"])),
         ("dropped", _counts(answer["dropped"])),
+        *((("lost", _counts(answer["counters"]["lost"])),) if "lost" in answer["counters"] else ()),
+        *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
         ("directory", database["directory"]),
         ("last error", answer["last_error"] or "none"),
     ]
+
+
+def _exporter_line(exporter: dict[str, Any]) -> str:
+    """One exporter in a line: the ordinary is not mentioned."""
+    lost = f"{exporter['lost']:,} {exporter['lost_unit']} lost" if exporter["lost"] else "none lost"
+    parts = [
+        exporter["protocol"] + (f" domain {exporter['domain']}" if exporter["domain"] else ""),
+        f"{exporter['flows']:,} flows in {exporter['datagrams']:,} datagrams",
+        lost + (f" ({exporter['lost_here']:,} datagrams here)" if exporter["lost_here"] else ""),
+        f"{exporter['templates']} templates" if exporter["templates"] else "",
+        f"sampled 1 of {exporter['sampling']:,}" if exporter["sampling"] > 1 else "",
+        "" if exporter["clock_trusted"] else "clock not trusted",
+        f"last heard {time_text(exporter['last_heard'])}",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _counts(tree: dict[str, Any], prefix: str = "") -> str:

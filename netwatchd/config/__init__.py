@@ -2,6 +2,7 @@
 
 from netwatchd.config.file import DEFAULT_PATH, LOOPBACK, ConfigError, Mistake, load, parse, search_path
 from netwatchd.config.sections import (
+    Capture,
     Config,
     Conntrack,
     Devices,
@@ -21,6 +22,7 @@ from netwatchd.config.sections import (
 __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
+    "Capture",
     "Config",
     "ConfigError",
     "Conntrack",

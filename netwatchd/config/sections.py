@@ -17,6 +17,7 @@ from netwatchd.values import (
     duration,
     endpoints,
     host_name,
+    interfaces,
     networks,
     one_of,
     optional_path,
@@ -173,6 +174,33 @@ class Conntrack:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """Packets from an interface, for what the kernel's tables do not show. Needs CAP_NET_RAW."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces,
+        "",
+        "Interfaces to capture from. Empty: the local network's bridge (br-lan, br0), else that of the default route.",
+    )
+    filter: str = setting(
+        one_of("control", "all"),
+        "control",
+        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST. all: every packet.",
+    )
+    promiscuous: bool = setting(
+        yes_no,
+        "no",
+        "Have the interface take packets that are not for this machine, such as those between two devices on a bridge.",
+    )
+    ring_size: int = setting(
+        size_up_to(256),
+        "4 MiB",
+        "Memory, for each interface, in which packets wait to be read: 4 MiB hold some 20,000 of them.",
+    )
+
+
+@dataclass(frozen=True)
 class Json:
     """JSON lines from other programs, on the unix socket events.sock in $RUNTIME_DIRECTORY."""
 
@@ -230,6 +258,7 @@ class Config:
     ingest: Ingest = _section("ingest", Ingest)
     neighbours: Neighbours = _section("source:neighbours", Neighbours)
     conntrack: Conntrack = _section("source:conntrack", Conntrack)
+    capture: Capture = _section("source:capture", Capture)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
     logging: Logging = _section("logging", Logging)

@@ -47,14 +47,15 @@ _WELL_KNOWN = b"\x04\0"  # ports below 1024, in network byte order
 class Side:
     """What went in one direction."""
 
-    __slots__ = ("bytes", "key", "mac", "packets", "record")
+    __slots__ = ("bytes", "expected", "key", "mac", "packets", "record")
 
-    def __init__(self, record: "Record", key: bytes | None) -> None:
+    def __init__(self, record: "Record", key: bytes) -> None:
         self.record = record
-        self.key = key  # source, destination and ports of its packets; None where none can come
+        self.key = key  # source, destination and ports of its packets; empty where none can come
         self.packets = 0
         self.bytes = 0
         self.mac: bytes | None = None  # who sent its last frame; None: each frame is to be looked at
+        self.expected: int | None = None  # TCP: the sequence number that is next, where it is followed
 
 
 class Record:
@@ -87,7 +88,9 @@ class Record:
             return "tcp_closed"
         if self.tcp & _FINS:
             return "tcp_closing"
-        return "tcp_opening" if self.tcp & _SYN and not self.back.packets else "tcp"
+        # Without an answer to the answer it may be one of a flood of SYNs.
+        opening = self.tcp & _SYN and (not self.back.packets or self.out.packets < 2)
+        return "tcp_opening" if opening else "tcp"
 
     def state(self, why: str) -> str:
         """The word for how it ended, if nothing better is known than `why` it is told."""
@@ -105,6 +108,7 @@ class Record:
     def inherit(self, other: "Record") -> None:
         """Goes on where another one was cut off."""
         self.tcp, self.isn = other.tcp, other.isn
+        self.out.expected, self.back.expected = other.out.expected, other.back.expected
 
     def begins_anew(self, sequence: bytes) -> bool:
         """Whether a SYN (without ACK) opens another connection than this one."""
@@ -131,7 +135,7 @@ class Record:
     def flow(self, state: str, source: str) -> Flow:
         """What is known of it, as told by `source`."""
         out, back = self.out, self.back
-        key = out.key or b""
+        key = out.key
         size = (len(key) - 4) // 2
         self.told = out.packets + back.packets
         return Flow(
@@ -142,14 +146,13 @@ class Record:
         )  # fmt: skip
 
 
-def reverse(protocol: int, key: bytes) -> bytes | None:
-    """The key of what comes back; None where nothing does (an ICMP message that is no request)."""
+def reverse(protocol: int, key: bytes) -> bytes:
+    """The key of what comes back; empty where nothing does (an ICMP message that is no request)."""
     size = (len(key) - 4) // 2
-    ports: bytes | None
     if protocol in _REQUESTS:
-        ports = _REQUESTS[protocol].get(key[-4:])
-        if ports is None:
-            return None
+        ports = _REQUESTS[protocol].get(key[-4:], b"")
+        if not ports:
+            return b""
     else:
         ports = key[-2:] + key[-4:-2]
     return key[size:-4] + key[:size] + ports

@@ -30,6 +30,7 @@ from netwatchd.addresses import Networks
 from netwatchd.decoders.conversations import TIMEOUTS, Record, Side, opener_key
 from netwatchd.decoders.links import ARP, ETHERNET, Buffer, Skipped, frame_of
 from netwatchd.decoders.packets import NO_PORTS, SYN, TCP, UDP, Packet, packet_of
+from netwatchd.decoders.sequences import count_unseen
 from netwatchd.decoders.stations import Stations
 from netwatchd.events import Flow, NewId, Sighting
 
@@ -61,12 +62,14 @@ class FlowTable:
         interval: int | None = None,
         timeouts: Mapping[str, int] | None = None,
         most: int = MOST_FLOWS,
+        sparse: bool = False,
     ) -> None:
         """Flows and sightings are told in the name of `source`, and sightings as of `interface`.
 
         `networks` are those whose addresses belong to devices here. With an `interval` (ms) `due` tells of flows when
         they begin and, while they grow, each time it has passed; without, there is only the last word on each.
-        `timeouts` (ms) replace those of TIMEOUTS; `most` flows are alive at once.
+        `timeouts` (ms) replace those of TIMEOUTS; `most` flows are alive at once. `sparse`: of TCP little is seen but
+        SYN, FIN and RST, and the bytes between them are told by sequence numbers.
         """
         self.timeouts = {**TIMEOUTS, **(timeouts or {})}
         self.skipped: Counter[str] = Counter()
@@ -76,6 +79,7 @@ class FlowTable:
         self._source = source
         self._interval = interval
         self._most = most
+        self._sparse = sparse
         self._tables: dict[int, dict[bytes, Side]] = {TCP: {}, UDP: {}}
         self._tcp, self._udp = self._tables[TCP], self._tables[UDP]
         self._count = 0
@@ -100,6 +104,7 @@ class FlowTable:
         `data` is not kept. What is done here is what a packet costs, and a call within would add a tenth: one function.
         """
         if not self._from <= time < self._until and not self._turn(time):
+            self.skipped["time"] += 1
             return
         if link_type == ETHERNET:
             try:
@@ -183,6 +188,8 @@ class FlowTable:
             side = self._open(time, packet, ports)
         if packet.flags & 7 and protocol == TCP:
             side = self._control(time, side, packet, data)
+            if self._sparse:
+                count_unseen(side, packet, data, frame.at)
         side.packets += 1
         side.bytes += packet.length
         record = side.record
@@ -220,10 +227,8 @@ class FlowTable:
         """The side of a new flow that its first packet belongs to."""
         protocol = packet.protocol
         key = packet.source + packet.destination + ports
-        slept = self._asleep.get((protocol, key)) if self._asleep else None
-        opener = opener_key(packet, ports)
-        if slept is not None:
-            opener = slept.out.key or opener
+        slept = self._wake(time, protocol, key) if self._asleep else None
+        opener = opener_key(packet, ports) if slept is None else slept.out.key
         if self._count >= self._most:
             self._evict()
         record = Record(self._new_id(time), time, protocol, opener)
@@ -231,7 +236,7 @@ class FlowTable:
             record.inherit(slept)
         table = self._tables[protocol]
         table[opener] = record.out
-        if record.back.key is not None:
+        if record.back.key:
             table.setdefault(record.back.key, record.back)
         self._count += 1
         if self._interval is not None:
@@ -239,12 +244,20 @@ class FlowTable:
         self._place(record, time + self.timeouts[record.timeout])
         return table[key]
 
+    def _wake(self, time: int, protocol: int, key: bytes) -> Record | None:
+        """What went on over midnight and is heard of again."""
+        record = self._asleep.pop((protocol, key), None)
+        if record is None or time - record.last > self.timeouts[record.timeout]:
+            return None
+        for side in (record.out, record.back):
+            self._asleep.pop((protocol, side.key), None)
+        return record
+
     # Time.
 
     def _turn(self, time: int) -> bool:
         """Does what is due by `time`; False where it cannot be a time."""
         if not 0 <= time < _END_OF_TIME:
-            self.skipped["time"] += 1
             return False
         if time < self._from:
             self._end_all("unfinished")
@@ -256,6 +269,8 @@ class FlowTable:
                 self._pass_midnight()
             self._midnight = time // _DAY * _DAY + _DAY
         self._look_until(time)
+        if self._asleep and time - (self._midnight - _DAY) > self.timeouts["tcp"]:
+            self._asleep = {}
         self._from = max(0, time - _TOLERANCE)
         self._until = min(self._midnight, self._heap[0] * 1000) if self._heap else self._midnight
         return True
@@ -293,9 +308,8 @@ class FlowTable:
             over = record.over
             self._end(record, "continued")
             if not over:
-                for side in (record.out, record.back):
-                    if side.key is not None:
-                        self._asleep[record.protocol, side.key] = record
+                self._asleep[record.protocol, record.out.key] = record
+                self._asleep[record.protocol, record.back.key] = record
 
     def _records(self) -> list[Record]:
         return [side.record for table in self._tables.values() for side in table.values() if side.record.out is side]
@@ -312,7 +326,7 @@ class FlowTable:
         """Takes the record from the table, and has it told."""
         table = self._tables[record.protocol]
         for side in (record.out, record.back):
-            if side.key is not None and table.get(side.key) is side:
+            if table.get(side.key) is side:
                 del table[side.key]
         record.gone = True
         self._count -= 1

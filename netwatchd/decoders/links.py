@@ -24,8 +24,22 @@ _MOST_TAGS = 16  # tags and labels of one frame; three or four is much
 _TWO = struct.Struct("!H").unpack_from
 
 
+# Why packets belong to no flow.
+REASONS = {
+    "arp": "ARP: it tells of devices",
+    "arp_other": "ARP of other networks than Ethernet and IPv4, and RARP",
+    "llc": "a frame of IEEE 802.2, such as spanning tree",
+    "not_ip": "another protocol than IP, a frame without data, or an encrypted one",
+    "ip_header": "an IP header with a wrong version or length",
+    "ip_length": "an IP packet that is shorter than its header",
+    "short": "a frame that ends within its headers, or was captured no further",
+    "link_type": "a link layer that is not known",
+    "time": "a time before 1970 or after 9999",
+}
+
+
 class Skipped(Exception):
-    """The packet belongs to no flow; `reason` is the word by which it is counted."""
+    """The packet belongs to no flow; `reason` is one of REASONS, by which it is counted."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -42,7 +56,7 @@ class Frame(NamedTuple):
 
 def frame_of(link_type: int, data: Buffer) -> Frame:
     """What the frame carries; raises Skipped for a link type that is not known, and for a frame that ends too early."""
-    reader = _LINKS.get(link_type)
+    reader = LINKS.get(link_type)
     if reader is None:
         raise Skipped("link_type")
     try:
@@ -186,31 +200,62 @@ def _radiotap(data: Buffer, at: int) -> Frame:
 def _ppi(data: Buffer, at: int) -> Frame:
     """Per-packet information: version, flags, length (2) and link type (4), little-endian."""
     length, inner = struct.unpack_from("<HI", data, at + 2)
-    if inner == 192 or inner not in _LINKS:
+    return _inner(inner, data, at + length)
+
+
+def _pktap(data: Buffer, at: int) -> Frame:
+    """What macOS writes: length (4), type (4), link type (4), little-endian, and more."""
+    length, _, inner = struct.unpack_from("<III", data, at)
+    return _inner(inner, data, at + length)
+
+
+def _inner(link_type: int, data: Buffer, at: int) -> Frame:
+    if link_type not in LINKS or link_type in _OUTER:  # one within another could go on for ever
         raise Skipped("link_type")
-    return _LINKS[inner](data, at + length)
+    return LINKS[link_type](data, at)
 
 
-_LINKS: dict[int, Callable[[Buffer, int], Frame]] = {
+def _nflog(data: Buffer, at: int) -> Frame:
+    """Linux's NFLOG: family, version, resource (2); then length (2), type (2) and value in the machine's byte order."""
+    order = "<" if data[at + 5] == 0 else ">"  # no value but the last is longer than 255 bytes
+    at += 4
+    while True:
+        length, kind = struct.unpack_from(order + "HH", data, at)
+        if kind == 9:  # NFULA_PAYLOAD
+            return _by_version(data, at + 4)
+        at += max(length, 4) + -length % 4
+
+
+LINKS: dict[int, Callable[[Buffer, int], Frame]] = {
     NULL: _null,
     ETHERNET: _ethernet,
     PPP: _ppp,
+    10: lambda data, at: _llc(data, at + 13, b""),  # FDDI; in which order the bits of its MACs are is not told
     12: _by_version,  # raw IP, as most systems number it
     14: _by_version,  # raw IP, as OpenBSD numbers it
     50: _ppp_serial,
     51: lambda data, at: _ppp_protocol(data, at + 6, b""),  # PPPoE without Ethernet
+    100: lambda data, at: _llc(data, at, b""),  # ATM (RFC 1483)
     RAW: _by_version,
     104: _cisco_hdlc,
     105: _wifi,
     107: _frame_relay,
     108: _null,  # OpenBSD loopback: in network byte order
+    109: lambda data, at: _by_version(data, at + 12),  # OpenBSD's encapsulating interface
     LINUX_SLL: _cooked,
+    117: lambda data, at: _by_version(data, at + (data[at] + 3 & ~3)),  # OpenBSD's packet filter log
     119: lambda data, at: _wifi(data, at + 144),  # Prism header
     127: _radiotap,
+    163: lambda data, at: _wifi(data, at + int.from_bytes(data[at + 4 : at + 8], "big")),  # AVS header
     166: lambda data, at: _ppp_protocol(data, at + 4, b""),  # pppd: direction, control, ...
     192: _ppi,
     204: lambda data, at: _ppp(data, at + 1),  # PPP with direction
+    219: lambda data, at: _mpls(data, at, b""),
     228: lambda data, at: Frame(IPV4, at),
     229: lambda data, at: Frame(IPV6, at),
+    239: _nflog,
+    240: lambda data, at: _ethernet(data, at + 4),  # netANALYZER
+    258: _pktap,
     LINUX_SLL2: _cooked2,
 }
+_OUTER = (192, 258)  # those that name another link type

@@ -1,7 +1,7 @@
 """The bounded queue between the sources and one worker, and the door through which a source hands its events in."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from netwatchd.counters import Counters
@@ -76,12 +76,22 @@ class Inboxes:
 
 
 class Door:
-    """Where one source hands in its events; they are counted as received from it."""
+    """Where one source hands in its events; they are counted as received from it.
 
-    def __init__(self, source: str, inboxes: Inboxes, counters: Counters) -> None:
+    `once`, where given, returns those of its flows that no other source tells.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        inboxes: Inboxes,
+        counters: Counters,
+        once: Callable[[Sequence[Flow]], Sequence[Flow]] | None = None,
+    ) -> None:
         self._name = f"received.{source}"
         self._inboxes = inboxes
         self._counters = counters
+        self._once = once
 
     def sightings(self, events: Sequence[Sighting]) -> None:
         """Hands in sightings of devices."""
@@ -89,7 +99,7 @@ class Door:
 
     def flows(self, events: Sequence[Flow]) -> None:
         """Hands in flows."""
-        self._put(self._inboxes.flows, events)
+        self._put(self._inboxes.flows, self._once(events) if self._once else events)
 
     def threats(self, events: Sequence[Threat]) -> None:
         """Hands in threats."""

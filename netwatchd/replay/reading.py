@@ -7,7 +7,7 @@ from operator import attrgetter, itemgetter
 
 from netwatchd.addresses import Address
 from netwatchd.config import Config
-from netwatchd.events import Flow, Sighting, Threat, time_of_id
+from netwatchd.events import Flow, Sighting, Threat, batch_of, time_of_id
 from netwatchd.replay.pipeline import Pipeline
 from netwatchd.replay.report import FileReport
 from netwatchd.sources.locals import Locals
@@ -68,7 +68,11 @@ class Reading:
         for _, piece in sorted(pieces.items()):
             ids = map(time_of_id, map(_ID, piece.flows))
             now = max([*ids, *map(_TIME, piece.sightings), *map(_LAST_SEEN, piece.threats)])
-            self._pipeline.take(now, piece.sightings, piece.flows, piece.threats)
+            self._pipeline.take(now, piece.sightings)
+            # The last flows of a capture come all at once, and the store has room for some only.
+            for some in batch_of(piece.flows, MOST_EVENTS):
+                self._pipeline.take(now, flows=some)
+            self._pipeline.take(now, threats=piece.threats)
 
 
 class _Piece:

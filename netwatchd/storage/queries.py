@@ -108,6 +108,12 @@ def newest_flow(directory: Path, before: int = 2**62) -> int | None:
     return None
 
 
+def holds_anything(directory: Path) -> bool:
+    """Whether any device, threat or flow is stored."""
+    core = read_core(directory)
+    return bool(core.devices or core.threats or newest_flow(directory))
+
+
 def newest_of_minutes(directory: Path, day: int) -> dict[int, int]:
     """The newest event id in each minute (0 to 1439) of the UTC day that began at `day` (Unix ms)."""
     path = directory / f"flows-{schema.day_of(day)}.db"

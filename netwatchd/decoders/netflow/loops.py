@@ -82,7 +82,9 @@ def describes_flows(words: Iterable[str]) -> bool:
 def is_whole(words: Iterable[str]) -> bool:
     """Whether a record with these fields is a whole flow, so that there is no other half to wait for."""
     known = set(words)
-    return bool(known & {*_OCTETS_BACK, *_PACKETS_BACK, "firewall_event", "nat_event"})
+    # Firewalls that tell each direction for itself say beside its counters what became of the session.
+    is_event = bool(known & {"firewall_event", "nat_event"}) and not known & {"octets", "packets"}
+    return is_event or bool(known & {*_OCTETS_BACK, *_PACKETS_BACK})
 
 
 @lru_cache(MOST_SHAPES)

@@ -11,7 +11,7 @@ from netwatchd.decoders.netflow.halves import Halves, Waiting
 from netwatchd.decoders.netflow.header import Header
 from netwatchd.decoders.netflow.kept import Budget, Kept
 from netwatchd.decoders.netflow.sampling import Sampling
-from netwatchd.decoders.netflow.sequence import Sequence
+from netwatchd.decoders.netflow.sequence import BEFORE, DATAGRAMS, Sequence
 from netwatchd.decoders.netflow.templates import Template, Templates
 from netwatchd.events import Origin
 
@@ -42,7 +42,7 @@ class Session:
         self.port = port
         self.domain = domain
         self.templates = Templates()
-        self.sequence = Sequence(by_records=version != 9)
+        self.sequence = Sequence(DATAGRAMS if version == 9 else BEFORE)
         self.datagrams = self.flows = 0
         self.dropped_here = 0  # datagrams, as far as its numbers tell
         self.sampling = 1  # of the latest flows

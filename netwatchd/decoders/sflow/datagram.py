@@ -150,9 +150,9 @@ def _packet(data: bytes, records: Iterator[tuple[int, int, int]], count: Count) 
 
 
 def _raw_header(data: bytes, start: int, end: int) -> Packet:
-    protocol, frame_length, _, length = _RAW.unpack_from(data[start:end])
+    protocol, frame_length, stripped, length = _RAW.unpack_from(data[start:end])
     start += _RAW.size
-    return sampled_packet(protocol, data[start : min(start + length, end)], frame_length)
+    return sampled_packet(protocol, data[start : min(start + length, end)], frame_length, stripped)
 
 
 def _told(length: int, protocol: int, src: Address, src_port: int, dst: Address, dst_port: int, flags: int) -> Packet:
