@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from netwatchd.addresses import Address
-from netwatchd.decoders.netflow.collector import HOLD, SOURCE, Collector, Count
+from netwatchd.decoders.netflow.collector import HOLD, SOURCE, Collector
+from netwatchd.decoders.netflow.halves import Count
 from netwatchd.decoders.sflow import Malformed, SflowDecoder
 from netwatchd.events import Flow, NewId
 

@@ -5,13 +5,13 @@ template, options, or data. Data of a known template goes through the template's
 with the other half where there is one, and what can be told gets ids and becomes Flows.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from netwatchd.addresses import Address
 from netwatchd.decoders.netflow import elements, ipfix, options, v5, v9
 from netwatchd.decoders.netflow.clock import Clock, mended
-from netwatchd.decoders.netflow.halves import Halves
+from netwatchd.decoders.netflow.halves import Count, Halves
 from netwatchd.decoders.netflow.header import Header, Malformed
 from netwatchd.decoders.netflow.kept import Budget, DataSet
 from netwatchd.decoders.netflow.layout import Layout, Row, Unreadable
@@ -22,7 +22,6 @@ from netwatchd.decoders.netflow.templates import FIRST_DATA_SET, options_v9, tem
 from netwatchd.events import Flow, NewId, Origin
 
 Told = list[tuple[Origin, list[Record]]]
-Count = Callable[[str, int], None]
 
 SOURCE = "netflow"
 HOLD = 2000  # ms that a half waits for its other half
@@ -43,7 +42,7 @@ class Collector:
         """
         self._new_id = new_id
         self._count = count
-        self._halves = Halves(hold)
+        self._halves = Halves(hold, count)
         self._joins = hold > 0
         self._budget = Budget()
         self._domains: dict[tuple[int, Address, int], Domain] = {}

@@ -35,7 +35,7 @@ INTEGERS = {
     1: "octets", 85: "octets_total", 231: "octets_initiator", 23: "octets_post", 352: "octets_layer2",
     2: "packets", 86: "packets_total", 298: "packets_initiator", 24: "packets_post",
     232: "octets_responder", 299: "packets_responder",
-    6: "flags", 136: "end_reason", 239: "biflow_direction",
+    6: "flags", 61: "direction", 136: "end_reason", 239: "biflow_direction",
     233: "firewall_event", 40005: "firewall_event", 230: "nat_event",
     32: "icmp4", 139: "icmp6", 176: "icmp_type4", 177: "icmp_code4", 178: "icmp_type6", 179: "icmp_code6",
     22: "first", 21: "last", 160: "boot",

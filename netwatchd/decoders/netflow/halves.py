@@ -6,6 +6,10 @@ two generations: halves come into the young one, each by one `setdefault`; every
 the young ones grow old. Young and old are compared only then, as sets. So a half waits between one half of `hold` and
 the whole, and halves that come within `hold / 2` of each other are always joined.
 
+Routers may count a packet twice, as it comes in and as it goes out, and say which (flowDirection). What was counted at
+the other side already, in the same direction and time, is dropped. Flows that were joined stay for that as long as a
+half would wait, where their exporter says its direction.
+
 Only halves of one Origin are joined: what one exporter counts at different rates, or by a clock that is no longer
 trusted, does not belong together. Halves must also overlap, or follow each other closely: ports are used again.
 """
@@ -13,7 +17,7 @@ trusted, does not belong together. Halves must also overlap, or follow each othe
 from collections.abc import Callable, Iterable
 
 from netwatchd.decoders.netflow.loops import Record
-from netwatchd.decoders.netflow.states import SYN, of_both
+from netwatchd.decoders.netflow.states import EGRESS, HAS_DIRECTION, SYN, of_both
 from netwatchd.events import Origin
 
 # Some 500 bytes each: 16 MB. At 200,000 flows a second they then wait for a sixth of a second.
@@ -21,6 +25,10 @@ MOST_HALVES = 32_768
 
 # Halves that are further apart are two conversations. A DNS client asks again after five seconds.
 NEAR = 10_000  # ms
+
+# The other side's count of the same packets begins and ends with them, but for clocks.
+_SAME = 1000  # ms
+_TOLD = 1 << 18  # beside the flags of a record: it stays only so that its second count is known
 
 # The requests of ICMP and ICMPv6 by their replies: echo, timestamp, information, mask; and neighbour discovery.
 _REQUESTS = {
@@ -30,6 +38,7 @@ _REQUESTS = {
 _PAIRED = {protocol: {*pairs, *pairs.values()} for protocol, pairs in _REQUESTS.items()}
 
 Key = tuple[object, ...]
+Count = Callable[[str, int], None]  # takes a counter's name, and how many more
 
 
 def key_of(record: Record) -> Key | None:
@@ -93,11 +102,26 @@ def joined(one: Record, other: Record) -> Record:
     )
 
 
+def is_second_count(first: Record, other: Record) -> bool:
+    """Whether `other` counts packets of `first` again, of the same key, at the other side of the exporter."""
+    if not first[12] & other[12] & HAS_DIRECTION:
+        return False
+    if not first[12] & _TOLD and (first[2:6] != other[2:6] or not (first[12] ^ other[12]) & EGRESS):
+        return False
+    return first[0] - _SAME <= other[0] and other[1] <= first[1] + _SAME
+
+
+def _as_told(record: Record) -> Record:
+    return (*record[:12], record[12] | _TOLD)
+
+
 class Waiting:
     """The halves of one Origin that wait. `put` is what the loops call with a key and a record."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, count: Count) -> None:
         self.origin = origin
+        self._count = count
+        self._has_told = False  # whether flows that were told are among those that wait
         self.young: dict[Key, Record] = {}
         self.old: dict[Key, Record] = {}
         self.put: Callable[[Key, Record], Record] = self.young.setdefault
@@ -114,21 +138,54 @@ class Waiting:
             first = young.pop(key, None)
             if first is None:
                 young[key] = record
-            elif belong_together(first, record):
-                told.append(joined(first, record))
-            else:  # another part of the same direction, or a port that was used again
-                told.append(first)
-                young[key] = record
+                continue
+            kept = self._met(key, first, record, told)
+            if kept is not None:
+                young[key] = kept
         return told
+
+    def _met(self, key: Key, first: Record, record: Record, told: list[Record]) -> Record | None:
+        """What becomes of two records of one key: adds what can be told; returns what goes on waiting."""
+        if record[12] & _TOLD:
+            first, record = record, first
+        if record[12] & HAS_DIRECTION and is_second_count(first, record):
+            self._count("skipped.netflow.second_count", 0 if record[12] & _TOLD else 1)
+            return first
+        if first[12] & _TOLD:
+            return record
+        if not belong_together(first, record):  # another part of the same direction, or a port that was used again
+            told.append(first)
+            return record
+        flow = joined(first, record)
+        if not flow[12] & HAS_DIRECTION:
+            told.append(flow)
+            return None
+        earlier = self.old.get(key)
+        if earlier is not None and is_second_count(earlier, flow):
+            self._count("skipped.netflow.second_count", 2)
+        else:
+            told.append(flow)
+        self._has_told = True
+        return _as_told(flow)
 
     def age(self) -> list[Record]:
         """Makes the young ones old; returns what the old ones have become."""
         young, old = self.young, self.old
-        told = []
+        told: list[Record] = []
         for key in old.keys() & young.keys():
-            if belong_together(old[key], young[key]):
-                told.append(joined(old.pop(key), young.pop(key)))
-        told += old.values()
+            first = old.pop(key)
+            kept = self._met(key, first, young.pop(key), told)
+            if kept is first and not first[12] & _TOLD:  # it has waited for long enough
+                told.append(first)
+                kept = _as_told(first)
+            if kept is not None:
+                young[key] = kept
+                self._has_told = self._has_told or bool(kept[12] & _TOLD)
+        if self._has_told:
+            told += [record for record in old.values() if not record[12] & _TOLD]
+            self._has_told = any(record[12] & _TOLD for record in young.values())
+        else:
+            told += old.values()
         self.old, self.young = young, {}
         self.put = self.young.setdefault
         return told
@@ -140,8 +197,9 @@ class Waiting:
 class Halves:
     """All halves that wait, of whatever origin, so many that they do not fill the memory."""
 
-    def __init__(self, hold: int) -> None:
+    def __init__(self, hold: int, count: Count) -> None:
         """`hold` is how long a half waits at most, in ms."""
+        self._count = count
         self._turn = hold // 2
         self._turned = 0
         self._waiting: dict[Origin, Waiting] = {}
@@ -150,7 +208,7 @@ class Halves:
     def of(self, origin: Origin) -> Waiting:
         """Where the halves of an origin wait."""
         if origin not in self._waiting:
-            self._waiting[origin] = Waiting(origin)
+            self._waiting[origin] = Waiting(origin, self._count)
         return self._waiting[origin]
 
     def added(self, count: int) -> None:

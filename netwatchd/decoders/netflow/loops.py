@@ -1,9 +1,11 @@
 """Writes the loop that turns the rows of one template into canonical records.
 
-A record is what Flow has between `id` and `source`, and the TCP flags behind it:
+A record is what Flow has between `id` and `source`, and flags behind it:
 
     (start, end, src_ip, src_port, dst_ip, dst_port, protocol,
      packets_out, bytes_out, packets_in, bytes_in, state, flags)
+
+where `flags` are those of TCP, and above them `states.HAS_DIRECTION` and what goes with it.
 
 A generic loop that looks at each field of each record costs five times as much as one that is written for its
 template, and there are few shapes of templates: so the loop is put together here, as text, from the fixed words of
@@ -189,6 +191,9 @@ class _Writer:
             lines += self._post()
         if "flags_back" in self._words:
             lines.append("flags |= flags_back")
+        if "direction" in self._words and self._joins:
+            flags = "flags" if "flags" in self._words else "0"
+            lines.append(f"flags = {flags} | {states.HAS_DIRECTION} | (direction & 1) * {states.EGRESS}")
         if self._scaled:
             lines += [f"{name} *= scale" for name in ("packets", "octets", "packets_in", "octets_in")]
         return lines

@@ -51,7 +51,6 @@ class Sequence:
     def restart(self) -> None:
         """The exporter has begun anew."""
         self._last = None
-        self._gaps.clear()
 
     def heard(self, number: int, records: int | None, now: int) -> None:
         """A datagram with this number has come, which holds so many data records (None: it cannot be told)."""

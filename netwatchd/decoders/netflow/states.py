@@ -5,6 +5,9 @@ By what is said most clearly: a firewall's or a translator's event, then flowEnd
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
+# Beside the TCP flags of a record: which side of the exporter it was counted on, where that is said (flowDirection).
+HAS_DIRECTION, EGRESS = 1 << 16, 1 << 17
+
 ENDED, CONTINUES, DENIED, CREATED = "closed", "continues", "denied", "created"
 
 
