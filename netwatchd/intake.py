@@ -3,6 +3,7 @@
 Beside `daemon` the only file that knows them all.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from netwatchd.ingest.inbox import Door, Inboxes
 from netwatchd.sources import Source
 from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
+from netwatchd.sources.eve import Eve
 from netwatchd.sources.json_lines import JsonLines
+from netwatchd.sources.locals import Locals
+from netwatchd.sources.logs import Memory
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.supervisor import Supervisor
+from netwatchd.sources.zeek import Zeek
 
 # Milliseconds that a flow which was seen as packets waits for connection tracking to tell it. Its events come within
 # some; a busy machine may take a second.
@@ -27,14 +32,22 @@ class Intake:
     """All sources, each with its supervisor, by name. `runtime` is the directory of the sockets."""
 
     def __init__(
-        self, settings: config.Config, runtime: Path, inboxes: Inboxes, counters: Counters, new_id: NewId
+        self,
+        settings: config.Config,
+        runtime: Path,
+        inboxes: Inboxes,
+        counters: Counters,
+        new_id: NewId,
+        memory: Callable[[str], Memory],
     ) -> None:
+        """`memory(source)` is where a source that follows logs keeps its place in them."""
         self._inboxes = inboxes
         self._counters = counters
         self.sources: dict[str, Supervisor] = {}
         # Where only one source tells of flows, nothing is looked at twice.
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
+        here = partial(Locals, settings.devices.networks)
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
         sources: list[tuple[Source, str]] = [
             (
@@ -51,6 +64,14 @@ class Intake:
                     settings.capture, settings.devices.networks, partial(self._door, "capture"), new_id, counters, hold
                 ),
                 settings.capture.enabled,
+            ),
+            (
+                Zeek(settings.zeek, self._door("zeek"), new_id, here(), memory("zeek"), counters),
+                settings.zeek.enabled,
+            ),
+            (
+                Eve(settings.eve, self._door("eve"), new_id, here(), memory("eve"), counters),
+                settings.eve.enabled,
             ),
         ]
         self.sources = {source.name: Supervisor(source, enabled) for source, enabled in sources}
