@@ -4,14 +4,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from accuracy import Row
-from accuracy.export_records import Ends, Record, datagrams, match, record
+from accuracy.export_records import Ends, Record, datagrams, match, of_flow, record
 from accuracy.export_truths import telegraf
 from netwatchd.addresses import Address, address_text, parse_address
-from netwatchd.decoders.sflow import Malformed
+from netwatchd.decoders.sflow import Malformed, SflowDecoder
 from netwatchd.decoders.sflow.datagram import Datagram, decode
 
 
@@ -175,20 +176,42 @@ def _of_tcpdump(text: str) -> list[Head]:
 
 
 def _by_telegraf(data: Path) -> Iterator[Row]:
-    expected: list[Record] = []
-    got: list[Record] = []
-    files = 0
-    for truth, _ in telegraf(data, True):
-        files += len(truth.paths)
-        expected += truth.flows
+    truths = list(telegraf(data, True))
+    files = sum(len(truth.paths) for truth, _ in truths)
+    packets: list[Record] = []
+    flows: list[Record] = []
+    for truth, _ in truths:
+        decoder = SflowDecoder(lambda now, n=1, /: now << 12, lambda name, n: None)
         for each in datagrams(truth.paths):
-            for sample in decode(each.data, lambda name, n: None).samples:
-                if sample.packet:
-                    got.append(record(Ends(*sample.packet[:5]), (1, sample.packet.length)))
+            flows += [of_flow(flow, sampled=True) for flow in decoder.datagram(each.data, each.exporter, 0)]
+            read = (sample.packet for sample in decode(each.data, lambda name, n: None).samples)
+            packets += [record(Ends(*packet[:5]), (1, packet.length)) for packet in read if packet]
+        flows += [of_flow(flow, sampled=True) for flow in decoder.finish()]
+    sampled = [flow for truth, _ in truths for flow in truth.flows]
+    what = "expected.out: sampled packets: addresses, ports, protocol, IP bytes"
+    yield _compared(what, files, sampled, packets)
+    lines = [fields for _, every in truths for fields in every if "src" in fields]
+    rates = [int(fields["sampling_interval"]) for fields in lines]
+    what = "expected.out: conversations, times the sampling rate: addresses, ports, protocol, packets, IP bytes"
+    yield _compared(what, files, _conversations(sampled, rates), flows)
+
+
+def _compared(what: str, files: int, expected: list[Record], got: list[Record]) -> Row:
     found = match(expected, got)
     trouble = [f"{len(found.missed)} missed: {_ABOUT_HEADERS}"] if len(found.missed) == len(found.surplus) == 1 else []
-    what = "expected.out: sampled packets: addresses, ports, protocol, IP bytes"
-    yield Row("influxdata/telegraf", what, files, len(expected), found.matched, tuple(trouble))
+    return Row("influxdata/telegraf", what, files, len(expected), found.matched, tuple(trouble))
+
+
+def _conversations(samples: list[Record], rates: list[int]) -> list[Record]:
+    """Samples of the same two sides put together, each as often as its rate says."""
+    sums: dict[tuple[object, ...], list[int]] = {}
+    kinds: dict[tuple[object, ...], Record] = {}
+    for sample, rate in zip(samples, rates, strict=True):
+        kinds.setdefault(sample.key, sample)
+        total = sums.setdefault(sample.key, [0, 0, 0, 0])
+        for at, count in enumerate((*sample.counts[0], *sample.counts[1])):
+            total[at] += (count or 0) * rate
+    return [replace(kinds[key], counts=((a, b), (c, d))) for key, (a, b, c, d) in sums.items()]
 
 
 _ABOUT_HEADERS = (

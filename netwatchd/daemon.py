@@ -53,7 +53,15 @@ STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
 # What may change while the daemon runs; everything else needs a restart.
 RELOADABLE = {
-    "storage": ("commit_interval", "commit_rows", "max_pending", "retention", "max_size"),
+    "storage": (
+        "commit_interval",
+        "commit_rows",
+        "max_pending",
+        "retention",
+        "max_size",
+        "hourly_retention",
+        "daily_retention",
+    ),
     "devices": ("offline_after",),
     "logging": ("level",),
 }
@@ -169,6 +177,7 @@ class Daemon:
             Job(600, self.storage.checkpoint),
             Job(settings.storage.check_interval, self.storage.look_for_damage),
             Job(settings.storage.cleanup_interval, self._retain),
+            Job(settings.storage.cleanup_interval, self.storage.make_room),
             Job(10, lambda: self.manager.status(self.report.summary())),
             Job(
                 settings.logging.statistics,
@@ -273,7 +282,7 @@ class Daemon:
         self.inboxes.end()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
-        self.flows.settle()
+        self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
         self._server_worker.ask_to_stop()

@@ -214,6 +214,15 @@ def test_a_flow_ends_when_it_was_silent_for_its_protocols_timeout(packets: list[
     assert len(seen.table) == 0
 
 
+@pytest.mark.parametrize(("sparse", "silence"), [(False, 120_000), (True, 7_440_000)])
+def test_without_the_answer_to_the_answer_a_connection_is_only_opening(sparse: bool, silence: int) -> None:
+    seen = Watched(sparse=sparse)
+    seen.tcp(SYN)
+    seen.answer(SYN | ACK)
+    assert seen.table.due(seen.time + silence - 1000) == []
+    assert len(seen.table.due(seen.time + silence + 1000)) == 1
+
+
 def test_packets_alone_move_time_on() -> None:
     seen = Watched()
     seen.see(ip4(udp()))
@@ -269,6 +278,26 @@ def test_a_flood_cannot_fill_the_memory() -> None:
     assert len(flows) == 1001
     assert seen.table.evicted == sum(flow.state == "evicted" for flow in flows) > 900
     assert flows[0].src_port == 1, "who was silent longest goes first"
+
+
+def test_what_has_ended_is_let_go_of() -> None:
+    seen = Watched()
+    for number in range(30_000):
+        seen.tcp(SYN, RST, port=number, after=0)
+        if number % 100 == 0:
+            seen.time += 1000
+            seen.table.due(seen.time)
+    assert len(seen.table) <= 1200
+    assert sum(map(len, seen.table._buckets.values())) <= 2 * 1200 + 4096 + 1
+
+
+def test_what_comes_late_over_midnight_belongs_to_the_new_day() -> None:
+    seen = Watched()
+    midnight = NOON + DAY // 2
+    seen.table.due(midnight)
+    seen.time = midnight - 50
+    seen.see(ip4(udp()))
+    assert seen.only().id >> 12 == midnight
 
 
 def test_time_that_goes_back_ends_all_and_time_out_of_order_does_not() -> None:

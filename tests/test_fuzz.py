@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from fuzz_live import live_targets
+from fuzz_netflow import NETFLOW
 from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
 from fuzz_targets import TARGETS, Target
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, SFLOW, *PACKETS]
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

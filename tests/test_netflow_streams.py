@@ -11,9 +11,6 @@ from netwatchd.decoders.netflow import collector as collectors
 from netwatchd.decoders.netflow import kept, templates
 from netwatchd.decoders.netflow.sequence import BELIEVED, PATIENCE
 
-OTHER = Template(
-    257, COMMON.replace("octetDeltaCount packetDeltaCount", "packetDeltaCount octetDeltaCount/8") + "150 151"
-)
 OTHER = Template(257, "sourceIPv4Address destinationIPv4Address protocolIdentifier octetDeltaCount/3 interfaceName")
 NOT_FLOWS = Template(260, "ingressInterface octetDeltaCount")
 

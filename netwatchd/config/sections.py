@@ -52,9 +52,13 @@ class Storage:
         "Flows kept in memory while the database cannot be written (some 500 bytes each).",
     )
     retention: float = setting(age, "30 d", "Flows older than this are removed, a whole day at a time.")
-    max_size: int = setting(size, "2 GB", "The oldest days are removed while all databases together are larger.")
+    max_size: int = setting(
+        size, "2 GB", "The oldest flows are removed before all databases together are larger; roll-ups stay."
+    )
+    hourly_retention: float = setting(age, "90 d", "Roll-ups of hours older than this are removed.")
+    daily_retention: float = setting(age, "1825 d", "Roll-ups of days older than this are removed.")
     cleanup_interval: float = setting(
-        positive_duration, "1 h", "How often days are looked for that retention and max_size want removed."
+        positive_duration, "1 h", "How often is looked for what retention and max_size want removed."
     )
     busy_timeout: float = setting(
         positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."

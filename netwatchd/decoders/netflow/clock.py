@@ -82,8 +82,8 @@ def mended(start: int, end: int, clock: Clock) -> tuple[int, int, bool]:
     """Times that cannot be, made possible; and whether they are still the exporter's."""
     low, high = clock.now - LONGEST, clock.now + TOLERANCE
     if low <= end <= high:
-        if end < start <= high or start < low:
-            return end, end, clock.trusted  # it is known when, and not how long
-        return start, end, clock.trusted
+        if low <= start <= end:
+            return start, end, clock.trusted
+        return end, end, clock.trusted  # it is known when, and not how long
     lasted = end - start
     return clock.now - (lasted if 0 <= lasted <= LONGEST else 0), clock.now, False
