@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import delay, memory, rate, stalled, storage, wear
+from bench import capture, delay, memory, rate, stalled, storage, wear
 
 PARTS: dict[str, Callable[[], None]] = {
     "startup": memory.startup,
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "stalled": stalled.stalled,
     "memory": memory.with_load,
     "wear": wear.wear,
+    "capture": capture.captured,
 }
 
 

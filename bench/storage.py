@@ -23,7 +23,7 @@ from bench.figures import show
 from netwatchd import config
 from netwatchd.addresses import Address
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Origin, Status
+from netwatchd.events import Device, Flow, FlowBatch, Origin, Status
 from netwatchd.storage import hourly
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.connection import Connection
@@ -170,7 +170,7 @@ def _fill(directory: Path, since: int, until: int, count: int) -> float:
         writer.write(devices, db)
         put = 0
         for flows in _batches(since, until, count):
-            batch = Batch(flows=flows)
+            batch = Batch(flows=FlowBatch.of(flows))
             for flow in flows:
                 _add(rollups, flow)
             put += len(flows)

@@ -17,25 +17,24 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
-from netwatchd.events import Command, NewId, Rename, new_event_id
+from netwatchd.events import Command, Rename, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
-from netwatchd.ingest.inbox import Door, Inboxes
+from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.workers import work_through
+from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
-from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.report import Report
-from netwatchd.sources.conntrack import Conntrack
-from netwatchd.sources.json_lines import JsonLines
-from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
 from netwatchd.storage.durable import make_directory
@@ -113,7 +112,8 @@ class Daemon:
         _make_directory(self._state, "the databases")
         has_place = _make_directory(self._runtime, "the sockets")
         try:
-            with PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext():
+            pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
+            with pid_file, using(self._state, alone=False):
                 return self._work()
         except AlreadyRunning as error:
             raise CannotStart(str(error)) from error
@@ -139,23 +139,8 @@ class Daemon:
         self.threats = Threats(self.devices, publish, self.storage)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
+        self.exporters: Callable[[], list[dict[str, Any]]] = list
         self.report = Report(self)
-
-    def _build_sources(self, new_id: NewId) -> None:
-        settings = self.settings
-
-        def door(name: str) -> Door:
-            return Door(name, self.inboxes, self.counters)
-
-        path = self._runtime / "events.sock"
-        json_lines = JsonLines(settings.json, path, door("json"), new_id, self.counters)
-        neighbours = Neighbours(settings.neighbours, door("neighbours"), self.counters)
-        conntrack = Conntrack(settings.conntrack, door("conntrack"), new_id, self.counters)
-        self.sources = {
-            "json": Supervisor(json_lines, settings.json.enabled),
-            "neighbours": Supervisor(neighbours, settings.neighbours.enabled),
-            "conntrack": Supervisor(conntrack, settings.conntrack.enabled),
-        }
 
     def _build_workers(self) -> None:
         def worker(name: str, run: Callable[[Worker], None]) -> Worker:
@@ -208,7 +193,9 @@ class Daemon:
         except NotOurs as error:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
-        self._build_sources(EventIds(self._newest_id))
+        new_id = EventIds(self._newest_id)
+        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id)
+        self.sources, self.exporters = intake.sources, intake.exporters
         self.server = self._listen()
         self._build_workers()
         for worker in self._workers:

@@ -4,10 +4,10 @@ Times are Unix milliseconds (UTC), sizes are bytes at IP level, addresses as in 
 is a named tuple, because there may be hundreds of thousands a second and a frozen dataclass costs four times as much.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 from netwatchd.addresses import Address, is_random_mac
 
@@ -118,6 +118,52 @@ class Flow(NamedTuple):
     def of(self, device: str | None) -> "Flow":
         """The same flow, put down to a device."""
         return Flow._make((*self[:-1], device))
+
+
+class FlowBatch(Sequence[Flow]):
+    """Flows and the devices that they are put down to, side by side.
+
+    A Flow with its device is made only where somebody looks at it: of hundreds of thousands a second, few are.
+    """
+
+    __slots__ = ("devices", "flows")
+
+    def __init__(self, flows: Sequence[Flow], devices: list[str | None]) -> None:
+        self.flows = list(flows)  # whose own `device` does not count
+        self.devices = devices
+
+    @classmethod
+    def of(cls, flows: Iterable[Flow]) -> "FlowBatch":
+        """The batch of flows that know their devices."""
+        flows = list(flows)
+        return cls(flows, [flow.device for flow in flows])
+
+    def extend(self, more: "FlowBatch") -> None:
+        """Adds the flows of another batch."""
+        self.flows += more.flows
+        self.devices += more.devices
+
+    @overload
+    def __getitem__(self, at: int) -> Flow: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "FlowBatch": ...
+
+    def __getitem__(self, at: int | slice) -> "Flow | FlowBatch":
+        if isinstance(at, slice):
+            return FlowBatch(self.flows[at], self.devices[at])
+        return self.flows[at].of(self.devices[at])
+
+    def __iter__(self) -> Iterator[Flow]:
+        return map(Flow.of, self.flows, self.devices)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FlowBatch) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it can be extended
+
+    def __len__(self) -> int:
+        return len(self.flows)
 
 
 @dataclass(frozen=True, slots=True)

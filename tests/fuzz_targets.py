@@ -267,7 +267,7 @@ def spooled() -> bytes:
     """A spool file of ours."""
     with tempfile.TemporaryDirectory(dir=_memory()) as made:
         batch = full_batch()
-        batch.flows.append(flow(3, device="192.168.1.7"))
+        batch.put_flows([flow(3, device="192.168.1.7")])
         batch.put_device(device(None, ips=(0xC0A80107,)))  # type: ignore[arg-type]  # one without MAC
         batch.put_threat(threat(2, kind="other", device=None, target="x"))
         spool.write(Path(made) / "spool", batch)
@@ -288,7 +288,7 @@ def read_spool(data: bytes) -> str:
         for delta in batch.totals:
             hourly.add(_db, delta, _execute)
         for flows in files_of(batch.flows, []).values():
-            for statement in flow_statements("main", flows, words.numbers(words.read(_db))):
+            for statement in flow_statements("main", flows, words.numbers(words.read(_db)), 1):
                 _execute(_db, statement)
         _read_back(_db)
     finally:

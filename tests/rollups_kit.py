@@ -78,7 +78,7 @@ class Home:
         self.batch.forget_device(key)
 
     def add_flows(self, flows: Sequence[Flow]) -> None:
-        self.batch.flows.extend(flows)
+        self.batch.put_flows(flows)
 
     def add_threat(self, threat: Any) -> None:
         raise NotImplementedError

@@ -32,6 +32,10 @@ def ports(protocol: int, source: int, destination: int) -> bytes:
     return attribute(1, be("B", protocol)) + attribute(2, be("H", source)) + attribute(3, be("H", destination))
 
 
+def icmp(kind: int) -> bytes:
+    return attribute(1, be("B", 1)) + attribute(5, be("B", kind)) + attribute(6, be("B", 0))
+
+
 def counters(kind: int, packets: int, octets: int) -> bytes:
     return nested(kind, attribute(1, be("Q", packets)), attribute(2, be("Q", octets)))
 
@@ -76,7 +80,23 @@ def test_a_destroyed_connection_is_told_in_its_original_direction_with_counters_
         stop=1_700_000_120_000_000_000,
         event=0,
         tcp_state=7,
+        reply_src_ip=parse_address("203.0.113.1"),
+        reply_src_port=443,
+        reply_dst_ip=parse_address("203.0.113.2"),
+        reply_dst_port=40000,
     )
+
+
+def test_what_nat_makes_of_a_connection_is_told_in_its_original_direction() -> None:
+    entry = ConntrackDecoder().decode(DESTROYED)
+    assert entry.translated == (parse_address("203.0.113.2"), 40000, parse_address("203.0.113.1"), 443, 6)
+    ping = tuple_of(1, ipv4("192.168.77.10", "203.0.113.1"), icmp(8))
+    answer = tuple_of(2, ipv4("203.0.113.1", "203.0.113.2"), icmp(0))
+    entry = ConntrackDecoder().decode(conntrack_message(ping, answer, ID, STATUS))
+    assert entry.translated == (parse_address("203.0.113.2"), 8, parse_address("203.0.113.1"), 0, 1)
+    untouched = tuple_of(2, ipv4("203.0.113.1", "192.168.77.10"), ports(6, 443, 40000))
+    assert ConntrackDecoder().decode(conntrack_message(ORIGINAL, untouched, ID, STATUS)).translated is None
+    assert ConntrackDecoder().decode(conntrack_message(ORIGINAL, ID, STATUS)).translated is None
 
 
 def test_a_new_connection_over_ipv6_has_no_counters_yet() -> None:

@@ -71,7 +71,7 @@ def test_traffic_is_put_down_to_the_side_that_the_device_was_on(tmp_path: Path) 
     assert queries.traffic(tmp_path, after, devices) == {
         MAC: [4000, 300, 1],
         OTHER_MAC: [300, 4000, 1],
-        "": [300, 4000, 1],
+        "": [4000, 300, 1],
     }
     assert queries.traffic(tmp_path, after, devices, opened.id) == {MAC: [4000, 300, 1]}
 

@@ -9,7 +9,7 @@ from running import MAC, OTHER_MAC, fill, locked, rows, small_disk
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
 from waiting import eventually
 
-from netwatchd.events import Status, ThreatStatus
+from netwatchd.events import FlowBatch, Status, ThreatStatus
 from netwatchd.storage import spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.queries import read_core
@@ -21,7 +21,7 @@ V6 = bytes.fromhex("20010db8000000000000000000000001")
 
 def full_batch() -> Batch:
     batch = Batch(
-        flows=[flow(1), flow(2, src_ip=V6, device=None)],
+        flows=FlowBatch.of([flow(1), flow(2, src_ip=V6, device=None)]),
         rollups={(NOON, MAC): (1, 2, 3)},
         meta={"settled": "17", "rolled": str(flow(2).id)},
     )
@@ -43,7 +43,7 @@ def test_a_batch_comes_back_from_the_spool_as_it_was(tmp_path: Path) -> None:
 
 
 def test_two_batches_in_one_spool_are_read_as_one_followed_by_the_other(tmp_path: Path) -> None:
-    later = Batch(flows=[flow(4)])
+    later = Batch(flows=FlowBatch.of([flow(4)]))
     later.put_device(device(bytes_in=7))
     later.put_total(Delta("b2", flow(2).id, flow(4).id, {}))
     spool.write(tmp_path / "spool", full_batch())
@@ -57,7 +57,7 @@ def test_a_torn_or_broken_line_is_skipped_and_the_others_are_read(tmp_path: Path
     spool.write(path, full_batch())
     with path.open("ab") as file:
         file.write(tail)
-    spool.write(path, Batch(flows=[flow(4)]))
+    spool.write(path, Batch(flows=FlowBatch.of([flow(4)])))
     read = spool.read(path)
     assert read is not None
     assert [each.id for each in read.flows] == [flow(n).id for n in (1, 2, 4)]
@@ -114,10 +114,10 @@ def test_a_line_that_is_json_but_damaged_is_skipped_and_does_not_keep_the_daemon
 
 
 def test_an_event_that_json_cannot_say_is_left_out_and_the_others_are_saved(tmp_path: Path) -> None:
-    spool.write(tmp_path / "spool", Batch(flows=[flow(1), flow(2, state=object()), flow(3)]))
+    spool.write(tmp_path / "spool", Batch(flows=FlowBatch.of([flow(1), flow(2, state=object()), flow(3)])))
     read = spool.read(tmp_path / "spool")
     assert read is not None
-    assert read.flows == [flow(1), flow(3)]
+    assert list(read.flows) == [flow(1), flow(3)]
 
 
 @needs_root
@@ -126,7 +126,7 @@ def test_a_spool_that_does_not_fit_on_the_disk_leaves_the_one_before_as_it_was(t
         spool.write(disk / "spool", full_batch())
         fill(disk)
         with pytest.raises(OSError, match="No space left"):
-            spool.write(disk / "spool", Batch(flows=[flow(n) for n in range(3, 1000)]))
+            spool.write(disk / "spool", Batch(flows=FlowBatch.of([flow(n) for n in range(3, 1000)])))
         assert spool.read(disk / "spool") == full_batch()
         assert sorted(path.name for path in disk.iterdir()) == ["ballast", "spool"]
 
@@ -195,7 +195,7 @@ def test_a_crash_between_the_commit_and_the_removal_of_the_spool_doubles_nothing
 
 def test_a_row_of_the_spool_that_sqlite_rejects_does_not_take_the_others_along(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
-    spool.write(tmp_path / SPOOL, Batch(flows=[flow(1), flow(2, bytes_in=2**63), flow(3)]))
+    spool.write(tmp_path / SPOOL, Batch(flows=FlowBatch.of([flow(1), flow(2, bytes_in=2**63), flow(3)])))
     with storing(tmp_path) as store:
         assert len(rows(tmp_path / FILE)) == 2
         assert store.counters["dropped.rows.rejected"] == 1
@@ -204,7 +204,7 @@ def test_a_row_of_the_spool_that_sqlite_rejects_does_not_take_the_others_along(t
 
 def test_a_spool_of_many_days_is_stored(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
-    spool.write(tmp_path / SPOOL, Batch(flows=[flow(1, NOON + DAY * n) for n in range(9)]))
+    spool.write(tmp_path / SPOOL, Batch(flows=FlowBatch.of([flow(1, NOON + DAY * n) for n in range(9)])))
     with storing(tmp_path):
         pass
     assert len(list(tmp_path.glob("flows-*.db"))) == 9

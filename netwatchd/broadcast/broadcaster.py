@@ -70,14 +70,17 @@ class Broadcaster:
     # What the ingest workers call.
 
     def publish(self, events: Sequence[Device | Flow | Threat]) -> None:
-        """Hands events to all who listen; never blocks. The state behind `snapshot` must contain them already."""
-        self._publish(tuple(events))
+        """Hands events to all who listen; never blocks. The state behind `snapshot` must contain them already.
+
+        The sequence is kept for those who resume: nobody may change it afterwards.
+        """
+        self._publish(events)
 
     def publish_stats(self, stats: dict[str, Any]) -> None:
         """Hands the daemon's figures to all who listen."""
         self._publish((Stats(stats),))
 
-    def _publish(self, events: tuple[Message, ...]) -> None:
+    def _publish(self, events: Sequence[Message]) -> None:
         now = time.time_ns() // 1_000_000
         lost = 0
         for piece in batch_of(events, PIECE):

@@ -34,7 +34,9 @@ def reading(verb: Callable[[argparse.Namespace, Path], int]) -> Callable[[argpar
 
     def run(options: argparse.Namespace) -> int:
         try:
-            return verb(options, config.state_directory(config.load(options.config)))
+            # A directory that is named needs no configuration, not even one without mistakes.
+            named = options.state
+            return verb(options, Path(named) if named else config.state_directory(config.load(options.config)))
         except config.ConfigError as error:
             return _fail(error, os.EX_CONFIG)
         except queries.NoDatabase as error:

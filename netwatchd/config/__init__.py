@@ -2,6 +2,7 @@
 
 from netwatchd.config.file import DEFAULT_PATH, LOOPBACK, ConfigError, Mistake, load, parse, search_path
 from netwatchd.config.sections import (
+    Capture,
     Config,
     Conntrack,
     Devices,
@@ -9,6 +10,7 @@ from netwatchd.config.sections import (
     Json,
     Logging,
     Neighbours,
+    Netflow,
     Storage,
     Websocket,
     runtime_directory,
@@ -20,6 +22,7 @@ from netwatchd.config.sections import (
 __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
+    "Capture",
     "Config",
     "ConfigError",
     "Conntrack",
@@ -29,6 +32,7 @@ __all__ = [
     "Logging",
     "Mistake",
     "Neighbours",
+    "Netflow",
     "Storage",
     "Websocket",
     "load",

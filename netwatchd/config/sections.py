@@ -15,7 +15,9 @@ from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.values import (
     age,
     duration,
+    endpoints,
     host_name,
+    interfaces,
     networks,
     one_of,
     optional_path,
@@ -176,12 +178,63 @@ class Conntrack:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """Packets from an interface, for what the kernel's tables do not show. Needs CAP_NET_RAW."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces,
+        "",
+        "Interfaces to capture from. Empty: the local network's bridge (br-lan, br0), else that of the default route.",
+    )
+    filter: str = setting(
+        one_of("control", "all"),
+        "control",
+        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST. all: every packet.",
+    )
+    promiscuous: bool = setting(
+        yes_no,
+        "no",
+        "Have the interface take packets that are not for this machine, such as those between two devices on a bridge.",
+    )
+    ring_size: int = setting(
+        size_up_to(256),
+        "4 MiB",
+        "Memory, for each interface, in which packets wait to be read: 4 MiB hold some 20,000 of them.",
+    )
+
+
+@dataclass(frozen=True)
 class Json:
     """JSON lines from other programs, on the unix socket events.sock in $RUNTIME_DIRECTORY."""
 
     enabled: str = setting(one_of("yes", "no", "auto"), "yes", "auto: on where it can work here.")
     max_line: int = setting(size, "64 KiB", "The longest line that is read.")
     max_connections: int = setting(whole(1, 10_000), "64", "Connections served at once.")
+
+
+@dataclass(frozen=True)
+class Netflow:
+    """Flows that routers and other exporters send: NetFlow v5 and v9, IPFIX, sFlow v5 (docs/FLOWS.md)."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "yes: exporters are listened to.")
+    listen: tuple[tuple[str, int], ...] = setting(
+        endpoints,
+        "0.0.0.0:2055 0.0.0.0:4739 0.0.0.0:6343",
+        "Addresses and UDP ports to listen on, IPv6 as [::]:2055. Any port takes any of the protocols.",
+    )
+    allow: Networks = setting(
+        networks, f"127.0.0.0/8 ::1 {PRIVATE}", "Networks of the exporters that are heard; others are counted only."
+    )
+    receive_buffer: int = setting(
+        size_up_to(512), "32 MB", "The receive buffer of each socket; a burst of datagrams waits there."
+    )
+    join: float = setting(
+        duration,
+        "2 s",
+        "How long one direction of a flow waits for the other one, at most, where an exporter tells of each by "
+        "itself. 0 s: each is a flow.",
+    )
 
 
 @dataclass(frozen=True)
@@ -209,7 +262,9 @@ class Config:
     ingest: Ingest = _section("ingest", Ingest)
     neighbours: Neighbours = _section("source:neighbours", Neighbours)
     conntrack: Conntrack = _section("source:conntrack", Conntrack)
+    capture: Capture = _section("source:capture", Capture)
     json: Json = _section("source:json", Json)
+    netflow: Netflow = _section("source:netflow", Netflow)
     logging: Logging = _section("logging", Logging)
 
 

@@ -44,7 +44,22 @@ class Entry(NamedTuple):
     stop: int  # nanoseconds since 1970: when it expired or was removed
     event: int  # nanoseconds since 1970: when what this message tells happened (Linux 6.14)
     tcp_state: int  # enum tcp_conntrack
+    reply_src_ip: Address = 0  # who answers, and to whom: the other way round than above, and after NAT
+    reply_src_port: int = 0
+    reply_dst_ip: Address = 0
+    reply_dst_port: int = 0
 
+    @property
+    def translated(self) -> tuple[int | Address, ...] | None:
+        """Addresses, ports and protocol as they are after NAT, in the original direction; None where there is none."""
+        if self.protocol in _WITHOUT_PORTS:  # the type of an answer is another than that of its question
+            after = self.reply_dst_ip, self.src_port, self.reply_src_ip, self.dst_port, self.protocol
+        else:
+            after = self.reply_dst_ip, self.reply_dst_port, self.reply_src_ip, self.reply_src_port, self.protocol
+        return after if after != self[1:6] and self.reply_src_ip else None
+
+
+_WITHOUT_PORTS = (1, 58)  # ICMP, ICMPv6
 
 _REQUIRED = ("id", "src_ip", "dst_ip", "protocol")
 
@@ -63,8 +78,13 @@ _TUPLE = {
         9: ("dst_port", "B"),
     },
 }
+_REPLY = {
+    1: {1: ("reply_src_ip", "I"), 2: ("reply_dst_ip", "I"), 3: ("reply_src_ip", "16s"), 4: ("reply_dst_ip", "16s")},
+    2: {2: ("reply_src_port", "H"), 3: ("reply_dst_port", "H")},
+}
 _TREE: dict[int, Any] = {
     1: _TUPLE,  # CTA_TUPLE_ORIG
+    2: _REPLY,  # CTA_TUPLE_REPLY
     3: ("status", "I"),
     4: {1: {1: ("tcp_state", "B")}},  # CTA_PROTOINFO, _TCP, _TCP_STATE
     7: ("timeout", "I"),

@@ -69,4 +69,4 @@ class Publish(Protocol):
     """What the workers need of the broadcast: it never blocks."""
 
     def __call__(self, events: Sequence[Event]) -> None:
-        """Sends events to whoever listens."""
+        """Sends events to whoever listens; nobody may change the sequence afterwards."""

@@ -1,7 +1,7 @@
 """The bounded queue between the sources and one worker, and the door through which a source hands its events in."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from netwatchd.counters import Counters
@@ -76,12 +76,22 @@ class Inboxes:
 
 
 class Door:
-    """Where one source hands in its events; they are counted as received from it."""
+    """Where one source hands in its events; they are counted as received from it.
 
-    def __init__(self, source: str, inboxes: Inboxes, counters: Counters) -> None:
+    `once`, where given, is handed its flows, and puts those that no other source tells where it is said.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        inboxes: Inboxes,
+        counters: Counters,
+        once: Callable[[Sequence[Flow], Callable[[Sequence[Flow]], None]], None] | None = None,
+    ) -> None:
         self._name = f"received.{source}"
         self._inboxes = inboxes
         self._counters = counters
+        self._once = once
 
     def sightings(self, events: Sequence[Sighting]) -> None:
         """Hands in sightings of devices."""
@@ -89,11 +99,17 @@ class Door:
 
     def flows(self, events: Sequence[Flow]) -> None:
         """Hands in flows."""
-        self._put(self._inboxes.flows, events)
+        if self._once is None:
+            self._put_flows(events)
+        else:
+            self._once(events, self._put_flows)
 
     def threats(self, events: Sequence[Threat]) -> None:
         """Hands in threats."""
         self._put(self._inboxes.threats, events)
+
+    def _put_flows(self, events: Sequence[Flow]) -> None:
+        self._put(self._inboxes.flows, events)
 
     def _put(self, inbox: Inbox[Any], events: Sequence[Any]) -> None:
         if events:

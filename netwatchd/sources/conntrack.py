@@ -40,13 +40,23 @@ _LAST_DUMP = 1.0  # seconds that the last dump may take
 
 
 class Conntrack:
-    """The source `conntrack`. `new_id(now)` gives each flow its id."""
+    """The source `conntrack`. `new_id(now)` gives each flow its id.
+
+    `translated(flow, seen_as)`, where given, is told of flows through NAT before they are emitted: how their addresses,
+    ports and protocol are on its other side.
+    """
 
     name = "conntrack"
 
     def __init__(
-        self, settings: config.Conntrack, emit: Emit, new_id: Callable[[int], int], counters: Counters
+        self,
+        settings: config.Conntrack,
+        emit: Emit,
+        new_id: Callable[[int], int],
+        counters: Counters,
+        translated: Callable[[Flow, tuple[object, ...]], None] | None = None,
     ) -> None:
+        self._translated = translated
         self._settings = settings
         self._emit = emit
         self._counters = counters
@@ -146,13 +156,18 @@ class Conntrack:
                 break
             for message, entry in self._decoded(data):
                 received += 1
-                if flow := entry and self._happened(message.kind, entry, now):
+                if entry and (flow := self._happened(message.kind, entry, now)):
+                    self._note_translation(flow, entry)
                     flows.append(flow)
         self._counters.add("messages.conntrack", received)
         self._tell(flows)
 
     def _happened(self, kind: int, entry: Entry, now: int) -> Flow | None:
         return self._flows.ended(entry, now) if kind == DESTROY else self._flows.began(entry, now)
+
+    def _note_translation(self, flow: Flow, entry: Entry) -> None:
+        if self._translated is not None and (seen_as := entry.translated) is not None:
+            self._translated(flow, seen_as)
 
     def _overflowed(self) -> None:
         self._counters.add("overflows.conntrack")
@@ -177,6 +192,7 @@ class Conntrack:
                 self._dumping = None
                 flows += self._flows.finish_dump(now)
             elif flow := self._flows.dumped(entry, now):
+                self._note_translation(flow, entry)
                 flows.append(flow)
         self._tell(flows)
 

@@ -1,9 +1,9 @@
 """Devices by their addresses, from flows that somebody else saw: nothing is known of such a device but its address."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
-from netwatchd.addresses import Address, is_host
+from netwatchd.addresses import Address, Networks, is_host
 from netwatchd.events import Flow, Sighting
 
 # After so many addresses it begins anew: a scan of a large network must not fill the memory.
@@ -14,7 +14,7 @@ _SRC, _DST = itemgetter(3), itemgetter(5)
 class Locals:
     """Tells of each local address once; what it does later is told by the flows themselves."""
 
-    def __init__(self, networks: Container[Address]) -> None:
+    def __init__(self, networks: Networks) -> None:
         """`networks` are those whose addresses belong to devices here."""
         self._networks = networks
         self._seen: set[Address] = set()
@@ -24,7 +24,7 @@ class Locals:
         if not flows:
             return []
         # An address that was only ever spoken to may be nobody's: what was scanned is no device.
-        new = {*map(_SRC, flows), *(flow.dst_ip for flow in flows if flow.packets_in)} - self._seen
+        new = {*map(_SRC, flows), *(flow.dst_ip for flow in flows if flow.packets_in or flow.bytes_in)} - self._seen
         if len(self._seen) + len(new) > MOST_ADDRESSES:
             self._seen.clear()
         self._seen |= new

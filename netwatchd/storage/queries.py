@@ -112,6 +112,31 @@ def newest_flow(directory: Path, before: int = 2**62) -> int | None:
     return None
 
 
+def holds_anything(directory: Path) -> bool:
+    """Whether any device, threat or flow is stored."""
+    core = read_core(directory)
+    return bool(core.devices or core.threats or newest_flow(directory))
+
+
+def newest_of_minutes(directory: Path, day: int) -> dict[int, int]:
+    """The newest event id in each minute (0 to 1439) of the UTC day that began at `day` (Unix ms)."""
+    path = directory / f"flows-{schema.day_of(day)}.db"
+    if not path.exists():
+        return {}
+    found = {}
+    with closing(open_read_only(path)) as db:
+        if not db.execute("PRAGMA user_version").fetchone()[0]:
+            return {}
+        for minute in range(1440):
+            first = day + minute * 60_000
+            newest = db.execute(
+                "SELECT max(id) FROM flows WHERE id >= ? AND id < ?", (first << 12, first + 60_000 << 12)
+            ).fetchone()[0]
+            if newest is not None:
+                found[minute] = newest
+    return found
+
+
 def traffic(directory: Path, after: int, devices: list[Device], until: int | None = None) -> Traffic:
     """The traffic by device of the flows first seen after the event id `after`, and up to `until`."""
     owned: list[tuple[Address]] = [(ip,) for device in devices for ip in device.ips]
@@ -121,13 +146,13 @@ def traffic(directory: Path, after: int, devices: list[Device], until: int | Non
         db.executemany("INSERT INTO own VALUES (?)", owned)
         known = words.read(db)
         rows = db.execute(
-            f"""SELECT {known.column}, src_ip IN own AS opened, {_SUMS} FROM flows
+            f"""SELECT {known.column}, {known.column} IS NULL OR src_ip IN own AS opened, {_SUMS} FROM flows
                WHERE id > ? AND id <= ? GROUP BY 1, 2""",
             (after, until or 2**62),
         )
         for owner, opened, bytes_in, bytes_out, n in rows:
             counts = sums.setdefault(known.owners[owner] or "", [0, 0, 0])
-            # What comes in for the side that opened a flow goes out for the other one.
+            # What comes in for the side that opened a flow goes out for the other one; where none is known, as there.
             counts[0] += bytes_in if opened else bytes_out
             counts[1] += bytes_out if opened else bytes_in
             counts[2] += n

@@ -156,6 +156,12 @@ PUT_ORIGIN = "INSERT OR IGNORE INTO {schema}.origins VALUES (?, ?, ?, ?, ?, ?)"
 PUT_OWNER = "INSERT OR IGNORE INTO {schema}.owners VALUES (?, ?)"
 
 
+def put_flows(schema: str, rows: int) -> str:
+    """What puts so many flows at once into the day attached as `schema`."""
+    sql = PUT_FLOW.format(schema=schema)
+    return sql + ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" * (rows - 1)
+
+
 def core_statements(schema: str) -> list[str]:
     """What makes core.db's tables, attached as `schema`."""
     totals = "".join(

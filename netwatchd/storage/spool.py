@@ -132,7 +132,7 @@ def _put(batch: Batch, line: dict[str, Any]) -> None:
     elif kind == "threat":
         batch.put_threat(_threat(value))
     elif kind == "flow":
-        batch.flows.append(_flow(value))
+        batch.put_flows([_flow(value)])
     elif kind == "total":
         batch.put_total(_delta(value))
     elif kind == "rollup":

@@ -264,7 +264,7 @@ class Storage:
     def _put_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
         room = max(self._room(), 0) if self._in_trouble else len(flows)
-        self._pending.flows.extend(flows[:room])
+        self._pending.put_flows(flows[:room])
         if room < len(flows):
             self.counters.add("dropped.flows.storage_full", len(flows) - room)
             log.error(

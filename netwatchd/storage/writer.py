@@ -7,9 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from netwatchd.counters import Counters
-from netwatchd.events import Flow, time_of_id
+from netwatchd.events import FlowBatch, time_of_id
 from netwatchd.storage import hourly, schema, words
-from netwatchd.storage.batch import ID, Batch, Statement, execute_many, files_of, flow_statements, late_statements
+from netwatchd.storage.batch import (
+    ID,
+    ROWS_AT_ONCE,
+    Batch,
+    Statement,
+    execute_many,
+    files_of,
+    flow_statements,
+    late_statements,
+)
 from netwatchd.storage.connection import MAX_ATTACHED, Connection
 from netwatchd.storage.files import files_of as paths_of
 from netwatchd.storage.retention import file_size
@@ -36,26 +45,26 @@ class Writer:
 
     def write(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The whole batch; raises one of ERRORS, and then a part of it may be committed."""
-        self._write(batch, execute_many, db)
+        self._write(batch, execute_many, ROWS_AT_ONCE, db)
 
     def write_each(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The batch row by row, so that a row that SQLite cannot take is rejected alone, and counted."""
-        self._write(batch, self._execute_each, db)
+        self._write(batch, self._execute_each, 1, db)
 
-    def _write(self, batch: Batch, execute: Execute, db: sqlite3.Connection) -> None:
+    def _write(self, batch: Batch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
         begun = 0
         for delta in hourly.not_added(db, batch.totals):
             # Its sums must never hold less, or more, than the rows that are there when it is committed.
-            self._write_flows(batch.flows[begun : delta.at], execute, db)
+            self._write_flows(batch.flows[begun : delta.at], execute, at_once, db)
             with _transaction(db):
                 hourly.add(db, delta, execute)
             begun = delta.at
-        self._write_flows(batch.flows[begun:] if begun else batch.flows, execute, db)
+        self._write_flows(batch.flows[begun:] if begun else batch.flows, execute, at_once, db)
         with _transaction(db):
             for statement in batch.core_statements():
                 execute(db, statement)
 
-    def _write_flows(self, flows: list[Flow], execute: Execute, db: sqlite3.Connection) -> None:
+    def _write_flows(self, flows: FlowBatch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
         days = sorted(files_of(flows, self._parts()).items()) if flows else []
         mark = hourly.mark(db)
         while days:
@@ -65,10 +74,10 @@ class Writer:
                 for name, each in attached:
                     for statement in late_statements(name, each, *mark):
                         execute(db, statement)
-                    for statement in flow_statements(name, each, words.numbers(words.read(db, name))):
+                    for statement in flow_statements(name, each, words.numbers(words.read(db, name)), at_once):
                         execute(db, statement)
             for file, each in some:
-                if (newest := max(map(ID, each))) >= self._newest:
+                if (newest := max(map(ID, each.flows))) >= self._newest:
                     self._newest, self.newest_file = newest, self._connection.directory / file
 
     def _parts(self) -> list[int]:

@@ -1,0 +1,67 @@
+"""Builds the sources, and the doors through which each hands in what it sees.
+
+Beside `daemon` the only file that knows them all.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from netwatchd import config
+from netwatchd.counters import Counters
+from netwatchd.events import NewId
+from netwatchd.ingest.duplicates import RANKS, Duplicates
+from netwatchd.ingest.inbox import Door, Inboxes
+from netwatchd.sources import Source
+from netwatchd.sources.capture import Capture
+from netwatchd.sources.conntrack import Conntrack
+from netwatchd.sources.json_lines import JsonLines
+from netwatchd.sources.neighbours import Neighbours
+from netwatchd.sources.netflow import Netflow
+from netwatchd.sources.supervisor import Supervisor
+
+# Milliseconds that a flow which was seen as packets waits for connection tracking to tell it. Its events come within
+# some; a busy machine may take a second.
+HOLD = 2000
+
+
+class Intake:
+    """All sources, each with its supervisor, by name. `runtime` is the directory of the sockets."""
+
+    def __init__(
+        self, settings: config.Config, runtime: Path, inboxes: Inboxes, counters: Counters, new_id: NewId
+    ) -> None:
+        self._inboxes = inboxes
+        self._counters = counters
+        self.sources: dict[str, Supervisor] = {}
+        # Where only one source tells of flows, nothing is looked at twice.
+        self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
+        translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
+        hold = 0 if settings.conntrack.enabled == "no" else HOLD
+        local, door = settings.devices.networks, self._door
+        netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
+        self.exporters = netflow.exporters
+        sources: list[Source] = [
+            JsonLines(settings.json, runtime / "events.sock", door("json"), new_id, counters),
+            Neighbours(settings.neighbours, door("neighbours"), counters),
+            Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
+            netflow,
+            Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
+        ]
+        # A source, its section of the configuration and its counters share one word.
+        self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
+
+    def running(self) -> set[str]:
+        """The names of the sources that work now."""
+        return {name for name, supervisor in self.sources.items() if supervisor.state == "on"}
+
+    def _door(self, source: str, part: str = "") -> Door:
+        """Where a source hands in its events, or one part of a source that sees the same from two places."""
+        once = self._duplicates.entrance(source, part) if self._duplicates and source in RANKS else None
+        return Door(source, self._inboxes, self._counters, once)
+
+
+def _has_several_views(settings: config.Config) -> bool:
+    """Whether the same flow may be seen twice."""
+    sections = [getattr(settings, name, None) for name in RANKS]
+    of_flows = [section for section in sections if section is not None and section.enabled != "no"]
+    return len(of_flows) > 1 or len(settings.capture.interface) > 1
