@@ -226,6 +226,8 @@ PATTERNS = {
     "received.{source}": "received.SOURCE", "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
     "refused.{refusal.word}": "refused.REASON", "stored.{kind}": None, "merged.flows.{source}": "merged.flows.SOURCE",
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
+    "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",
+    "repeated.{self.name}": "repeated.SOURCE", "malformed.{self.name}": "malformed.SOURCE",
 }  # fmt: skip
 
 
@@ -246,6 +248,8 @@ def test_every_counter_is_documented() -> None:
 def general(name: str) -> str:
     """A counter's name as documented: SOURCE for a source's name, REASON for why a request was refused."""
     family, _, rest = name.partition(".")
+    if name.startswith("skipped.capture."):
+        return "skipped.capture.REASON"
     if family in ("received", "messages", "malformed", "overflows", "dumps") and rest != "clients":
         return f"{family}.SOURCE"
     return "refused.REASON" if family == "refused" and "." not in rest and rest != "commands" else name

@@ -196,6 +196,23 @@ def test_fragments_belong_to_the_flow_of_the_first() -> None:
     assert [(flow.src_port, counters(flow)) for flow in seen.table.finish()] == [(5, (2, 92, 0, 0)), (0, (1, 44, 0, 0))]
 
 
+def test_fragments_that_came_before_the_first_are_put_down_to_its_flow_too() -> None:
+    seen = Watched(interval=10_000)
+    seen.see(ip4(b"x" * 24, offset=7, number=1))
+    seen.see(ip4(b"x" * 24, offset=0x2004, number=1))
+    seen.see(ip4(b"x" * 24, offset=4, number=2))
+    seen.see(ip4(udp(5, 6), offset=0x2000, number=1))
+    found = {flow.src_port: flow for flow in seen.table.due(seen.time)}
+    assert {port: counters(flow) for port, flow in found.items()} == {5: (3, 136, 0, 0), 0: (1, 44, 0, 0)}
+    seen.see(ip4(udp(7, 6), offset=0x2000, number=2))
+    assert len(seen.table) == 3, "what was told cannot be taken back"
+    alone = Watched()
+    alone.see(ip4(b"x" * 24, offset=4, number=2))
+    alone.see(ip4(udp(7, 6), offset=0x2000, number=2))
+    flow = alone.only()
+    assert (flow.src_port, counters(flow), flow.start) == (7, (2, 92, 0, 0), NOON + 1)
+
+
 @pytest.mark.parametrize(
     ("packets", "silence"),
     [
@@ -212,6 +229,15 @@ def test_a_flow_ends_when_it_was_silent_for_its_protocols_timeout(packets: list[
     (flow,) = seen.table.due(seen.time + silence + 1000)
     assert flow.end == seen.time
     assert len(seen.table) == 0
+
+
+@pytest.mark.parametrize(("sparse", "silence"), [(False, 120_000), (True, 7_440_000)])
+def test_without_the_answer_to_the_answer_a_connection_is_only_opening(sparse: bool, silence: int) -> None:
+    seen = Watched(sparse=sparse)
+    seen.tcp(SYN)
+    seen.answer(SYN | ACK)
+    assert seen.table.due(seen.time + silence - 1000) == []
+    assert len(seen.table.due(seen.time + silence + 1000)) == 1
 
 
 def test_packets_alone_move_time_on() -> None:
@@ -269,6 +295,26 @@ def test_a_flood_cannot_fill_the_memory() -> None:
     assert len(flows) == 1001
     assert seen.table.evicted == sum(flow.state == "evicted" for flow in flows) > 900
     assert flows[0].src_port == 1, "who was silent longest goes first"
+
+
+def test_what_has_ended_is_let_go_of() -> None:
+    seen = Watched()
+    for number in range(30_000):
+        seen.tcp(SYN, RST, port=number, after=0)
+        if number % 100 == 0:
+            seen.time += 1000
+            seen.table.due(seen.time)
+    assert len(seen.table) <= 1200
+    assert sum(map(len, seen.table._buckets.values())) <= 2 * 1200 + 4096 + 1
+
+
+def test_what_comes_late_over_midnight_belongs_to_the_new_day() -> None:
+    seen = Watched()
+    midnight = NOON + DAY // 2
+    seen.table.due(midnight)
+    seen.time = midnight - 50
+    seen.see(ip4(udp()))
+    assert seen.only().id >> 12 == midnight
 
 
 def test_time_that_goes_back_ends_all_and_time_out_of_order_does_not() -> None:

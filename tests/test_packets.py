@@ -25,6 +25,7 @@ LAYERS = {
     "PPPoE in a VLAN": (1, ethernet(PPPOE, kind=0x8864, tags=(0x8100,)), True),
     "MPLS": (1, ethernet(b"\0\1\0\x40\0\1\1\x40", kind=0x8847), True),
     "Ethernet over MPLS": (1, ethernet(b"\0\1\1\x40" + bytes(4) + ethernet(b"", kind=0x0800), kind=0x8847), True),
+    "802.1ah": (1, ethernet(bytes(4) + ethernet(b"", kind=0x0800), kind=0x88E7, tags=(0x88A8,)), True),
     "SNAP": (1, ethernet(b"\xaa\xaa\3\0\0\0\x08\0", kind=100), True),
     "PPP": (9, b"\xff\3\0\x21", False),
     "PPP without HDLC": (9, b"\0\x21", False),
@@ -117,9 +118,9 @@ def test_ipv6_extension_headers_are_walked_through() -> None:
     chain = bytes((60, 0)) + bytes(6) + bytes((51, 1)) + bytes(14) + bytes((17, 4)) + bytes(22) + udp(5, 6)
     found = dissect(101, ip6(chain, protocol=0), 999)
     assert (found.protocol, found.ports, found.transport) == (17, b"\0\5\0\6", 40 + 8 + 16 + 24)
-    endless = bytes((0, 0)) + bytes(6)
-    with pytest.raises(Skipped, match="short"):
-        dissect(101, ip6(endless * 100, protocol=0), 999)
+    for headers, why in ((9, "short"), (100, "ip_header")):
+        with pytest.raises(Skipped, match=why):
+            dissect(101, ip6(bytes(8) * headers, protocol=0), 999)
 
 
 def test_fragments_tell_their_datagram_and_only_the_first_has_ports() -> None:
@@ -132,6 +133,28 @@ def test_fragments_tell_their_datagram_and_only_the_first_has_ports() -> None:
     head = struct.pack("!BBHI", 17, 0, 8, 99)
     later = dissect(101, ip6(head + b"x" * 9, protocol=44), 99)
     assert (later.fragment, later.protocol, later.transport) == (b"\0\0\0\x63", 17, 0)
+
+
+@pytest.mark.parametrize(
+    ("link_type", "layer"),
+    [
+        (1, struct.pack("!HHHH", 100, 0x8100, 100, 0x8100)),
+        (1, b"\0\0\x88\xe7" + bytes(4) + MAC_A + MAC_A + b"\x88\xe7"),
+        (1, b"\0\0\x88\x47\0\0\1\0" + bytes(4) + MAC_A + MAC_A + b"\x88\x47"),
+        (1, b"\0\0\0\x64\xaa\xaa\3\0\0\0\x81\0"),
+        (219, b"\0\0\0\x40"),
+        (107, b"\0"),
+        (239, b"\x04\0\1\0"),
+        (192, struct.pack("<BBHI", 0, 0, 8, 101)),
+        (258, struct.pack("<III", 12, 1, 192)),
+    ],
+)
+def test_deep_nests_end(link_type: int, layer: bytes) -> None:
+    data = (layer * 70_000)[: 1 << 18]
+    for start in range(3):
+        frame = bytes(12 * (link_type == 1)) + data[start:]
+        with pytest.raises(Skipped):
+            dissect(link_type, frame, len(frame))
 
 
 def test_arp_is_told_apart() -> None:

@@ -67,6 +67,17 @@ def test_what_cannot_be_read_is_an_error_and_the_others_go_on(run: Run) -> None:
     assert not list(run.place.glob("netwatchd-replay-*")), "nothing is left behind"
 
 
+@pytest.mark.slow
+def test_what_there_is_no_room_for_is_counted(run: Run) -> None:
+    hosts = (f"10.{at >> 16}.{at >> 8 & 255}.{at & 255}" for at in range(1, 20_501))
+    lines = "".join(f"{NOON / SECOND}\tC\t{host}\t40000\t8.8.8.8\t443\ttcp\t1\t1\t60\t1\t60\n" for host in hosts)
+    dates = "".join(f"2026-{month}-01T00:00:00Z" + "\t-" * 11 + "\n" for month in range(13, 99))
+    (report,) = run.replay(run.file("conn.log", zeek() + lines.encode() + dates.encode() * 3))
+    assert (report["flows"], report["devices"]) == (20_500, 20_000)
+    assert report["skipped"]["devices too_many"] == 500
+    assert len(report["skipped"]) < 110
+
+
 @pytest.mark.parametrize("kind", ["log", "capture"])
 def test_ctrl_c_ends_it_cleanly_and_what_was_read_is_stored(run: Run, kind: str) -> None:
     content = zeek(*(NOON + at * SECOND for at in range(300))) if kind == "log" else capture(NOON, NOON + SECOND)

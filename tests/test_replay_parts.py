@@ -18,6 +18,7 @@ from netwatchd.addresses import parse_address
 from netwatchd.cli.main import FORMATS
 from netwatchd.config import Config
 from netwatchd.decoders.links import Skipped
+from netwatchd.decoders.log_lines import MOST_LINE
 from netwatchd.events import time_of_id
 from netwatchd.replay import Replay, formats
 from netwatchd.replay.datagrams import MOST_FRAGMENTED, Datagrams, split, time_of
@@ -173,6 +174,16 @@ def test_a_capture_is_left_where_it_is_to_stop_and_what_was_read_is_stored(tmp_p
 
 
 # Damage.
+
+
+def test_a_line_without_end_is_counted_and_does_not_fill_the_memory(tmp_path: Path) -> None:
+    long = b"x" * (3 * MOST_LINE)
+    good = zeek(NOON * 1000)
+    (tmp_path / "conn.log").write_bytes(good + long + b"\n" + long[: MOST_LINE + 1] + b"\n" + good + long)
+    with Replay(Config(), tmp_path / "state", lambda: False) as opened:
+        report = opened.file(str(tmp_path / "conn.log"), None, lambda at: None)
+    assert (report.flows, dict(report.skipped)) == (2, {"it is too long": 3})
+
 
 SENT = [(NOON * 1000 + at, kit.ethernet(kit.ip4(kit.udp(9, 2055, data)))) for at, data in enumerate([V5, V9, IPFIX])]
 OPENED = kit.ethernet(kit.ip4(kit.tcp(flags=kit.SYN), protocol=6))

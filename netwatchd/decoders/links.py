@@ -17,6 +17,8 @@ OTHER, LLC = 0, 1  # what has no EtherType here
 
 _VLANS = {0x8100, 0x88A8, 0x9100, 0x9200, 0x9300}  # 802.1Q, 802.1ad, and what was used before that
 _MPLS = {0x8847, 0x8848}
+_PBB = 0x88E7
+_SNAP = (b"\xaa\xaa\x03\0\0\0", b"\xaa\xaa\x03\0\0\xf8")
 _PPPOE_SESSION = 0x8864
 _LEAST_ETHERTYPE = 0x0600  # below it is a length (IEEE 802.3)
 _MOST_TAGS = 16  # tags and labels of one frame; three or four is much
@@ -30,7 +32,7 @@ REASONS = {
     "arp_other": "ARP of other networks than Ethernet and IPv4, and RARP",
     "llc": "a frame of IEEE 802.2, such as spanning tree",
     "not_ip": "another protocol than IP, a frame without data, or an encrypted one",
-    "ip_header": "an IP header with a wrong version or length",
+    "ip_header": "an IP header with a wrong version or length, or too many extension headers",
     "ip_length": "an IP packet that is shorter than its header",
     "short": "a frame that ends within its headers, or was captured no further",
     "link_type": "a link layer that is not known",
@@ -70,7 +72,7 @@ def _ethernet(data: Buffer, at: int) -> Frame:
 
 
 def _untagged(data: Buffer, at: int, kind: int, mac: bytes) -> Frame:
-    """Takes off what lies between the link layer and the network layer."""
+    """Takes off what lies between the link layer and the network layer, in a loop: who nests deeply gets nowhere."""
     for _ in range(_MOST_TAGS):
         if kind in (IPV4, IPV6, ARP):
             return Frame(kind, at, mac)
@@ -79,33 +81,39 @@ def _untagged(data: Buffer, at: int, kind: int, mac: bytes) -> Frame:
             at += 4
         elif kind == _PPPOE_SESSION:  # RFC 2516: version, code, session (2), length (2), then PPP
             return _ppp_protocol(data, at + 6, mac)
-        elif kind in _MPLS:
-            return _mpls(data, at, mac)
+        elif kind in _MPLS:  # RFC 3032: labels of 4 bytes; nothing says what follows but its first nibble
+            at = _behind_labels(data, at)
+            if data[at] >> 4:
+                return _by_version(data, at, mac)
+            # RFC 4385: 0 begins the control word of a pseudowire, which carries Ethernet nearly always.
+            kind, at, mac = _frame_within(data, at + 4)
+        elif kind == _PBB:  # IEEE 802.1ah: an instance (4), then a whole frame
+            kind, at, mac = _frame_within(data, at + 4)
         elif kind < _LEAST_ETHERTYPE:
-            return _llc(data, at, mac)
+            # IEEE 802.2, and SNAP in it: DSAP, SSAP, control, then organisation (3) and EtherType (2) (RFC 1042).
+            if bytes(data[at : at + 6]) not in _SNAP or _TWO(data, at + 6)[0] < _LEAST_ETHERTYPE:
+                return Frame(LLC, at, mac)
+            kind = _TWO(data, at + 6)[0]
+            at += 8
         else:
             break
     return Frame(OTHER, at, mac)
 
 
-def _mpls(data: Buffer, at: int, mac: bytes) -> Frame:
-    """RFC 3032: labels of 4 bytes, the last has the bottom bit; nothing says what follows but its first nibble."""
-    for _ in range(_MOST_TAGS):
-        bottom = data[at + 2] & 1
-        at += 4
-        if bottom:
-            # RFC 4385: a nibble of 0 is the control word of a pseudowire, which carries Ethernet nearly always.
-            return _ethernet(data, at + 4) if data[at] >> 4 == 0 else _by_version(data, at, mac)
-    return Frame(OTHER, at, mac)
-
-
 def _llc(data: Buffer, at: int, mac: bytes) -> Frame:
-    """IEEE 802.2, and SNAP in it: DSAP, SSAP, control, then organisation (3) and EtherType (2) (RFC 1042)."""
-    if bytes(data[at : at + 3]) == b"\xaa\xaa\x03":
-        kind = _TWO(data, at + 6)[0]
-        if bytes(data[at + 3 : at + 6]) in (b"\0\0\0", b"\0\0\xf8") and kind >= _LEAST_ETHERTYPE:
-            return _untagged(data, at + 8, kind, mac)
-    return Frame(LLC, at, mac)
+    return _untagged(data, at, 0, mac)
+
+
+def _frame_within(data: Buffer, at: int) -> tuple[int, int, bytes]:
+    """EtherType, what lies behind, and the sender of an Ethernet frame within another one."""
+    return _TWO(data, at + 12)[0], at + 14, bytes(data[at + 6 : at + 12])
+
+
+def _behind_labels(data: Buffer, at: int) -> int:
+    """Behind the label that has the bottom bit."""
+    while not data[at + 2] & 1:
+        at += 4
+    return at + 4
 
 
 def _by_version(data: Buffer, at: int, mac: bytes = b"") -> Frame:
@@ -250,7 +258,7 @@ LINKS: dict[int, Callable[[Buffer, int], Frame]] = {
     166: lambda data, at: _ppp_protocol(data, at + 4, b""),  # pppd: direction, control, ...
     192: _ppi,
     204: lambda data, at: _ppp(data, at + 1),  # PPP with direction
-    219: lambda data, at: _mpls(data, at, b""),
+    219: lambda data, at: _untagged(data, at, 0x8847, b""),
     228: lambda data, at: Frame(IPV4, at),
     229: lambda data, at: Frame(IPV6, at),
     239: _nflog,

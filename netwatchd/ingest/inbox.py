@@ -47,6 +47,14 @@ class Inbox(Generic[T]):
             by_now = self._put
             self._changed.wait_for(lambda: self._seen >= by_now, timeout)
 
+    def mark(self) -> int:
+        """A mark behind all that was put in by now, for `has_seen`."""
+        return self._put
+
+    def has_seen(self, mark: int) -> bool:
+        """Whether all that was put in before the mark was dealt with."""
+        return self._seen >= mark
+
     def end(self) -> None:
         """No source will put anything in any more: whoever takes need not wait."""
         with self._changed:
@@ -78,7 +86,7 @@ class Inboxes:
 class Door:
     """Where one source hands in its events; they are counted as received from it.
 
-    `once`, where given, returns those of its flows that no other source tells.
+    `once`, where given, is handed its flows, and puts those that no other source tells where it is said.
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class Door:
         source: str,
         inboxes: Inboxes,
         counters: Counters,
-        once: Callable[[Sequence[Flow]], Sequence[Flow]] | None = None,
+        once: Callable[[Sequence[Flow], Callable[[Sequence[Flow]], None]], None] | None = None,
     ) -> None:
         self._name = f"received.{source}"
         self._inboxes = inboxes
@@ -99,11 +107,17 @@ class Door:
 
     def flows(self, events: Sequence[Flow]) -> None:
         """Hands in flows."""
-        self._put(self._inboxes.flows, self._once(events) if self._once else events)
+        if self._once is None:
+            self._put_flows(events)
+        else:
+            self._once(events, self._put_flows)
 
     def threats(self, events: Sequence[Threat]) -> None:
         """Hands in threats."""
         self._put(self._inboxes.threats, events)
+
+    def _put_flows(self, events: Sequence[Flow]) -> None:
+        self._put(self._inboxes.flows, events)
 
     def _put(self, inbox: Inbox[Any], events: Sequence[Any]) -> None:
         if events:

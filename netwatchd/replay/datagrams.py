@@ -3,6 +3,7 @@
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator
+from mmap import mmap
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_of_bytes
@@ -12,6 +13,8 @@ from netwatchd.decoders.packets import UDP, Packet, packet_of
 # Datagrams whose fragments have not all come; those of one come within milliseconds. With 64 KiB at most in each, a
 # liar gets 16 MB.
 MOST_FRAGMENTED = 256
+
+MOST_BYTES = 65_535  # of a datagram: its length has 16 bits
 
 _FRAGMENT = struct.Struct("!H").unpack_from
 _UDP_HEADER = 8
@@ -79,11 +82,11 @@ class Datagrams:
         self._whole.pop(key, None)
 
 
-def split(data: bytes) -> Iterator[bytes]:
+def split(data: bytes | mmap) -> Iterator[bytes]:
     """The datagrams of exporters that lie one behind the other in a file; what cannot be told apart comes as one."""
     at = 0
     while at < len(data):
-        end = min(max(at + _length(data, at), at + 4), len(data))
+        end = min(at + max(_length(data, at), 4), at + MOST_BYTES, len(data))
         yield data[at:end]
         at = end
 
@@ -97,7 +100,7 @@ def time_of(datagram: bytes) -> int | None:
     return int.from_bytes(datagram[at : at + 4], "big") * 1000
 
 
-def _length(data: bytes, at: int) -> int:
+def _length(data: bytes | mmap, at: int) -> int:
     """How long the datagram is that begins there."""
     version, count = int.from_bytes(data[at : at + 2], "big"), int.from_bytes(data[at + 2 : at + 4], "big")
     if version == 5:
@@ -107,13 +110,13 @@ def _length(data: bytes, at: int) -> int:
     return _length_of_v9(data, at) if version == 9 else len(data) - at
 
 
-def _length_of_v9(data: bytes, at: int) -> int:
+def _length_of_v9(data: bytes | mmap, at: int) -> int:
     """RFC 3954 counts records, and nothing says the length: sets follow until one would have the number 9 or 2 to 255.
 
     Sets 0 and 1 are templates, those from 256 on are data; 9 is the version of the next datagram.
     """
     end = at + 20
-    while end + 4 <= len(data):
+    while end + 4 <= min(len(data), at + MOST_BYTES):
         number, length = int.from_bytes(data[end : end + 2], "big"), int.from_bytes(data[end + 2 : end + 4], "big")
         if 1 < number < 256 or length < 4:
             break

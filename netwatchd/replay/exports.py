@@ -17,6 +17,7 @@ from netwatchd.replay.reading import Reading
 
 _MS = 1_000_000  # nanoseconds
 _UNKNOWN = 0  # the exporter of datagrams of which nobody wrote down who sent them
+_LOOK = 1000  # datagrams between two looks at whether to stop
 _TURN = 500  # milliseconds between two looks for flows whose other half does not come
 
 
@@ -49,14 +50,19 @@ def _read_capture(source: Input, reading: Reading, collectors: "_Collectors") ->
 def _read_datagrams(source: Input, reading: Reading, collectors: "_Collectors") -> None:
     """They are dated by their exporter; what has no date, by the file."""
     report = reading.report
-    data = bytes(source.mapped())
     now = 0 if source.name == STDIN else int(Path(source.name).stat().st_mtime * 1000)
-    report.packets = 0
-    for datagram in split(data):
+    report.packets = place = 0
+    for datagram in split(source.mapped()):
         now = time_of(datagram) or now
         report.packets += 1
         report.span(now, now)
         collectors.datagram(datagram, _UNKNOWN, now)
+        place += len(datagram)
+        if report.packets % _LOOK == 0:
+            source.advance(place)
+            if reading.stop() and not source.stopped:
+                report.partial = True
+                break
     if not report.packets:
         raise Unreadable("it is empty")
 

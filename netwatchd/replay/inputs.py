@@ -19,12 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
+from netwatchd.decoders.log_lines import MOST_LINE
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STDIN = "-"
 HEAD = 65536  # bytes by which the format is told
-MOST_LINE = 1 << 20  # bytes of a line in a log: longer ones are no records
 _PIECE = 1 << 20
 _TURN = 0.2  # seconds between two looks at whether to wait on
 _GZIP = b"\x1f\x8b"
@@ -125,14 +126,14 @@ class Input:
         mapping.madvise(mmap.MADV_SEQUENTIAL)
         return mapping
 
-    def lines(self) -> Iterator[bytes]:
-        """The lines, without what ends them. Of one that is longer than MOST_LINE the rest is left out."""
+    def lines(self) -> Iterator[bytes | None]:
+        """The lines, without what ends them; None for one that is longer than MOST_LINE."""
         try:
-            while line := self._content.readline(MOST_LINE):
-                whole = line.endswith(b"\n")
-                yield line.rstrip(b"\r\n")
-                while not whole and (rest := self._content.readline(MOST_LINE)):
-                    whole = rest.endswith(b"\n")
+            while line := self._content.readline(MOST_LINE + 1):
+                long = len(line) > MOST_LINE
+                yield None if long else line.rstrip(b"\r\n")
+                while long and not line.endswith(b"\n") and line:
+                    line = self._content.readline(MOST_LINE)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             self.cut = True
         except OSError as error:

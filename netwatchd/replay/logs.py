@@ -14,6 +14,7 @@ from netwatchd.replay.inputs import Input
 from netwatchd.replay.reading import Reading
 
 _TURN = 1000  # lines between two looks at whether to stop
+_MOST_REASONS = 100  # told apart: some quote what they are about
 
 
 def _no_id(_: int) -> int:
@@ -40,10 +41,14 @@ def read(source: Input, log: str, reading: Reading) -> None:
             if reading.stop() and not source.stopped:
                 report.partial = True
                 break
+        if line is None:
+            bad["it is too long"] += 1
+            continue
         try:
             found = decoder.decode(line, 0)
         except Malformed as error:
-            bad[reason_of(error)] += 1
+            reason = reason_of(error)
+            bad[reason if reason in bad or len(bad) < _MOST_REASONS else "it cannot be understood"] += 1
             continue
         if found:
             _hand_in(found, reading)

@@ -7,6 +7,7 @@ one after the other, with the time of the events instead of the clock's, and no 
 import logging
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Pipeline:
         self._report = FileReport("")
         self._known_until = 0  # Unix ms
         self._heard: dict[str, int] = {}  # device -> the end of its last flow
+        self._dropped_before: Counter[str] = Counter()
         self._settled = time.monotonic()
         self._swept = 0
 
@@ -107,6 +109,9 @@ class Pipeline:
     def finish(self) -> None:
         """Ends a file: its devices are counted."""
         self.settle()
+        dropped = self._dropped()
+        self._report.skipped.update(dropped - self._dropped_before)
+        self._dropped_before = dropped
         # A device that was known by its address only may have shown its MAC since.
         self._report.devices = sum(self.devices.find(key) is not None for key in self._report.device_keys)
 
@@ -124,6 +129,11 @@ class Pipeline:
         self._look_at_writer()
         if left := self.storage.pending:
             raise CannotStore(f"{left} events could not be written to {self._directory}")
+
+    def _dropped(self) -> Counter[str]:
+        """What the stages had no room for, or refused."""
+        kinds: dict[str, dict[str, int]] = self.counters.tree().get("dropped", {})
+        return Counter({f"{kind} {why}": n for kind, reasons in kinds.items() for why, n in reasons.items()})
 
     def _remember(self, db: sqlite3.Connection) -> None:
         """Takes in what core.db holds, when it is opened, or was replaced while it was written."""
@@ -153,8 +163,9 @@ class Pipeline:
     def _note(self, sighting: Sighting) -> None:
         """Counts the device of a sighting, and moves the time it was first seen where this is older."""
         key = sighting.mac or self.devices.owner_of(sighting.ips[0]) or address_text(sighting.ips[0])
-        self._report.device_keys.add(key)
-        self.devices.backdate(key, sighting.time)
+        if self.devices.find(key) is not None:
+            self._report.device_keys.add(key)
+            self.devices.backdate(key, sighting.time)
 
     def _publish(self, events: Sequence[Event]) -> None:
         """What the daemon would send to its clients: it is counted."""
