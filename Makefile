@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices flows threats top test test-slow test-systemd soak lint format bench accuracy conformance fuzz install uninstall clean
+.PHONY: help run status devices flows threats top test test-slow test-systemd soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make status | devices | flows | threats | top    look at what it has found; ARGS="--json" and the like'
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
+	@echo 'make bench-flows                            flows from exporters, beside nfcapd and nfacctd; ARGS=--quick'
 	@echo 'make accuracy                               what others recorded, compared with what they made of it'
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
@@ -90,6 +91,10 @@ format: $(VENV)/installed-tools
 
 bench: $(VENV)/installed-tools
 	$(BIN)/python -m bench $(ARGS)
+
+# Beside those of nfdump and pmacct, where they are installed: apt install nfdump pmacct
+bench-flows: $(VENV)/installed-tools
+	@PYTHONPATH=tests $(BIN)/python -m bench.flows $(ARGS)
 
 accuracy: $(VENV)/installed-tools
 	@$(BIN)/python -m accuracy $(ARGS)

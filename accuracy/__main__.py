@@ -17,6 +17,7 @@ from accuracy import Row, page
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/ACCURACY.md"
 DATA = ROOT.parent / "shared/data"
+_WIDE = 160  # columns, where nobody says how many there are
 MODULES = ("exports", "packets", "logs")
 
 
@@ -82,11 +83,11 @@ def _show(name: str, rows: list[Row], seconds: float) -> None:
         style = "" if row.matched == row.expected else "yellow"
         numbers = (f"{row.files:,}", f"{row.expected:,}", f"{row.matched:,}")
         table.add_row(*(Text(cell) for cell in (row.origin, row.what, *numbers)), style=style)
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     console.print(table)
     for row in rows:
         for text in row.differences:
-            console.print(Text(f"{row.origin}, {row.what}: {text}"))
+            console.print(Text(f"{row.origin}, {row.what}: {text}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

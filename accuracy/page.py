@@ -26,11 +26,11 @@ hard: what does not match is explained below its table.
 **Whose bytes.** A flow of netwatchd counts IP bytes: headers and payload of IP, without the frame around it. Of the
 others
 
-* Zeek's `orig_ip_bytes` and `resp_ip_bytes`, ipfixprobe, softflowd and most exporters count IP bytes as well, and are
-  compared with ours directly; Zeek's `orig_bytes` and `resp_bytes` are payload, and are not;
-* nDPI, Arkime and Suricata count whole frames: they are compared with the frame bytes that the flow table sums up
-  beside ours;
-* exporters of layer 2 (sFlow samples, some IPFIX fields) count frames too, and say so in the field they use.
+* Zeek's `orig_ip_bytes` and `resp_ip_bytes`, ipfixprobe, softflowd and the fields of NetFlow and IPFIX that exporters
+  use count IP bytes as well, and are compared with ours directly; Zeek's `orig_bytes` and `resp_bytes` are payload;
+* nDPI, Arkime and Suricata count whole frames: where their numbers for a capture are compared, what each frame has
+  around its IP packet is added to ours; where Suricata's log is read, it is taken away, as far as the log tells it;
+* sFlow samples whole frames; what is compared is the IP packet in them.
 """
 
 

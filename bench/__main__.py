@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import delay, memory, rate, stalled, wear
+from bench import capture, delay, memory, rate, stalled, storage, wear
 
 PARTS: dict[str, Callable[[], None]] = {
     "startup": memory.startup,
     "rest": memory.at_rest,
     "rate": rate.stored,
+    "storage": storage.storage,
     "live": rate.broadcast,
     "delay": delay.delays,
     "stalled": stalled.stalled,
     "memory": memory.with_load,
     "wear": wear.wear,
+    "capture": capture.captured,
 }
 
 

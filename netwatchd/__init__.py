@@ -7,7 +7,8 @@ The way of one event, a stage a sentence:
 3. `storage/` keeps them: one connection to SQLite, what was received in an interval in one commit.
 4. `broadcast/` pushes them, as they happen, to whoever listens by WebSocket.
 
-`daemon` builds the parts and is the only one to know them all; `cli` holds the verbs.
+`daemon` builds the parts and is the only one to know them all; `replay` puts what was recorded through the same stages;
+`cli` holds the verbs.
 """
 
 __version__ = "0.1.0"

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.broadcast.broadcaster import Broadcaster
@@ -32,7 +33,7 @@ from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
-from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.positions import Positions
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
@@ -53,7 +54,15 @@ STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
 # What may change while the daemon runs; everything else needs a restart.
 RELOADABLE = {
-    "storage": ("commit_interval", "commit_rows", "max_pending", "retention", "max_size"),
+    "storage": (
+        "commit_interval",
+        "commit_rows",
+        "max_pending",
+        "retention",
+        "max_size",
+        "hourly_retention",
+        "daily_retention",
+    ),
     "devices": ("offline_after",),
     "logging": ("level",),
 }
@@ -104,7 +113,8 @@ class Daemon:
         _make_directory(self._state, "the databases")
         has_place = _make_directory(self._runtime, "the sockets")
         try:
-            with PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext():
+            pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
+            with pid_file, using(self._state, alone=False):
                 return self._work()
         except AlreadyRunning as error:
             raise CannotStart(str(error)) from error
@@ -130,6 +140,7 @@ class Daemon:
         self.threats = Threats(self.devices, publish, self.storage)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
+        self.exporters: Callable[[], list[dict[str, Any]]] = list
         self.report = Report(self)
 
     def _position_of(self, source: str) -> Positions:
@@ -170,6 +181,7 @@ class Daemon:
             Job(600, self.storage.checkpoint),
             Job(settings.storage.check_interval, self.storage.look_for_damage),
             Job(settings.storage.cleanup_interval, self._retain),
+            Job(settings.storage.cleanup_interval, self.storage.make_room),
             Job(10, lambda: self.manager.status(self.report.summary())),
             Job(
                 settings.logging.statistics,
@@ -186,9 +198,8 @@ class Daemon:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         new_id = EventIds(self._newest_id)
-        self.sources = Intake(
-            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of
-        ).sources
+        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of)
+        self.sources, self.exporters = intake.sources, intake.exporters
         self.server = self._listen()
         self._build_workers()
         for worker in self._workers:
@@ -275,7 +286,7 @@ class Daemon:
         self.inboxes.end()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
-        self.flows.settle()
+        self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
         self._server_worker.ask_to_stop()

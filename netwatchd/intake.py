@@ -20,6 +20,7 @@ from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.locals import Locals
 from netwatchd.sources.logs import Memory
 from netwatchd.sources.neighbours import Neighbours
+from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.sources.zeek import Zeek
 
@@ -47,34 +48,21 @@ class Intake:
         # Where only one source tells of flows, nothing is looked at twice.
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
-        here = partial(Locals, settings.devices.networks)
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
-        sources: list[tuple[Source, str]] = [
-            (
-                JsonLines(settings.json, runtime / "events.sock", self._door("json"), new_id, counters),
-                settings.json.enabled,
-            ),
-            (Neighbours(settings.neighbours, self._door("neighbours"), counters), settings.neighbours.enabled),
-            (
-                Conntrack(settings.conntrack, self._door("conntrack"), new_id, counters, translated),
-                settings.conntrack.enabled,
-            ),
-            (
-                Capture(
-                    settings.capture, settings.devices.networks, partial(self._door, "capture"), new_id, counters, hold
-                ),
-                settings.capture.enabled,
-            ),
-            (
-                Zeek(settings.zeek, self._door("zeek"), new_id, here(), memory("zeek"), counters),
-                settings.zeek.enabled,
-            ),
-            (
-                Eve(settings.eve, self._door("eve"), new_id, here(), memory("eve"), counters),
-                settings.eve.enabled,
-            ),
+        local, door = settings.devices.networks, self._door
+        netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
+        self.exporters = netflow.exporters
+        sources: list[Source] = [
+            JsonLines(settings.json, runtime / "events.sock", door("json"), new_id, counters),
+            Neighbours(settings.neighbours, door("neighbours"), counters),
+            Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
+            netflow,
+            Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
+            Zeek(settings.zeek, door("zeek"), new_id, Locals(local), memory("zeek"), counters),
+            Eve(settings.eve, door("eve"), new_id, Locals(local), memory("eve"), counters),
         ]
-        self.sources = {source.name: Supervisor(source, enabled) for source, enabled in sources}
+        # A source, its section of the configuration and its counters share one word.
+        self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
 
     def running(self) -> set[str]:
         """The names of the sources that work now."""

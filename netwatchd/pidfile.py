@@ -1,8 +1,10 @@
-"""The pid file: one netwatchd to a runtime directory, and everybody can see which."""
+"""The pid file: one netwatchd to a runtime directory, and everybody can see which. The lock on a state directory."""
 
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -55,3 +57,24 @@ class PidFile:
             return False
         self._file = file
         return True
+
+
+@contextmanager
+def using(directory: Path, *, alone: bool) -> Iterator[None]:
+    """Says to other processes that this one uses a state directory, as long as the block lasts.
+
+    Several may use it together, but where one of them is to be `alone`, whoever comes second gets AlreadyRunning. The
+    lock is on the directory itself: it leaves no file behind, and goes with the process. A directory that cannot be
+    locked (a file system without locks, one that is not there) is used without.
+    """
+    with ExitStack() as held:
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                what = "a daemon or a replay" if alone else "a replay"
+                text = f"{directory} is used by {what} that is running; both do not go together"
+                raise AlreadyRunning(text) from None
+        yield

@@ -30,6 +30,7 @@ class Report:
                 {"name": name, "state": supervisor.state, "reason": supervisor.reason}
                 for name, supervisor in daemon.sources.items()
             ],
+            "exporters": daemon.exporters(),
             "counters": counts,
             "last_error": database["last_error"],
             "waiting": daemon.inboxes.waiting() | {"messages": daemon.broadcaster.queued},

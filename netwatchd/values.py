@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from netwatchd.addresses import Networks
+from netwatchd.addresses import Networks, parse_address
 
 # poll() and epoll count milliseconds in 31 bits, which is 24 days.
 LONGEST_WAIT = 20 * 86400.0
@@ -114,6 +114,31 @@ def networks(text: str) -> Networks:
         return Networks(words(text))
     except ValueError as error:
         raise ValueError(f"{error} (it should be networks such as 192.168.0.0/16 or fd00::/8)") from None
+
+
+def endpoints(text: str) -> tuple[tuple[str, int], ...]:
+    """A list of addresses with ports, such as `0.0.0.0:2055` or `[::]:2055`."""
+    return tuple(map(_endpoint, words(text)))
+
+
+def _endpoint(word: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", word)
+    try:
+        if match and 1 <= int(match[3]) <= 65535:
+            parse_address(match[1] or match[2])
+            return match[1] or match[2], int(match[3])
+    except ValueError:
+        pass  # said below
+    raise ValueError(f"{word!r:.60} should be an address and a port, such as 0.0.0.0:2055 or [::]:2055")
+
+
+def interfaces(text: str) -> tuple[str, ...]:
+    """A list of network interfaces, by names that the kernel takes (dev_valid_name in net/core/dev.c)."""
+    names = words(text)
+    for name in names:
+        if not re.fullmatch(r"[^/:\0]+", name) or name in (".", "..") or len(name.encode()) > 15:
+            raise ValueError(f"{name!r:.60} is no name of a network interface")
+    return names
 
 
 def optional_path(text: str) -> Path | None:

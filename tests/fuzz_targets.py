@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import h11
 from mutation import pieces
@@ -49,8 +48,8 @@ from netwatchd.events import Flow, Sighting, Threat
 from netwatchd.sources import json_lines as json_source
 from netwatchd.sources.liveflows import LiveFlows
 from netwatchd.sources.netlink import check
-from netwatchd.storage import queries, schema, spool, words
-from netwatchd.storage.batch import flow_statements
+from netwatchd.storage import hourly, queries, schema, spool, words
+from netwatchd.storage.batch import Statement, files_of, flow_statements
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
 ROOT = Path(__file__).parent.parent
@@ -268,7 +267,7 @@ def spooled() -> bytes:
     """A spool file of ours."""
     with tempfile.TemporaryDirectory(dir=_memory()) as made:
         batch = full_batch()
-        batch.flows.append(flow(3, device="192.168.1.7"))
+        batch.put_flows([flow(3, device="192.168.1.7")])
         batch.put_device(device(None, ips=(0xC0A80107,)))  # type: ignore[arg-type]  # one without MAC
         batch.put_threat(threat(2, kind="other", device=None, target="x"))
         spool.write(Path(made) / "spool", batch)
@@ -282,15 +281,15 @@ def read_spool(data: bytes) -> str:
         file.flush()
         batch = spool.read(Path(file.name))
     assert batch is not None
-    days = batch.days()
-    assert len(days) <= len(batch.flows)
     _db.execute("BEGIN")
     try:
         for statement in batch.core_statements():
-            _execute(_db, *statement)
-        for flows in days.values():
-            for statement in flow_statements("main", flows, words.numbers(words.read(_db))):
-                _execute(_db, *statement)
+            _execute(_db, statement)
+        for delta in batch.totals:
+            hourly.add(_db, delta, _execute)
+        for flows in files_of(batch.flows, []).values():
+            for statement in flow_statements("main", flows, words.numbers(words.read(_db)), 1):
+                _execute(_db, statement)
         _read_back(_db)
     finally:
         _db.execute("ROLLBACK")
@@ -321,8 +320,9 @@ def _database() -> sqlite3.Connection:
 _db = _database()
 
 
-def _execute(db: sqlite3.Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
+def _execute(db: sqlite3.Connection, statement: Statement) -> None:
     """Row by row, as the store does where one is bad."""
+    sql, rows = statement
     for row in rows:
         try:
             db.execute(sql, row)

@@ -12,6 +12,7 @@ from netwatchd.events import Device, Event, Flow, Sighting, Threat
 from netwatchd.ingest import Store
 from netwatchd.ingest.devices import Devices
 from netwatchd.storage import schema
+from netwatchd.storage.rollups import Delta, Rollups
 
 T0 = Now(NOON, 1000.0)
 
@@ -40,6 +41,8 @@ class Recorder:
         self.settled = 0
         self.writes = 0
         self.counters = Counters()
+        self.rollups = Rollups()
+        self.written: list[Delta] = []
 
     @property
     def statuses(self) -> list[str]:
@@ -72,11 +75,13 @@ class Recorder:
     def add_traffic(self, now: int, traffic: dict[str, list[int]], last_id: int) -> None:
         self.traffic.append((now, traffic, last_id))
 
-    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int) -> None:
+    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int, *, rollups: bool = False) -> None:
         for device in devices:
             self.upsert_device(device)
         self.add_flows(flows)
         self.settled = last_id
+        if rollups and (delta := self.rollups.take(last_id)):
+            self.written.append(delta)
 
     def wait_for_room(self, timeout: float) -> bool:
         return True

@@ -154,6 +154,30 @@ def test_what_connection_tracking_tells_too_is_told_once(
     assert flows(daemon, src_ip=WAN4) == []
 
 
+# A record of NetFlow v5: the same five-tuple, but of fifty packets.
+EXPORT = f"""
+import socket, struct, time
+now = time.time()
+head = struct.pack("!HHIIIIBBH", 5, 1, 60000, int(now), 0, 0, 0, 0, 0)
+ends = socket.inet_aton("{ipv4(2)}") + socket.inet_aton("{ipv4(1)}") + bytes(4)
+record = ends + struct.pack("!HHIIIIHHBBBBHHBBH", 1, 2, 50, 26400, 59000, 60000, 7001, 7000, 0, 0, 17, 0, 0, 0, 0, 0, 0)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(head + record, ("127.0.0.1", 2055))
+"""
+
+
+@pytest.mark.slow
+def test_an_exporter_that_tells_of_a_flow_while_it_lives_takes_its_row_over(short: Path) -> None:
+    config = "[source:netflow]\nenabled = yes\n[source:capture]\nenabled = yes\ninterface = eth0\nfilter = all\n"
+    with wire() as (near, far), daemon_in(near, short, config) as daemon:
+        far.python(DATAGRAMS, ipv4(1), "3")
+        eventually(lambda: count(near, daemon, "received.capture"))
+        near.python(EXPORT)
+        eventually(lambda: count(near, daemon, "merged.flows.netflow"))
+        far.python(DATAGRAMS, ipv4(1), "3")
+    (row,) = flows(daemon, dst_port=7000)
+    assert (row["source"], row["packets_out"], row["bytes_out"]) == ("netflow", 50, 26400)
+
+
 @pytest.mark.slow
 def test_what_passes_two_interfaces_is_told_once_without_connection_tracking_too(short: Path) -> None:
     with home_network(nat=False) as net:

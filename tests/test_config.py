@@ -85,6 +85,13 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_lines() -> None:
         ("[storage]\nmax_size = 2 gb", "line 2: [storage] max_size: '2 gb' should be a number with one of the units"),
         ("[source:json]\nenabled = maybe", "line 2: [source:json] enabled: 'maybe' should be yes or no or auto"),
         ("[source:conntrack]\ntracking = 2", "line 2: [source:conntrack] tracking: '2' should be yes or no"),
+        (
+            "[source:capture]\ninterface = eth0 br/0",
+            "line 2: [source:capture] interface: 'br/0' is no name of a network",
+        ),
+        ("[source:capture]\ninterface = eth\0", "line 2: [source:capture] interface: 'eth\\x00' is no name of a"),
+        (f"[source:capture]\ninterface = {'e' * 16}", "line 2: [source:capture] interface: 'eeee"),
+        ("[source:capture]\nfilter = some", "line 2: [source:capture] filter: 'some' should be control or all"),
         ("[logging]\nlevel", "line 2: [logging]: 'level' should be 'key = value'"),
         ("level = info", "line 1: [] level: it stands before the first [section]"),
         ("[logging]\nlevel = info\nlevel = debug", "line 3: [logging] level: it is set already in line 2"),

@@ -1,6 +1,7 @@
 """What passed is accounted to who opened it, told once it is over, and never lost unsaid."""
 
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ from packet_kit import (
 from store_kit import DAY, NOON
 
 from netwatchd.addresses import parse_address
+from netwatchd.decoders.conversations import STATES
 from netwatchd.decoders.flowtable import FlowTable
+from netwatchd.decoders.links import REASONS
 from netwatchd.events import Flow, new_event_id
 
 LOCAL, REMOTE = parse_address(A), parse_address(C)
@@ -211,6 +214,15 @@ def test_a_flow_ends_when_it_was_silent_for_its_protocols_timeout(packets: list[
     assert len(seen.table) == 0
 
 
+@pytest.mark.parametrize(("sparse", "silence"), [(False, 120_000), (True, 7_440_000)])
+def test_without_the_answer_to_the_answer_a_connection_is_only_opening(sparse: bool, silence: int) -> None:
+    seen = Watched(sparse=sparse)
+    seen.tcp(SYN)
+    seen.answer(SYN | ACK)
+    assert seen.table.due(seen.time + silence - 1000) == []
+    assert len(seen.table.due(seen.time + silence + 1000)) == 1
+
+
 def test_packets_alone_move_time_on() -> None:
     seen = Watched()
     seen.see(ip4(udp()))
@@ -268,6 +280,26 @@ def test_a_flood_cannot_fill_the_memory() -> None:
     assert flows[0].src_port == 1, "who was silent longest goes first"
 
 
+def test_what_has_ended_is_let_go_of() -> None:
+    seen = Watched()
+    for number in range(30_000):
+        seen.tcp(SYN, RST, port=number, after=0)
+        if number % 100 == 0:
+            seen.time += 1000
+            seen.table.due(seen.time)
+    assert len(seen.table) <= 1200
+    assert sum(map(len, seen.table._buckets.values())) <= 2 * 1200 + 4096 + 1
+
+
+def test_what_comes_late_over_midnight_belongs_to_the_new_day() -> None:
+    seen = Watched()
+    midnight = NOON + DAY // 2
+    seen.table.due(midnight)
+    seen.time = midnight - 50
+    seen.see(ip4(udp()))
+    assert seen.only().id >> 12 == midnight
+
+
 def test_time_that_goes_back_ends_all_and_time_out_of_order_does_not() -> None:
     seen = Watched()
     seen.see(ip4(udp()))
@@ -318,3 +350,9 @@ def test_addresses_are_as_everywhere() -> None:
     seen.see(ip4(udp(), A, B))
     (four, six) = sorted(seen.table.finish(), key=lambda flow: str(type(flow.src_ip)), reverse=True)
     assert (four.src_ip, six.src_ip, six.dst_ip) == (LOCAL, packed("fd00::1"), packed("2001:db8::1"))
+
+
+def test_the_states_and_reasons_are_documented() -> None:
+    page = (Path(__file__).parent.parent / "docs/INTERFACE.md").read_text()
+    for word, meaning in {**STATES, **REASONS}.items():
+        assert f"| `{word}` | {meaning} |" in page

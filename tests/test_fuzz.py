@@ -5,11 +5,15 @@ from random import Random
 
 import pytest
 from fuzz_live import live_targets
+from fuzz_netflow import NETFLOW
+from fuzz_packets import PACKETS
+from fuzz_sflow import SFLOW
 from fuzz_targets import TARGETS, Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 
@@ -20,20 +24,20 @@ def live() -> Iterator[dict[str, Target]]:
         yield {target.name: target for target in targets}
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", EVERY, ids=lambda target: target.name)
 def test_the_valid_examples_are_read(target: Target) -> None:
     for seed in target.seeds:
         target.run(seed)
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", EVERY, ids=lambda target: target.name)
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=300))
 def test_any_bytes_have_a_declared_outcome(target: Target, data: bytes) -> None:
     target.run(data)
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", EVERY, ids=lambda target: target.name)
 @settings(max_examples=150, deadline=None)
 @given(accidents=st.integers(0, 2**32 - 1))
 def test_a_damaged_example_has_a_declared_outcome(target: Target, accidents: int) -> None:

@@ -62,7 +62,7 @@ def test_a_flow_of_nobody_known_is_kept_and_counted_for_nobody() -> None:
     flows.see([flow(1, src_ip=1, dst_ip=2, device=None)], T0)
     assert seen.flows[flow(1).id].device is None
     assert totals(devices) == {}
-    assert seen.traffic == [(T0.wall, {"": [300, 4000, 1]}, flow(1).id)]
+    assert seen.traffic == [(T0.wall, {"": [4000, 300, 1]}, flow(1).id)]
 
 
 def test_a_live_flow_adds_only_what_it_carried_since_it_was_last_told() -> None:

@@ -19,7 +19,7 @@ def test_a_local_address_is_told_of_once() -> None:
 
 def test_who_answered_is_a_device_and_who_was_only_spoken_to_is_not() -> None:
     known = Locals(HOME)
-    scanned = flow(1, src_ip=THERE, dst_ip=HERE, packets_in=0)
+    scanned = flow(1, src_ip=THERE, dst_ip=HERE, packets_in=0, bytes_in=0)
     assert known.sightings([scanned], 7) == []
     assert known.sightings([scanned._replace(packets_in=1)], 8) == [Sighting(8, "json", ips=(HERE,))]
 

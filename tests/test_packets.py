@@ -16,7 +16,7 @@ SLL2 = b"\x08\0" + bytes(6) + struct.pack("!HBB", 1, 0, 6) + MAC_A + bytes(2)
 PPPOE = b"\x11\0\0\1\0\x30\0\x21"
 
 # link type, what precedes the IPv4 packet, whether it tells who sent it
-LINKS = {
+LAYERS = {
     "Ethernet": (1, ethernet(b"", kind=0x0800), True),
     "802.1Q": (1, ethernet(b"", kind=0x0800, tags=(0x8100,)), True),
     "802.1ad": (1, ethernet(b"", kind=0x0800, tags=(0x88A8, 0x8100)), True),
@@ -25,6 +25,7 @@ LINKS = {
     "PPPoE in a VLAN": (1, ethernet(PPPOE, kind=0x8864, tags=(0x8100,)), True),
     "MPLS": (1, ethernet(b"\0\1\0\x40\0\1\1\x40", kind=0x8847), True),
     "Ethernet over MPLS": (1, ethernet(b"\0\1\1\x40" + bytes(4) + ethernet(b"", kind=0x0800), kind=0x8847), True),
+    "802.1ah": (1, ethernet(bytes(4) + ethernet(b"", kind=0x0800), kind=0x88E7, tags=(0x88A8,)), True),
     "SNAP": (1, ethernet(b"\xaa\xaa\3\0\0\0\x08\0", kind=100), True),
     "PPP": (9, b"\xff\3\0\x21", False),
     "PPP without HDLC": (9, b"\0\x21", False),
@@ -43,14 +44,27 @@ LINKS = {
     "802.11 to the access point": (105, WIFI[: -len(V4)], True),
     "802.11 from the access point": (105, FROM_AP[: -len(V4)], True),
     "Prism": (119, bytes(144) + WIFI[: -len(V4)], True),
+    "AVS": (163, bytes(4) + struct.pack("!I", 64) + bytes(56) + WIFI[: -len(V4)], True),
+    "pktap": (258, struct.pack("<III", 108, 1, 1) + bytes(96) + ethernet(b"", kind=0x0800), True),
+    "NFLOG": (239, b"\2\0\0\0" + b"\x08\0\1\0abcd\x05\0\x0a\0x\0\0\0" + b"\x34\0\x09\0", False),
+    "NFLOG, big-endian": (239, b"\2\0\0\0" + b"\0\x08\0\1abcd" + b"\0\x34\0\x09", False),
+    "packet filter log": (117, b"\x3d\2" + bytes(62), False),
+    "enc": (109, bytes(12), False),
+    "FDDI": (10, b"\x50" + MAC_A + MAC_A + b"\xaa\xaa\3\0\0\0\x08\0", False),
+    "ATM": (100, b"\xaa\xaa\3\0\0\0\x08\0", False),
+    "MPLS alone": (219, b"\0\1\1\x40", False),
+    "netANALYZER": (240, bytes(4) + ethernet(b"", kind=0x0800), True),
     "PPI": (192, struct.pack("<BBHI", 0, 0, 8, 1) + ethernet(b"", kind=0x0800), True),
+    "frame relay": (107, b"\x18\x41\x03\xcc", False),
+    "frame relay, SNAP": (107, b"\x18\x40\x41\x03\0\x80\0\0\0\x08\0", False),
+    "frame relay, Cisco": (107, b"\x18\x41\x08\0", False),
     **{f"raw {number}": (number, b"", False) for number in (12, 14, 101, 228)},
 }
 
 
-@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("link", LAYERS)
 def test_the_packet_is_found_in_every_link_layer(link: str) -> None:
-    link_type, head, tells = LINKS[link]
+    link_type, head, tells = LAYERS[link]
     frame = head + V4
     expected = Packet(
         packed(A), packed(C), 17, struct.pack("!HH", 40000, 53), 0, len(V4), len(head) + 20, None, MAC_A * tells
@@ -104,9 +118,9 @@ def test_ipv6_extension_headers_are_walked_through() -> None:
     chain = bytes((60, 0)) + bytes(6) + bytes((51, 1)) + bytes(14) + bytes((17, 4)) + bytes(22) + udp(5, 6)
     found = dissect(101, ip6(chain, protocol=0), 999)
     assert (found.protocol, found.ports, found.transport) == (17, b"\0\5\0\6", 40 + 8 + 16 + 24)
-    endless = bytes((0, 0)) + bytes(6)
-    with pytest.raises(Skipped, match="short"):
-        dissect(101, ip6(endless * 100, protocol=0), 999)
+    for headers, why in ((9, "short"), (100, "ip_header")):
+        with pytest.raises(Skipped, match=why):
+            dissect(101, ip6(bytes(8) * headers, protocol=0), 999)
 
 
 def test_fragments_tell_their_datagram_and_only_the_first_has_ports() -> None:
@@ -119,6 +133,28 @@ def test_fragments_tell_their_datagram_and_only_the_first_has_ports() -> None:
     head = struct.pack("!BBHI", 17, 0, 8, 99)
     later = dissect(101, ip6(head + b"x" * 9, protocol=44), 99)
     assert (later.fragment, later.protocol, later.transport) == (b"\0\0\0\x63", 17, 0)
+
+
+@pytest.mark.parametrize(
+    ("link_type", "layer"),
+    [
+        (1, struct.pack("!HHHH", 100, 0x8100, 100, 0x8100)),
+        (1, b"\0\0\x88\xe7" + bytes(4) + MAC_A + MAC_A + b"\x88\xe7"),
+        (1, b"\0\0\x88\x47\0\0\1\0" + bytes(4) + MAC_A + MAC_A + b"\x88\x47"),
+        (1, b"\0\0\0\x64\xaa\xaa\3\0\0\0\x81\0"),
+        (219, b"\0\0\0\x40"),
+        (107, b"\0"),
+        (239, b"\x04\0\1\0"),
+        (192, struct.pack("<BBHI", 0, 0, 8, 101)),
+        (258, struct.pack("<III", 12, 1, 192)),
+    ],
+)
+def test_deep_nests_end(link_type: int, layer: bytes) -> None:
+    data = (layer * 70_000)[: 1 << 18]
+    for start in range(3):
+        frame = bytes(12 * (link_type == 1)) + data[start:]
+        with pytest.raises(Skipped):
+            dissect(link_type, frame, len(frame))
 
 
 def test_arp_is_told_apart() -> None:
@@ -150,6 +186,9 @@ def test_arp_is_told_apart() -> None:
         (113, SLL[:9], "short"),
         (147, V4, "link_type"),
         (192, struct.pack("<BBHI", 0, 0, 8, 192) * 9, "link_type"),
+        (258, struct.pack("<III", 0, 1, 258) * 9, "link_type"),
+        (258, struct.pack("<III", 0, 1, 192) * 9, "link_type"),
+        (239, b"\2\0\0\0" + bytes(9), "short"),
     ],
 )
 def test_what_is_no_ip_or_damaged_is_skipped_for_a_reason(link_type: int, frame: bytes, reason: str) -> None:

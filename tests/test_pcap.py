@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packet_kit import block, enhanced, ethernet, interface, ip4, pcap, section, udp
 
-from netwatchd.decoders.pcap import NotACapture
+from netwatchd.decoders.pcap import MOST_CAPTURED, MOST_SEARCHES, NotACapture
 from netwatchd.decoders.pcapng import open_capture
 
 FRAME = ethernet(ip4(udp()))
@@ -90,16 +90,35 @@ def test_what_is_truncated_is_read_up_to_there() -> None:
     assert (len(read(ng[:-1])[0]), read(ng[:-1])[1]) == (2, {"truncated": 1})
 
 
-def test_what_is_damaged_in_the_middle_is_said_and_no_exception() -> None:
+def test_what_is_damaged_in_the_middle_is_said_and_reading_goes_on_behind_it() -> None:
+    frames = [(SECOND * 10**6 + number, FRAME + bytes(number)) for number in range(9)]
+    good = pcap(frames)
+    at = 24 + 3 * (16 + len(FRAME)) + 0 + 1 + 2  # the fourth packet
+    for lies in (0x7FFFFFFF, MOST_CAPTURED + 1):
+        packets, skipped = read(good[: at + 8] + struct.pack("<I", lies) + good[at + 12 :])
+        assert (len(packets), skipped) == (8, {"damaged": 1})
+    packets, skipped = read(good[: at + 8] + struct.pack("<I", len(FRAME) - 7) + good[at + 12 :])
+    assert len(packets) >= 8, "one that is too short is read so, and then the next is searched for"
+    assert skipped == {"damaged": 1}
     one = pcap([(0, FRAME)])
-    packets, skipped = read(one + struct.pack("<IIII", 0, 0, 0x7FFFFFFF, 0x7FFFFFFF) + FRAME)
-    assert (len(packets), skipped) == (1, {"damaged": 1})
+    assert read(one + b"\xff" * 4000) == (read(one)[0], {"damaged": 1}), "nothing more is found"
     ng = section() + interface() + enhanced(0, FRAME)
-    assert read(ng + b"\6\0\0\0\7\0\0\0" + FRAME)[1] == {"damaged": 1}
-    assert read(ng + b"\x0a\x0d\x0d\x0a" + bytes(40))[1] == {"damaged": 1}
+    for damage in (b"\6\0\0\0\7\0\0\0" + FRAME + b"..", b"\x0a\x0d\x0d\x0a" + bytes(40)):
+        packets, skipped = read(ng + damage + enhanced(0, FRAME) * 2)
+        assert (len(packets), skipped) == (3, {"damaged": 1})
+        assert read(ng + damage)[1] == {"damaged": 1}
     lying = block(6, struct.pack("<IIIII", 0, 0, 0, 5000, 5000) + FRAME)
     packets, skipped = read(ng + lying + enhanced(0, FRAME, 7) + block(6, b"short") + enhanced(0, FRAME))
     assert (len(packets), skipped) == (2, {"block": 2, "interface": 1})
+
+
+def test_a_file_of_nothing_but_damage_is_not_searched_through_for_ever() -> None:
+    lie = struct.pack("<IIII", 0, 0, 0x7FFFFFFF, 0)
+    packet = pcap([(0, FRAME)])[24:]
+    packets, skipped = read(pcap([]) + (lie + packet * 2) * 40)
+    assert (len(packets), skipped) == (2 * MOST_SEARCHES, {"damaged": MOST_SEARCHES + 1})
+    packets, skipped = read(section() + interface() + (b"\6\0\0\0\7\0\0\0" + enhanced(0, FRAME)) * 40)
+    assert (len(packets), skipped) == (MOST_SEARCHES, {"damaged": MOST_SEARCHES + 1})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from waiting import eventually
 from netwatchd.events import Flow
 from netwatchd.storage import queries
 from netwatchd.storage.rollups import BUCKET_MS
+from netwatchd.storage.top import top
 
 PHONE = 0xC0A80106
 
@@ -70,7 +71,7 @@ def test_traffic_is_put_down_to_the_side_that_the_device_was_on(tmp_path: Path) 
     assert queries.traffic(tmp_path, after, devices) == {
         MAC: [4000, 300, 1],
         OTHER_MAC: [300, 4000, 1],
-        "": [300, 4000, 1],
+        "": [4000, 300, 1],
     }
     assert queries.traffic(tmp_path, after, devices, opened.id) == {MAC: [4000, 300, 1]}
 
@@ -80,9 +81,7 @@ def test_counters_of_a_liar_do_not_keep_the_sums_of_the_others_from_being_told(t
     store(tmp_path, *(flow(n, bytes_in=most) for n in range(1100)), flow(2000, device=OTHER_MAC, src_ip=PHONE))
     devices = queries.read_core(tmp_path).devices
     assert queries.traffic(tmp_path, 0, devices)[OTHER_MAC] == [4000, 300, 1]
-    assert {"device": OTHER_MAC, "bytes_in": 4000, "bytes_out": 300, "flows": 1} in queries.top(
-        tmp_path, "device", 0, 10
-    )
+    assert {"device": OTHER_MAC, "bytes_in": 4000, "bytes_out": 300, "flows": 1} in top(tmp_path, "device", 0, 10).rows
 
 
 def test_who_moved_most_comes_first_by_device_destination_and_port(tmp_path: Path) -> None:
@@ -94,15 +93,15 @@ def test_who_moved_most_comes_first_by_device_destination_and_port(tmp_path: Pat
         flow(4, NOON - 2 * DAY, bytes_in=10**9),
     )
     since = NOON - DAY
-    assert queries.top(tmp_path, "device", since, 10) == [
+    assert top(tmp_path, "device", since, 10).rows == [
         {"device": OTHER_MAC, "bytes_in": 10**6, "bytes_out": 300, "flows": 1},
         {"device": MAC, "bytes_in": 8000, "bytes_out": 600, "flows": 2},
     ]
-    assert [row["destination"] for row in queries.top(tmp_path, "destination", since, 10)] == [
+    assert [row["destination"] for row in top(tmp_path, "destination", since, 10).rows] == [
         "0.0.0.8",
         "93.184.216.34",
     ]
-    assert [row["port"] for row in queries.top(tmp_path, "port", since, 1)] == ["udp/53"]
+    assert [row["port"] for row in top(tmp_path, "port", since, 1).rows] == ["udp/53"]
 
 
 def test_rollups_of_a_time_are_told(tmp_path: Path) -> None:

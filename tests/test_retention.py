@@ -45,20 +45,19 @@ def test_a_day_goes_only_when_its_last_flow_is_older_than_the_retention(tmp_path
         assert store.cleanup_old_data(end_of_yesterday + DAY) == ["flows-20261122.db"]
 
 
-def test_the_oldest_days_go_while_all_files_are_over_the_budget_but_never_today(tmp_path: Path) -> None:
+def test_the_oldest_files_go_while_all_are_over_the_budget_but_never_the_newest(tmp_path: Path) -> None:
     with keeping(tmp_path, 4, max_size=1) as store:
-        assert store.cleanup_old_data(NOON) == ["flows-20261120.db", "flows-20261121.db"]
-        assert store.cleanup_old_data(NOON) == ["flows-20261122.db"]
-        assert store.cleanup_old_data(NOON) == []
+        assert store.make_room() == ["flows-20261120.db", "flows-20261121.db", "flows-20261122.db"]
+        assert store.make_room() == []
         assert days(tmp_path) == ["20261123"]
 
 
-def test_that_nothing_is_removed_though_the_budget_is_exceeded_is_said(
+def test_that_nothing_is_left_to_remove_though_the_budget_is_exceeded_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with keeping(tmp_path, 1, max_size=1) as store:
-        assert store.cleanup_old_data(NOON) == []
-    assert "more than max_size (0 MB), and nothing is removed: only days that are over may go" in caplog.text
+        assert store.make_room() == []
+    assert "more than max_size (0 MB), and nothing is left to be removed" in caplog.text
 
 
 def test_one_run_removes_at_most_two_days_however_far_the_clock_has_leapt(tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_one_run_removes_at_most_two_days_however_far_the_clock_has_leapt(tmp_pa
 
 
 def test_a_clock_that_is_behind_removes_nothing(tmp_path: Path) -> None:
-    with keeping(tmp_path, 3, max_size=1, retention=1) as store:
+    with keeping(tmp_path, 3, retention=1) as store:
         assert store.cleanup_old_data(1000) == []
 
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -23,7 +24,7 @@ from capture_kit import (
     udp,
     wire,
 )
-from home import why_not
+from home import running, why_not
 from link import _open_device
 from waiting import eventually
 
@@ -128,6 +129,25 @@ def test_all_takes_everything_and_of_what_is_not_control_the_headers_only() -> N
         whole = payload(frame) if length < len(frame) else frame
         assert length == len(whole), name
         assert data == (whole if passes else whole[: bpf.HEADERS]), name
+
+
+@needs_namespaces
+def test_nothing_comes_in_before_the_filter_is_there() -> None:
+    unwanted = ethernet(0x0800, packet4(UDP, udp(50000, 443)))
+    ended = threading.Event()
+
+    def flood() -> None:
+        while not ended.is_set():
+            sender.send(unwanted)
+
+    with wire() as (near, far), raw_socket(far) as sender, running(flood):
+        try:
+            for _ in range(20):
+                with ring_in(near, CONTROL) as ring, raw_socket(far) as other:
+                    other.send(END)
+                    assert {data for _, _, data in read_until(ring, bool)} == {END}
+        finally:
+            ended.set()
 
 
 @needs_namespaces

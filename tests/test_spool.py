@@ -13,6 +13,7 @@ from netwatchd.events import FlowBatch, Status, ThreatStatus
 from netwatchd.storage import spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.queries import read_core
+from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour
 
 SPOOL = Path("spool") / spool.NAME
 V6 = bytes.fromhex("20010db8000000000000000000000001")
@@ -27,6 +28,12 @@ def full_batch() -> Batch:
     batch.put_device(device(ips=(0xC0A80105, V6), name="Ünal's läptop\n", status=Status.OFFLINE))
     batch.put_threat(threat(evidence={"ports": [1, 2], "deep": {"a": None}}, status=ThreatStatus.DISMISSED))
     batch.forget_device("192.168.1.9")
+    hour = Hour(
+        {MAC: [1, 2, 3], "": [0, 0, 1]},
+        {8: [1, 2, 3], V6: [4, 5, 6], OTHER_PEERS: [7, 8, 9]},
+        {6 << 16 | 80: [1, 2, 3], OTHER_PORTS: [0, 0, 0]},
+    )
+    batch.put_total(Delta("a1", 5, flow(2).id, {NOON: hour}))
     return batch
 
 
@@ -36,8 +43,9 @@ def test_a_batch_comes_back_from_the_spool_as_it_was(tmp_path: Path) -> None:
 
 
 def test_two_batches_in_one_spool_are_read_as_one_followed_by_the_other(tmp_path: Path) -> None:
-    later = Batch(flows=FlowBatch.of([flow(3)]))
+    later = Batch(flows=FlowBatch.of([flow(4)]))
     later.put_device(device(bytes_in=7))
+    later.put_total(Delta("b2", flow(2).id, flow(4).id, {}))
     spool.write(tmp_path / "spool", full_batch())
     spool.write(tmp_path / "spool", later)
     assert spool.read(tmp_path / "spool") == full_batch().followed_by(later)
@@ -49,10 +57,10 @@ def test_a_torn_or_broken_line_is_skipped_and_the_others_are_read(tmp_path: Path
     spool.write(path, full_batch())
     with path.open("ab") as file:
         file.write(tail)
-    spool.write(path, Batch(flows=FlowBatch.of([flow(3)])))
+    spool.write(path, Batch(flows=FlowBatch.of([flow(4)])))
     read = spool.read(path)
     assert read is not None
-    assert [each.id for each in read.flows] == [flow(1).id, flow(2).id, flow(3).id]
+    assert [each.id for each in read.flows] == [flow(n).id for n in (1, 2, 4)]
 
 
 DAMAGED = {
@@ -62,7 +70,7 @@ DAMAGED = {
     "a flow with a fraction": ("flow", 9, 1.5),
     "a flow without state": ("flow", 12, None),
     "a flow with a state that is no text": ("flow", 12, "\ud800"),
-    "a flow of what is no device": ("flow", 14, "-1:g_:00:00:00:01"),
+    "a flow of what is no device": ("flow", 15, "-1:g_:00:00:00:01"),
     "a device with half a MAC": ("device", "mac", "zz"),
     "a device with a number for its name": ("device", "name", 7),
     "a device seen never": ("device", "last_seen", None),
@@ -71,7 +79,14 @@ DAMAGED = {
     "a threat with a list for its evidence": ("threat", "evidence", [1]),
     "a threat with evidence that is no number": ("threat", "evidence", {"x": float("nan")}),
     "a threat counted in words": ("threat", "count", "many"),
+    "a flow of an origin that is none": ("flow", 14, ["x"]),
     "a roll-up at no time": ("rollup", 0, None),
+    "an hour at no time": ("total", "hours", [["x", {}, [], []]]),
+    "an hour of what is no device": ("total", "hours", [[NOON, {"x": [1, 2, 3]}, [], []]]),
+    "an hour that counts less than nothing": ("total", "hours", [[NOON, {}, [["8.8.8.8", [1, -2, 3]]], []]]),
+    "an hour with a fraction for its port": ("total", "hours", [[NOON, {}, [], [[1.5, [1, 2, 3]]]]]),
+    "sums up to no event": ("total", "mark", -1),
+    "sums with a number for their token": ("total", "token", 7),
     "a mark that is no number": ("meta", 1, "seventeen"),
     "a key that is none": ("forgotten", None, ["x"]),
 }

@@ -98,6 +98,17 @@ def test_a_flow_that_is_told_again_replaces_its_row(tmp_path: Path) -> None:
         eventually(lambda: rows(tmp_path / FILE, "SELECT bytes_out, state FROM flows_readable") == [(999, "closed")])
 
 
+@pytest.mark.parametrize("count", [1, 59, 60, 61, 120, 181])
+def test_every_flow_of_a_batch_is_stored_whole_however_many_there_are(tmp_path: Path, count: int) -> None:
+    flows = [flow(number, bytes_out=number * 7) for number in range(1, count + 1)]
+    with storing(tmp_path) as store:
+        store.add_flows(flows)
+        # The last word on a flow counts, also within one commit.
+        store.add_flow(flow(count, bytes_out=5))
+    stored = rows(tmp_path / FILE, "SELECT id, bytes_out FROM flows ORDER BY id")
+    assert stored == [*((each.id, each.bytes_out) for each in flows[:-1]), (flow(count).id, 5)]
+
+
 def test_the_same_threat_keeps_its_row_its_id_and_its_first_seen(tmp_path: Path) -> None:
     with storing(tmp_path) as store:
         store.add_threat(threat(7))
@@ -134,13 +145,13 @@ def test_flows_of_more_days_than_can_be_open_at_once_are_all_stored(tmp_path: Pa
 )
 def test_a_row_that_sqlite_cannot_take_is_rejected_alone_and_counted(tmp_path: Path, poison: Any) -> None:
     with storing(tmp_path) as store:
-        store.add_flows([flow(1), poison, flow(3)])
+        store.add_flows([flow(1), poison, *map(flow, range(3, 153))])
         store.upsert_device(device(hostname="\udfff"))
         store.upsert_device(device(OTHER_MAC))
         store.add_threat(threat(evidence={"odd": {1, 2}}))
         eventually(lambda: store.counters["storage.commits"])
-        store.add_flow(flow(4))
-        eventually(lambda: len(rows(tmp_path / FILE)) == 3)
+        store.add_flow(flow(153))
+        eventually(lambda: len(rows(tmp_path / FILE)) == 152)
         assert store.counters["dropped.rows.rejected"] == 2
         assert store.degraded is None
     assert core(tmp_path, "SELECT mac FROM devices") == [(OTHER_MAC,)]

@@ -16,8 +16,10 @@ from netwatchd import config
 from netwatchd.addresses import address_text, parse_address
 from netwatchd.broadcast.messages import device_json, flow_json, threat_json
 from netwatchd.cli import tables
+from netwatchd.cli.moments import time_text
 from netwatchd.events import Device, Status, ThreatStatus
 from netwatchd.storage import queries, retention, schema
+from netwatchd.storage import top as most
 
 FAILED, UNAVAILABLE = 1, os.EX_UNAVAILABLE
 TIMEOUT = 5.0  # seconds for the daemon's answer
@@ -32,7 +34,9 @@ def reading(verb: Callable[[argparse.Namespace, Path], int]) -> Callable[[argpar
 
     def run(options: argparse.Namespace) -> int:
         try:
-            return verb(options, config.state_directory(config.load(options.config)))
+            # A directory that is named needs no configuration, not even one without mistakes.
+            named = options.state
+            return verb(options, Path(named) if named else config.state_directory(config.load(options.config)))
         except config.ConfigError as error:
             return _fail(error, os.EX_CONFIG)
         except queries.NoDatabase as error:
@@ -90,9 +94,12 @@ def threats(options: argparse.Namespace, directory: Path) -> int:
 @reading
 def top(options: argparse.Namespace, directory: Path) -> int:
     """Who moved most bytes."""
-    found = queries.top(directory, options.by, options.since, options.limit or None)
+    found = most.top(directory, options.by, options.since, options.limit or None)
+    if found.since != options.since:
+        # On stderr, because --json is a list of rows, and scripts read it.
+        print(f"netwatchd: whole hours only that far back: since {time_text(found.since)}", file=sys.stderr)
     names = {schema.key_of(device): device.name or device.hostname for device in queries.read_core(directory).devices}
-    _show(options, found, lambda rows: tables.top(rows, options.by, names))
+    _show(options, found.rows, lambda rows: tables.top(rows, options.by, names))
     return 0
 
 

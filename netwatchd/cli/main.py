@@ -17,8 +17,10 @@ environment:
   STATE_DIRECTORY    where the databases lie (else /var/lib/netwatchd)
   RUNTIME_DIRECTORY  where sockets and the pid file lie (else /run/netwatchd)
 
-exit codes: 0 fine, 1 failed, 2 usage, 69 nothing to talk to, 78 a mistake in the configuration
+exit codes: 0 fine, 1 failed, 2 usage, 69 nothing to talk to, 78 a mistake in the configuration, 130 stopped by Ctrl-C
 """
+
+FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -66,8 +68,24 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
     verb.add_argument("--since", type=moment, default=moment("24 h"), metavar="TIME", help="since when (24 h)")
     verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
+    _state(verb)
+    _json(verb)
+
+    verb = _verb(verbs, "replay", _replay, "read captures and logs of the past, into a directory of their own")
+    verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, conn.log, eve.json, nfdump CSV; gzip; -")
+    verb.add_argument("--into", metavar="DIR", help="an empty or new directory, or one that no daemon uses (a new one)")
+    verb.add_argument(
+        "--as", dest="format", choices=FORMATS, help="what the files hold, where that is not told by their content"
+    )
+    verb.add_argument("--quiet", action="store_true", help="without a progress bar")
     _json(verb)
     return parser
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from netwatchd.cli import replay  # here, because it loads what the verbs that only look do not need
+
+    return replay.replay(options)
 
 
 def _verb(
@@ -84,7 +102,12 @@ def _filters(verb: argparse.ArgumentParser, since: str, limit: int | None) -> No
     shown = "all" if limit is None else limit
     verb.add_argument("--limit", type=_count, default=limit, metavar="N", help=f"how many ({shown}; 0: all)")
     verb.add_argument("--device", metavar="DEVICE", help="only those of a device, by MAC, address or name")
+    _state(verb)
     _json(verb)
+
+
+def _state(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--state", metavar="DIR", help="where the databases lie, such as those of a replay")
 
 
 def _json(verb: argparse.ArgumentParser) -> None:

@@ -32,6 +32,11 @@ def time_text(milliseconds: int) -> str:
     return when.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
 
 
+def moment_text(milliseconds: int) -> str:
+    """The local date and time, to the second."""
+    return f"{datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def span_text(seconds: float) -> str:
     """`3 d 4 h`, `12 min`, `45 s`."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400

@@ -118,11 +118,28 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("received", _counts(answer["received"])),
         ("stored", _counts(answer["stored"])),
         ("dropped", _counts(answer["dropped"])),
+        *((("lost", _counts(answer["counters"]["lost"])),) if "lost" in answer["counters"] else ()),
+        *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
         ("directory", database["directory"]),
         ("last error", answer["last_error"] or "none"),
     ]
+
+
+def _exporter_line(exporter: dict[str, Any]) -> str:
+    """One exporter in a line: the ordinary is not mentioned."""
+    lost = f"{exporter['lost']:,} {exporter['lost_unit']} lost" if exporter["lost"] else "none lost"
+    parts = [
+        exporter["protocol"] + (f" domain {exporter['domain']}" if exporter["domain"] else ""),
+        f"{exporter['flows']:,} flows in {exporter['datagrams']:,} datagrams",
+        lost + (f" ({exporter['lost_here']:,} datagrams here)" if exporter["lost_here"] else ""),
+        f"{exporter['templates']} templates" if exporter["templates"] else "",
+        f"sampled 1 of {exporter['sampling']:,}" if exporter["sampling"] > 1 else "",
+        "" if exporter["clock_trusted"] else "clock not trusted",
+        f"last heard {time_text(exporter['last_heard'])}",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _counts(tree: dict[str, Any], prefix: str = "") -> str:
@@ -154,10 +171,10 @@ def _table(*columns: str) -> Table:
 
 def _add(table: Table, *cells: str | Text) -> None:
     # As Text, because a plain str may hold markup, and a device names itself as it likes.
-    table.add_row(*(cell if isinstance(cell, Text) else Text(_printable(cell)) for cell in cells))
+    table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without what would act on the terminal that shows it."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

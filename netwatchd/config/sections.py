@@ -15,7 +15,9 @@ from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.values import (
     age,
     duration,
+    endpoints,
     host_name,
+    interfaces,
     needed_path,
     networks,
     one_of,
@@ -51,9 +53,13 @@ class Storage:
         "Flows kept in memory while the database cannot be written (some 500 bytes each).",
     )
     retention: float = setting(age, "30 d", "Flows older than this are removed, a whole day at a time.")
-    max_size: int = setting(size, "2 GB", "The oldest days are removed while all databases together are larger.")
+    max_size: int = setting(
+        size, "2 GB", "The oldest flows are removed before all databases together are larger; roll-ups stay."
+    )
+    hourly_retention: float = setting(age, "90 d", "Roll-ups of hours older than this are removed.")
+    daily_retention: float = setting(age, "1825 d", "Roll-ups of days older than this are removed.")
     cleanup_interval: float = setting(
-        positive_duration, "1 h", "How often days are looked for that retention and max_size want removed."
+        positive_duration, "1 h", "How often is looked for what retention and max_size want removed."
     )
     busy_timeout: float = setting(
         positive_duration, "500 ms", "How long one attempt waits for another process that holds the database's lock."
@@ -178,7 +184,7 @@ class Capture:
 
     enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where it can work here.")
     interface: tuple[str, ...] = setting(
-        words,
+        interfaces,
         "",
         "Interfaces to capture from. Empty: the local network's bridge (br-lan, br0), else that of the default route.",
     )
@@ -230,6 +236,30 @@ class Json:
 
 
 @dataclass(frozen=True)
+class Netflow:
+    """Flows that routers and other exporters send: NetFlow v5 and v9, IPFIX, sFlow v5 (docs/FLOWS.md)."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "yes: exporters are listened to.")
+    listen: tuple[tuple[str, int], ...] = setting(
+        endpoints,
+        "0.0.0.0:2055 0.0.0.0:4739 0.0.0.0:6343",
+        "Addresses and UDP ports to listen on, IPv6 as [::]:2055. Any port takes any of the protocols.",
+    )
+    allow: Networks = setting(
+        networks, f"127.0.0.0/8 ::1 {PRIVATE}", "Networks of the exporters that are heard; others are counted only."
+    )
+    receive_buffer: int = setting(
+        size_up_to(512), "32 MB", "The receive buffer of each socket; a burst of datagrams waits there."
+    )
+    join: float = setting(
+        duration,
+        "2 s",
+        "How long one direction of a flow waits for the other one, at most, where an exporter tells of each by "
+        "itself. 0 s: each is a flow.",
+    )
+
+
+@dataclass(frozen=True)
 class Logging:
     """What is written to the journal."""
 
@@ -258,6 +288,7 @@ class Config:
     zeek: Zeek = _section("source:zeek", Zeek)
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
+    netflow: Netflow = _section("source:netflow", Netflow)
     logging: Logging = _section("logging", Logging)
 
 

@@ -8,6 +8,7 @@ from netwatchd.events import Flow
 TIMEOUTS = {
     "tcp": 7_440_000,  # RFC 5382 REQ-5: two hours, after which hosts ask whether the other is there, and four minutes
     "tcp_opening": 120_000,  # a SYN is sent again for up to 127 s, but never more than 64 s later than the last
+    "tcp_answered": 120_000,  # no answer to the SYN-ACK, which is sent again for 63 s: perhaps one of a flood of SYNs
     "tcp_closing": 240_000,  # one side has closed: RFC 5382 REQ-5
     "tcp_closed": 10_000,  # the last ACK, and what is sent again until it arrives
     "udp": 120_000,  # RFC 4787 REQ-5, and Linux's conntrack for a stream
@@ -49,9 +50,9 @@ class Side:
 
     __slots__ = ("bytes", "expected", "key", "mac", "packets", "record")
 
-    def __init__(self, record: "Record", key: bytes | None) -> None:
+    def __init__(self, record: "Record", key: bytes) -> None:
         self.record = record
-        self.key = key  # source, destination and ports of its packets; None where none can come
+        self.key = key  # source, destination and ports of its packets; empty where none can come
         self.packets = 0
         self.bytes = 0
         self.mac: bytes | None = None  # who sent its last frame; None: each frame is to be looked at
@@ -61,7 +62,7 @@ class Side:
 class Record:
     """One conversation, of which a flow is told. `key` is that of what its opener sends."""
 
-    __slots__ = ("back", "gone", "id", "isn", "last", "out", "protocol", "start", "tcp", "told")
+    __slots__ = ("back", "due", "gone", "id", "isn", "last", "out", "protocol", "start", "tcp", "told")
 
     def __init__(self, flow_id: int, time: int, protocol: int, key: bytes) -> None:
         self.id = flow_id
@@ -73,6 +74,7 @@ class Record:
         self.isn = b""  # the sequence number of its SYN
         self.told = 0  # packets when it was last told
         self.gone = False  # it is not in the table any more
+        self.due = 0  # the second in which the table looks at it
 
     @property
     def over(self) -> bool:
@@ -88,7 +90,9 @@ class Record:
             return "tcp_closed"
         if self.tcp & _FINS:
             return "tcp_closing"
-        return "tcp_opening" if self.tcp & _SYN and not self.back.packets else "tcp"
+        if not self.tcp & _SYN or (self.back.packets and self.out.packets > 1):
+            return "tcp"
+        return "tcp_answered" if self.back.packets else "tcp_opening"
 
     def state(self, why: str) -> str:
         """The word for how it ended, if nothing better is known than `why` it is told."""
@@ -133,7 +137,7 @@ class Record:
     def flow(self, state: str, source: str) -> Flow:
         """What is known of it, as told by `source`."""
         out, back = self.out, self.back
-        key = out.key or b""
+        key = out.key
         size = (len(key) - 4) // 2
         self.told = out.packets + back.packets
         return Flow(
@@ -144,14 +148,13 @@ class Record:
         )  # fmt: skip
 
 
-def reverse(protocol: int, key: bytes) -> bytes | None:
-    """The key of what comes back; None where nothing does (an ICMP message that is no request)."""
+def reverse(protocol: int, key: bytes) -> bytes:
+    """The key of what comes back; empty where nothing does (an ICMP message that is no request)."""
     size = (len(key) - 4) // 2
-    ports: bytes | None
     if protocol in _REQUESTS:
-        ports = _REQUESTS[protocol].get(key[-4:])
-        if ports is None:
-            return None
+        ports = _REQUESTS[protocol].get(key[-4:], b"")
+        if not ports:
+            return b""
     else:
         ports = key[-2:] + key[-4:-2]
     return key[size:-4] + key[:size] + ports

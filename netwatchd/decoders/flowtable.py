@@ -40,6 +40,7 @@ MOST_FRAGMENTS = 4096  # datagrams of which the first fragment is remembered; th
 _DAY = 86_400_000  # milliseconds
 _END_OF_TIME = 253_402_300_800_000  # the year 10000: dates go no further
 _TOLERANCE = 60_000  # milliseconds by which packets may be out of order
+_STALE = 4096  # records that are gone and still wait to be looked at, before they are searched for
 _EVICTED_SHARE = 16  # one flow of so many goes when the table is full, so that looking for the oldest is rare
 
 # Source MAC, EtherType to type of service, total length, identification and fragment, protocol, addresses and ports.
@@ -72,6 +73,8 @@ class FlowTable:
         SYN, FIN and RST, and the bytes between them are told by sequence numbers.
         """
         self.timeouts = {**TIMEOUTS, **(timeouts or {})}
+        if sparse:  # the answer to a SYN-ACK is not seen either
+            self.timeouts["tcp_answered"] = self.timeouts["tcp"]
         self.skipped: Counter[str] = Counter()
         self.evicted = 0  # flows that went because the table was full
         self.stations = Stations(source, networks or Networks(()), interface)
@@ -88,6 +91,7 @@ class FlowTable:
         self._told = 0  # when `due` last told of what grows
         self._buckets: dict[int, list[Record]] = {}  # what is to be looked at, by the second
         self._heap: list[int] = []  # of these seconds
+        self._placed = 0  # records in the buckets, with those that are gone
         self._asleep: dict[tuple[int, bytes], Record] = {}  # went on over midnight, silent since
         self._fragments: OrderedDict[bytes, bytes] = OrderedDict()  # the ports of datagrams
         self._from = self._until = 0  # milliseconds: within, a packet's time needs no look
@@ -104,6 +108,7 @@ class FlowTable:
         `data` is not kept. What is done here is what a packet costs, and a call within would add a tenth: one function.
         """
         if not self._from <= time < self._until and not self._turn(time):
+            self.skipped["time"] += 1
             return
         if link_type == ETHERNET:
             try:
@@ -114,7 +119,7 @@ class FlowTable:
                         side = None if data[47] & 7 else self._tcp.get(key)  # SYN, RST, FIN
                     else:
                         side = self._udp.get(key) if protocol == 17 else None
-                elif head >> 16 == 0x86DD:
+                elif head >> 12 == 0x86DD6:
                     mac, _, length, protocol, key = _IPV6(data)
                     length += 40
                     if protocol == 6:
@@ -179,24 +184,27 @@ class FlowTable:
         except Skipped as skipped:
             self.skipped[skipped.reason] += 1
             return
-        ports = packet.ports if packet.fragment is None else self._reassembled(packet)
-        protocol = packet.protocol
-        key = packet.source + packet.destination + ports
-        side = self._tables.setdefault(protocol, {}).get(key)
+        source, destination, protocol, ports, flags, length, _, fragment, mac = packet
+        if fragment is not None:
+            ports = self._reassembled(packet)
+        table = self._tables.get(protocol)
+        side = None if table is None else table.get(source + destination + ports)
         if side is None:
             side = self._open(time, packet, ports)
-        if packet.flags & 7 and protocol == TCP:
+        if flags & 7:  # SYN, RST, FIN of TCP
             side = self._control(time, side, packet, data)
             if self._sparse:
                 count_unseen(side, packet, data, frame.at)
         side.packets += 1
-        side.bytes += packet.length
+        side.bytes += length
         record = side.record
-        record.last = max(record.last, time)
-        record.start = min(record.start, time)
-        if side.mac is None or side.mac != packet.mac:
+        if time >= record.last:
+            record.last = time
+        elif time < record.start:
+            record.start = time
+        if side.mac != mac:
             # The stations say whether they want to see the next packet of this side, too.
-            side.mac = packet.mac if self.stations.see(time, packet, data) else None
+            side.mac = mac if self.stations.see(time, packet, data) else None
 
     def _control(self, time: int, side: Side, packet: Packet, data: Buffer) -> Side:
         """SYN, FIN, RST: the side to count the packet on, which is a new flow's if it opens one."""
@@ -226,18 +234,17 @@ class FlowTable:
         """The side of a new flow that its first packet belongs to."""
         protocol = packet.protocol
         key = packet.source + packet.destination + ports
-        slept = self._asleep.get((protocol, key)) if self._asleep else None
-        opener = opener_key(packet, ports)
-        if slept is not None:
-            opener = slept.out.key or opener
+        slept = self._wake(time, protocol, key) if self._asleep else None
+        opener = opener_key(packet, ports) if slept is None else slept.out.key
         if self._count >= self._most:
             self._evict()
-        record = Record(self._new_id(time), time, protocol, opener)
+        # What comes late over midnight belongs to the new day: the flow may live through it.
+        record = Record(self._new_id(max(time, self._midnight - _DAY)), time, protocol, opener)
         if slept is not None:
             record.inherit(slept)
-        table = self._tables[protocol]
+        table = self._tables.setdefault(protocol, {})
         table[opener] = record.out
-        if record.back.key is not None:
+        if record.back.key:
             table.setdefault(record.back.key, record.back)
         self._count += 1
         if self._interval is not None:
@@ -245,12 +252,20 @@ class FlowTable:
         self._place(record, time + self.timeouts[record.timeout])
         return table[key]
 
+    def _wake(self, time: int, protocol: int, key: bytes) -> Record | None:
+        """What went on over midnight and is heard of again."""
+        record = self._asleep.pop((protocol, key), None)
+        if record is None or time - record.last > self.timeouts[record.timeout]:
+            return None
+        for side in (record.out, record.back):
+            self._asleep.pop((protocol, side.key), None)
+        return record
+
     # Time.
 
     def _turn(self, time: int) -> bool:
         """Does what is due by `time`; False where it cannot be a time."""
         if not 0 <= time < _END_OF_TIME:
-            self.skipped["time"] += 1
             return False
         if time < self._from:
             self._end_all("unfinished")
@@ -262,13 +277,18 @@ class FlowTable:
                 self._pass_midnight()
             self._midnight = time // _DAY * _DAY + _DAY
         self._look_until(time)
+        if self._asleep and time - (self._midnight - _DAY) > self.timeouts["tcp"]:
+            self._asleep = {}
         self._from = max(0, time - _TOLERANCE)
         self._until = min(self._midnight, self._heap[0] * 1000) if self._heap else self._midnight
         return True
 
     def _place(self, record: Record, deadline: int) -> None:
         """Has the record looked at in the first second after the deadline (ms)."""
-        second = deadline // 1000 + 1
+        if self._placed >= 2 * self._count + _STALE:
+            self._clean()
+        self._placed += 1
+        record.due = second = deadline // 1000 + 1
         bucket = self._buckets.get(second)
         if bucket is None:
             self._buckets[second] = [record]
@@ -277,14 +297,22 @@ class FlowTable:
         else:
             bucket.append(record)
 
+    def _clean(self) -> None:
+        """Lets go of records that are gone: of short connections there may be many more than are alive."""
+        for second, bucket in self._buckets.items():
+            bucket[:] = [record for record in bucket if not record.gone and record.due == second]
+        self._placed = sum(map(len, self._buckets.values()))
+
     def _look_until(self, time: int) -> None:
         while self._heap and self._heap[0] * 1000 <= time:
             self._look(heappop(self._heap))
 
     def _look(self, second: int) -> None:
         """Ends the records that were silent for too long."""
-        for record in self._buckets.pop(second):
-            if record.gone:
+        bucket = self._buckets.pop(second)
+        self._placed -= len(bucket)
+        for record in bucket:
+            if record.gone or record.due != second:
                 continue
             deadline = record.last + self.timeouts[record.timeout]
             if deadline < second * 1000:
@@ -299,9 +327,8 @@ class FlowTable:
             over = record.over
             self._end(record, "continued")
             if not over:
-                for side in (record.out, record.back):
-                    if side.key is not None:
-                        self._asleep[record.protocol, side.key] = record
+                self._asleep[record.protocol, record.out.key] = record
+                self._asleep[record.protocol, record.back.key] = record
 
     def _records(self) -> list[Record]:
         return [side.record for table in self._tables.values() for side in table.values() if side.record.out is side]
@@ -318,7 +345,7 @@ class FlowTable:
         """Takes the record from the table, and has it told."""
         table = self._tables[record.protocol]
         for side in (record.out, record.back):
-            if side.key is not None and table.get(side.key) is side:
+            if table.get(side.key) is side:
                 del table[side.key]
         record.gone = True
         self._count -= 1
@@ -329,6 +356,7 @@ class FlowTable:
             self._end(record, why)
         self._buckets.clear()
         self._heap.clear()
+        self._placed = 0
 
     def _evict(self) -> None:
         """Ends the flows that were silent longest."""

@@ -17,6 +17,7 @@ NO_PORTS = b"\0\0\0\0"
 _WITH_PORTS = {TCP, UDP, 33, SCTP, 136}  # DCCP and UDP-Lite too: their headers begin with the ports
 _FRAGMENT = 44
 _AH = 51
+_MOST_EXTENSIONS = 32  # of one packet; each should be there once
 # RFC 8200, 6275 (mobility), 7401 (HIP), 5533 (shim6): next header, length in 8 bytes beyond the first 8.
 _EXTENSIONS = {0, 43, 60, _AH, _FRAGMENT, 135, 139, 140}
 
@@ -33,7 +34,7 @@ class Packet(NamedTuple):
     destination: bytes
     protocol: int  # of IPv6: what stands behind the extension headers
     ports: bytes  # source and destination port; ICMP: type and code, each in two bytes; else zeros
-    flags: int  # of TCP; 0 where they are not there
+    flags: int  # of TCP; 0 where they are not there, and for other protocols
     length: int  # bytes of the IP packet on the wire
     transport: int  # where in the data the transport header begins; 0 in a later fragment
     fragment: bytes | None  # of a fragment: its identification
@@ -107,7 +108,9 @@ def _ipv6(frame: Frame, data: Buffer, wire_length: int) -> Packet:
         raise Skipped("ip_length")
     fragment = None
     transport = at + 40
-    while protocol in _EXTENSIONS:  # each has 8 bytes or more, so that it ends with the data
+    for _ in range(_MOST_EXTENSIONS):
+        if protocol not in _EXTENSIONS:
+            break
         if protocol == _FRAGMENT:
             protocol, offset, identification = _FRAGMENT_HEADER(data, transport)
             transport += 8
@@ -119,6 +122,8 @@ def _ipv6(frame: Frame, data: Buffer, wire_length: int) -> Packet:
             size = (data[transport + 1] + 2) * 4 if protocol == _AH else (data[transport + 1] + 1) * 8
             protocol = data[transport]
             transport += size
+    else:
+        raise Skipped("ip_header")
     ports, flags = _transport(protocol, data, transport)
     return Packet(source, destination, protocol, ports, flags, length, transport, fragment, frame.mac)
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from mmap import mmap
 from typing import NamedTuple
 
-from netwatchd.decoders.pcap import Capture, Captured, NotACapture, Pcap, is_pcap
+from netwatchd.decoders.pcap import MOST_CAPTURED, MOST_SEARCHES, Capture, Captured, NotACapture, Pcap, is_pcap
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_KNOWN = {_SECTION, *range(1, 7)}  # among which the next is searched for, where one is damaged
 _SECTION_BYTES = _SECTION.to_bytes(4, "big")  # the same in both byte orders
 _ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _RESOLUTION, _FCS_LENGTH, _OFFSET = 9, 13, 14  # if_tsresol, if_fcslen, if_tsoffset
@@ -44,15 +45,15 @@ class Pcapng:
         self._time = 0  # of the last packet
 
     def __iter__(self) -> Iterator[Captured]:
-        view, end, at = self._view, self.size, 0
+        view, end, at, searches = self._view, self.size, 0, 0
         while at + 12 <= end:
-            if view[at : at + 4] == _SECTION_BYTES and not self._begin_section(at):
-                self.skipped["damaged"] += 1
-                return
+            begun = view[at : at + 4] != _SECTION_BYTES or self._begin_section(at)
             kind, length = struct.unpack_from(self._order + "II", view, at)
-            if length < 12 or length % 4:
+            if not begun or length < 12 or length % 4:
                 self.skipped["damaged"] += 1
-                return
+                searches += 1
+                at = self._search(at) if searches <= MOST_SEARCHES else end
+                continue
             if at + length > end:
                 break
             body = view[at + 8 : at + length - 4]
@@ -65,6 +66,16 @@ class Pcapng:
                     yield packet
         if at < end:
             self.skipped["truncated"] += 1
+
+    def _search(self, at: int) -> int:
+        """Where the next block begins behind what is none at `at`: its length is repeated at its end."""
+        for start in range(at + 4 & ~3, min(at + MOST_CAPTURED, self.size - 11), 4):
+            kind, length = struct.unpack_from(self._order + "II", self._view, start)
+            if kind in _KNOWN and length % 4 == 0 and 12 <= length <= self.size - start:
+                (again,) = struct.unpack_from(self._order + "I", self._view, start + length - 4)
+                if again == length:
+                    return start
+        return self.size
 
     def _begin_section(self, at: int) -> bool:
         order = _ORDERS.get(bytes(self._view[at + 8 : at + 12]))

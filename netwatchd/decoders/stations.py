@@ -73,7 +73,7 @@ class Stations:
         if not packet.mac:
             if address in self._networks and is_host(address):
                 self._tell(time, b"", address, again=False)
-        elif packet.mac not in self._routers:
+        elif packet.mac not in self._routers and is_station(mac_of_bytes(packet.mac)):
             self._see_source(time, packet.mac, address)
         return True
 

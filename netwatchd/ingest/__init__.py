@@ -7,11 +7,38 @@ known up to date, publishes, and hands to the store.
 from collections.abc import Sequence
 from typing import Protocol
 
+from netwatchd.addresses import Address
 from netwatchd.events import Device, Event, Flow, Threat
+
+
+class Hour(Protocol):
+    """The traffic of an hour: key -> [bytes in, bytes out, flows], to be added to."""
+
+    devices: dict[str, list[int]]  # '': no known device
+    peers: dict[Address, list[int]]
+    ports: dict[int, list[int]]  # protocol << 16 | port
+
+
+class Rollups(Protocol):
+    """What gathers traffic by hours. The flow worker calls it with its own lock held."""
+
+    def hour(self, now: int) -> Hour:
+        """The sums of the hour of `now` (Unix ms); good until the next `trim`."""
+
+    def trim(self, flows: int) -> bool:
+        """Keeps the memory bounded, after so many flows more; returns whether it is time to write."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write."""
 
 
 class Store(Protocol):
     """What the workers need of the storage."""
+
+    @property
+    def rollups(self) -> Rollups:
+        """The hours that the flow worker adds to; `settle` has them written."""
 
     def upsert_device(self, device: Device, *, new: bool = False) -> None:
         """Keeps the latest of a device."""
@@ -31,8 +58,8 @@ class Store(Protocol):
     def add_traffic(self, now: int, traffic: dict[str, list[int]], last_id: int) -> None:
         """Adds traffic by device to the roll-up of `now`."""
 
-    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int) -> None:
-        """Keeps totals and flows that belong together, in one commit."""
+    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int, *, rollups: bool = False) -> None:
+        """Keeps totals and flows that belong together, in one commit, and what `rollups` has gathered if asked to."""
 
     def wait_for_room(self, timeout: float) -> bool:
         """Whether the store can take more, within `timeout` seconds."""

@@ -97,6 +97,16 @@ class Devices:
                     if key in heard:
                         self._hear(key, now.ago(heard[key]), now)
 
+    def backdate(self, key: str, time: int) -> None:
+        """Moves the time at which a device was first seen back to `time` (Unix ms), where it is later.
+
+        For what is replayed only: a live clock may be set far back, and is not believed.
+        """
+        with self._lock:
+            device = self._devices.get(key)
+            if device is not None and time < device.first_seen:
+                self._change(key, dataclasses.replace(device, first_seen=time))
+
     def rename(self, command: Rename) -> str | None:
         """Gives a device the user's name; returns what is wrong where it cannot."""
         with self._lock:

@@ -7,11 +7,11 @@ what is rewritten. All methods may be called by any thread.
 
 import threading
 from collections.abc import Sequence
-from operator import itemgetter
+from operator import add, itemgetter
 
 from netwatchd.clock import Now
 from netwatchd.events import LIVE, Flow, FlowBatch
-from netwatchd.ingest import Publish, Store
+from netwatchd.ingest import Hour, Publish, Store
 from netwatchd.ingest.devices import Devices
 
 Counts = tuple[int, int]  # bytes out, bytes in
@@ -52,7 +52,11 @@ class Flows:
         traffic: dict[str, list[int]] = {}
         heard: dict[str, int] = {}
         with self._lock:
-            owned = FlowBatch(flows, self._account(flows, traffic, heard))
+            hour = self._store.rollups.hour(now.wall)
+            owned = FlowBatch(flows, self._account(flows, traffic, heard, hour))
+            for key, counts in traffic.items():
+                sums = hour.devices.setdefault(key, [0, 0, 0])
+                sums[:] = map(add, sums, counts)
             usual = self._are_told_once(flows)
             due = owned if usual else [flow for flow in owned if self._is_due(flow)]
             self._last_id = max(self._last_id, max(map(_ID, flows)))
@@ -63,20 +67,26 @@ class Flows:
                 self._store.add_flows(due)
             else:
                 self._keep(due)
+            if self._store.rollups.trim(len(flows)):
+                self._settle(rollups=True)
 
-    def settle(self, *, anew: bool = False) -> None:
+    def settle(self, *, anew: bool = False, ending: bool = False) -> None:
         """Stores the totals of devices, committed right after the live flows whose counters they hold.
 
-        `anew` says so even where nothing has changed, to a file that was never told.
+        `anew` says so even where nothing has changed, to a file that was never told. The roll-ups are written with
+        them when they are due, and when the daemon is `ending`.
         """
         with self._lock:
-            flows = list(self._unsaved.values())
-            devices = self._devices.take_unsettled()
-            self._unsaved.clear()
-            if flows or devices or anew:
-                self._saved.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})
-                self._settled = self._last_id
-                self._store.settle(devices, flows, self._settled)
+            self._settle(anew=anew, rollups=ending or self._store.rollups.due)
+
+    def _settle(self, *, anew: bool = False, rollups: bool) -> None:
+        flows = list(self._unsaved.values())
+        devices = self._devices.take_unsettled()
+        self._unsaved.clear()
+        if flows or devices or anew or rollups:
+            self._saved.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})
+            self._settled = self._last_id
+            self._store.settle(devices, flows, self._settled, rollups=rollups)
 
     def _are_told_once(self, flows: Sequence[Flow]) -> bool:
         """Whether nothing was told of the flows before and nothing will be again, as of those that exporters tell."""
@@ -105,30 +115,39 @@ class Flows:
             self._store.settle(self._devices.settle_part(traffic), late, self._settled)
         self._store.add_flows([flow for flow in due if flow.id > self._settled] if late else due)
 
-    def _account(self, flows: Sequence[Flow], traffic: dict[str, list[int]], heard: dict[str, int]) -> list[str | None]:
-        """The device of each flow; adds what the flows brought since they were last told to `traffic`.
+    def _account(
+        self, flows: Sequence[Flow], traffic: dict[str, list[int]], heard: dict[str, int], hour: Hour
+    ) -> list[str | None]:
+        """The device of each flow; adds what the flows brought since they were last told to `traffic` and to the hour.
 
         This loop is what every flow costs here: it takes them apart once, and calls nothing that it need not.
         """
-        owner_of, live = self._devices.owner_of, self._live
+        owner_of, live, peers, ports = self._devices.owner_of, self._live, hour.peers, hour.ports
         owners = []
-        for number, _, end, src, _, dst, _, _, _, out, _, back, _, _, _, _ in flows:
-            owner = owner_of(src)
-            opened = owner is not None
-            if not opened:
-                owner = owner_of(dst)
-            owners.append(owner)
+        for number, _, end, src, _, dst, port, protocol, _, out, _, back, _, _, _, _ in flows:
+            new = 1
             if live and (known := live.get(number)) is not None:
-                out, back = max(out - known[0], 0), max(back - known[1], 0)
-                new = 0
+                out, back, new = max(out - known[0], 0), max(back - known[1], 0), 0
+            # What comes back is in for the side that opened the flow, and out for the other one. Where no device is
+            # known, it is as if the originator were one.
+            if (owner := owner_of(src)) is not None or (owner := owner_of(dst)) is None:
+                peer, arrived, left = dst, back, out
             else:
-                new = 1
-            # What comes back is in for the side that opened the flow, and out for the other one.
-            arrived, left = (back, out) if opened else (out, back)
-            try:
-                sums = traffic[owner or ""]
-            except KeyError:
-                sums = traffic[owner or ""] = [0, 0, 0]
+                peer, arrived, left = src, out, back
+            owners.append(owner)
+            key = owner or ""
+            if (sums := traffic.get(key)) is None:
+                sums = traffic[key] = [0, 0, 0]
+            sums[0] += arrived
+            sums[1] += left
+            sums[2] += new
+            if (sums := peers.get(peer)) is None:
+                sums = peers[peer] = [0, 0, 0]
+            sums[0] += arrived
+            sums[1] += left
+            sums[2] += new
+            if (sums := ports.get(service := protocol << 16 | port)) is None:
+                sums = ports[service] = [0, 0, 0]
             sums[0] += arrived
             sums[1] += left
             sums[2] += new

@@ -18,6 +18,7 @@ from netwatchd.addresses import Networks
 from netwatchd.counters import Counters
 from netwatchd.decoders import bpf
 from netwatchd.decoders.flowtable import FlowTable
+from netwatchd.decoders.packets import ICMPV6
 from netwatchd.events import Flow, NewId
 from netwatchd.sources import Emit, Unavailable
 from netwatchd.sources.hold import Hold
@@ -36,8 +37,10 @@ _BLOCKS = 16  # read at once from one interface (1 MiB), before others have thei
 _ALL_BLOCKS = 8192  # at the end: more than a ring can have, if something goes on sending
 # Some 25 MB when full. A flood ends the flows that were silent longest, which are told.
 _MOST_FLOWS = 32_768
-# Of a long connection nothing is seen until it ends.
-_UNSEEN = {"tcp": 86_400_000}
+# Types of ICMPv6: router and neighbour solicitation and advertisement, redirect (RFC 4861).
+_ND = range(133, 138)
+# Milliseconds: of a long connection nothing is seen until it ends, and of one half closed not before the other half is.
+_UNSEEN = {"tcp": 86_400_000, "tcp_closing": 3_600_000}
 
 _PROGRAMS = {
     "control": (bpf.control(ethernet=True), bpf.control(ethernet=False)),
@@ -99,18 +102,18 @@ class Capture:
     def open(self) -> None:
         """Opens the interfaces. Raises Unavailable; OSError where none of them is there or up."""
         names = self._settings.interface or (local_interface(),)
-        for name in names:
-            if name is None:
-                raise OSError(
-                    errno.ENODEV,
-                    "there is neither a bridge br-lan or br0 nor a default route; "
-                    "name the interface in [source:capture] interface",
-                )
-            self._taps[name] = self._taps.get(name) or self._tap(name)
+        if None in names:
+            raise OSError(
+                errno.ENODEV,
+                "there is neither a bridge br-lan or br0 nor a default route; "
+                "name the interface in [source:capture] interface",
+            )
+        # What an interface has shown outlives a restart of the source.
+        self._taps = {name: self._taps.get(name) or self._tap(name) for name in names if name is not None}
         failed: OSError | None = None
-        for name in names:
+        for tap in self._taps.values():
             try:
-                self._open(self._taps[name or ""])
+                self._open(tap)
             except OSError as error:
                 failed = error
         if not self._by_descriptor and failed is not None:
@@ -250,8 +253,15 @@ class Capture:
     def _tell(self) -> None:
         now = time.time_ns() // 1_000_000
         for tap in self._taps.values():
-            self._emit(tap, tap.hold.take(tap.table.due(now), now))
+            self._emit(tap, tap.hold.take(self._conversations(tap.table.due(now)), now))
             self._has_news = self._has_news or len(tap.hold) > 0
+
+    def _conversations(self, flows: list[Flow]) -> list[Flow]:
+        """The flows without those of IPv6 ND, which like ARP say where somebody is, and that at any hour of the day."""
+        found = [flow for flow in flows if flow.protocol != ICMPV6 or flow.src_port not in _ND]
+        if len(found) < len(flows):
+            self._counters.add("skipped.capture.nd", len(flows) - len(found))
+        return found
 
     def _emit(self, tap: _Tap, flows: list[Flow]) -> None:
         if sightings := tap.table.sightings():
@@ -290,7 +300,7 @@ class Capture:
         self._count_lost()
         now = time.time_ns() // 1_000_000
         for tap in self._taps.values():
-            flows = tap.hold.take(tap.table.finish(), now)
+            flows = tap.hold.take(self._conversations(tap.table.finish()), now)
             self._emit(tap, flows + tap.hold.release())
 
 

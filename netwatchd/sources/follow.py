@@ -123,7 +123,7 @@ class Follower:
 
     def read(self) -> Read | None:
         """The next lines; None where nothing new is there."""
-        self._look()
+        self.look()
         for tail in list(self._tails):
             try:
                 lines = tail.read()
@@ -150,8 +150,8 @@ class Follower:
 
     # What lies at the path.
 
-    def _look(self) -> None:
-        """Notices that another file lies at the path."""
+    def look(self) -> None:
+        """Notices that another file lies at the path; `read` does so by itself."""
         now = time.time_ns()
         for _ in range(LOOKS):  # it may be moved away while we open it
             identity = self._identity()

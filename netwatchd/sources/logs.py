@@ -256,7 +256,9 @@ class LogSource:
 
     def _keep_first(self, worker: Worker) -> None:
         """Has the beginning stored, before anything is read: or else a crash would not know of the first flows."""
-        text = json.dumps(self._record)
+        for follower in self._followers:
+            follower.look()
+        text = json.dumps(self._places(0))
         self._memory.keep(text, soon=True)
         until = clock.now().steady + FIRST_KEEP
         while clock.now().steady < until and not worker.stopping.wait(FIRST_LOOK):

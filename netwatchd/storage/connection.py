@@ -94,15 +94,15 @@ class Connection:
                 break
         raise last
 
-    def attach_day(self, db: sqlite3.Connection, day: str) -> str:
-        """The schema name under which the flows file of a day (20261123) is attached; not inside a transaction."""
-        name = f"day_{day}"
+    def attach_day(self, db: sqlite3.Connection, file: str) -> str:
+        """The schema name under which the flows file of this name is attached; not inside a transaction."""
+        name = "day_" + file[len("flows-") : -len(".db")].replace("-", "_")
         if name not in self._days:
             if len(self._days) >= MAX_ATTACHED:
                 oldest = next(iter(self._days))
                 db.execute(f"DETACH {oldest}")
                 self._watch.forget(self._days.pop(oldest))
-            self._attach(db, name, self.directory / f"flows-{day}.db")
+            self._attach(db, name, self.directory / file)
         return name
 
     def detach_day(self, path: Path) -> None:

@@ -1,14 +1,14 @@
 """What is read: by the command line, which opens the files read-only, and once by the daemon, at its start."""
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from netwatchd.addresses import Address, address_text
-from netwatchd.events import LIVE, Device, Flow, Threat, protocol_name
+from netwatchd.addresses import Address
+from netwatchd.events import LIVE, Device, Flow, Threat
 from netwatchd.storage import schema, words
 from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 
@@ -78,7 +78,7 @@ def _open(uri: str) -> sqlite3.Connection:
 def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str | None = None) -> list[Flow]:
     """The newest flows first seen at `since` (Unix ms) or later, newest first, across days."""
     found: list[Flow] = []
-    for db in _days(directory, since):
+    for db in days(directory, since):
         known = words.read(db)
         where, values = "id >= ?", [since << 12]
         if device is not None:
@@ -100,21 +100,22 @@ def note(directory: Path, key: str) -> str | None:
 
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
-    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one day's file."""
-    days = [
-        db.execute(f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?", (event_id, source)).fetchall()
-        for db in _days(directory, event_id >> 12)
-    ]
-    found = [day for day in days if day]
-    return [row for day in found for row in day], len(found) < 2
+    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one file."""
+    query = f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?"
+    found = [db.execute(query, (event_id, source)).fetchall() for db in days(directory, event_id >> 12)]
+    return [row for rows in found for row in rows], sum(map(bool, found)) < 2
 
 
 def live_flows(directory: Path) -> list[Flow]:
-    """The flows that were still going on when they were last stored, of the newest two days."""
+    """The flows that were still going on when they were last stored, of the newest day and the one before."""
     found: list[Flow] = []
-    for db in _days(directory, 0, most=2):
+    files = schema.day_files(directory)
+    newest = (schema.begin_of(files[-1].name) or 0) if files else 0
+    for db in days(directory, newest // schema.DAY_MS * schema.DAY_MS - schema.DAY_MS):
         known = words.read(db)
         live = [number for number, name in known.states.items() if name in LIVE]
+        if not live:
+            continue  # most days of exporters: a look at every row would take seconds
         rows = db.execute(f"SELECT * FROM flows WHERE state IN ({_marks(live)})", live)
         found += [known.flow(row) for row in rows]
     return found
@@ -122,29 +123,54 @@ def live_flows(directory: Path) -> list[Flow]:
 
 def newest_flow(directory: Path, before: int = 2**62) -> int | None:
     """The id of the newest flow that is stored, of those below the event id `before`."""
-    for db in _days(directory, 0):
+    for db in days(directory, 0):
         newest: int | None = db.execute("SELECT max(id) FROM flows WHERE id < ?", (before,)).fetchone()[0]
         if newest is not None:
             return newest
     return None
 
 
+def holds_anything(directory: Path) -> bool:
+    """Whether any device, threat or flow is stored."""
+    core = read_core(directory)
+    return bool(core.devices or core.threats or newest_flow(directory))
+
+
+def newest_of_minutes(directory: Path, day: int) -> dict[int, int]:
+    """The newest event id in each minute (0 to 1439) of the UTC day that began at `day` (Unix ms)."""
+    path = directory / f"flows-{schema.day_of(day)}.db"
+    if not path.exists():
+        return {}
+    found = {}
+    with closing(open_read_only(path)) as db:
+        if not db.execute("PRAGMA user_version").fetchone()[0]:
+            return {}
+        for minute in range(1440):
+            first = day + minute * 60_000
+            newest = db.execute(
+                "SELECT max(id) FROM flows WHERE id >= ? AND id < ?", (first << 12, first + 60_000 << 12)
+            ).fetchone()[0]
+            if newest is not None:
+                found[minute] = newest
+    return found
+
+
 def traffic(directory: Path, after: int, devices: list[Device], until: int | None = None) -> Traffic:
     """The traffic by device of the flows first seen after the event id `after`, and up to `until`."""
     owned: list[tuple[Address]] = [(ip,) for device in devices for ip in device.ips]
     sums: Traffic = {}
-    for db in _days(directory, after >> 12):
+    for db in days(directory, after >> 12):
         db.execute("CREATE TEMP TABLE own (ip ANY)")
         db.executemany("INSERT INTO own VALUES (?)", owned)
         known = words.read(db)
         rows = db.execute(
-            f"""SELECT {known.column}, src_ip IN own AS opened, {_SUMS} FROM flows
+            f"""SELECT {known.column}, {known.column} IS NULL OR src_ip IN own AS opened, {_SUMS} FROM flows
                WHERE id > ? AND id <= ? GROUP BY 1, 2""",
             (after, until or 2**62),
         )
         for owner, opened, bytes_in, bytes_out, n in rows:
             counts = sums.setdefault(known.owners[owner] or "", [0, 0, 0])
-            # What comes in for the side that opened a flow goes out for the other one.
+            # What comes in for the side that opened a flow goes out for the other one; where none is known, as there.
             counts[0] += bytes_in if opened else bytes_out
             counts[1] += bytes_out if opened else bytes_in
             counts[2] += n
@@ -174,40 +200,6 @@ def unwritten_rollups(directory: Path) -> list[tuple[int, Traffic, int]]:
     return found
 
 
-TOP = {
-    "destination": "dst_ip",
-    "port": "protocol || '/' || dst_port",
-}
-
-
-def top(directory: Path, by: str, since: int, limit: int | None) -> list[dict[str, Any]]:
-    """Who moved most bytes since `since` (Unix ms), by `device`, `destination` or `port`; the most first.
-
-    A device's bytes are in and out as it sees them; otherwise out is what those sent who opened the flows.
-    """
-    if by == "device":
-        sums: Traffic = traffic(directory, (since << 12) - 1, read_core(directory).devices)
-    else:
-        sums = _sums_by(directory, by, since)
-    most = sorted(sums.items(), key=lambda item: -(item[1][0] + item[1][1]))[:limit]
-    return [{by: key or None, "bytes_in": c[0], "bytes_out": c[1], "flows": c[2]} for key, c in most]
-
-
-def _sums_by(directory: Path, by: str, since: int) -> Traffic:
-    sums: Traffic = {}
-    for db in _days(directory, since):
-        rows = db.execute(f"SELECT {TOP[by]}, {_SUMS} FROM flows WHERE id >= ? GROUP BY 1", (since << 12,))
-        for packed, *counts in rows:
-            key = address_text(packed) if by == "destination" else _service(packed)
-            sums[key] = [a + b for a, b in zip(sums.get(key, [0, 0, 0]), counts, strict=True)]
-    return sums
-
-
-def _service(text: str) -> str:
-    protocol, _, port = text.partition("/")
-    return f"{protocol_name(int(protocol))}/{port}"
-
-
 def rollups(directory: Path, since: int, until: int = 2**62) -> list[tuple[int, str, int, int, int]]:
     """The ten-minute roll-ups from the bucket of `since` to that of `until` (Unix ms).
 
@@ -222,10 +214,14 @@ def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _days(directory: Path, since: int, most: int = 400) -> Iterator[sqlite3.Connection]:
-    """Connections to the days from `since` (Unix ms) on, the newest first; each is closed as the next one opens."""
-    paths = [path for path in schema.day_files(directory) if path.name[6:14] >= schema.day_of(since)]
-    for path in paths[::-1][:most]:
+def days(directory: Path, since: int, until: int = 2**62) -> Iterator[sqlite3.Connection]:
+    """Connections to the files with flows of a time (Unix ms), the newest first; each is closed before the next.
+
+    Columns of `flows` are those of the file's version (`words.read`).
+    """
+    paths = schema.day_files(directory)
+    begins = [schema.begin_of(path.name) or 0 for path in paths]
+    for path in paths[max(bisect_right(begins, since) - 1, 0) : bisect_right(begins, until)][::-1]:
         try:
             opened = open_read_only(path)
         except (NoDatabase, sqlite3.OperationalError):

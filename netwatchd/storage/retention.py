@@ -2,55 +2,97 @@
 
 import ctypes
 import logging
+import sqlite3
 import time
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from netwatchd.config import Storage as Settings
+from netwatchd.storage import hourly, schema
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.durable import sync_directory
+from netwatchd.storage.files import files_of
+from netwatchd.storage.verdicts import Unavailable
 
 log = logging.getLogger(__name__)
 
 MAX_DAYS_A_RUN = 2  # a clock that leaps must not eat the past in one bite
+# A day is cut into parts of this share of max_size, so that there is always something to remove but what is written.
+PARTS = 16
+SMALLEST_PART, LARGEST_PART = 4 * 2**20, 2**30  # bytes
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX_BYTES = 256  # struct timex has 208; modes = 0 only reads
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 
 def cleanup_old_data(connection: Connection, settings: Settings, now: int) -> list[str]:
-    """Removes the oldest days, at most two: those beyond the retention, then while all files are over the budget.
+    """Removes what is beyond the retention: of flows the oldest two days at most, of hours and days of roll-ups, too.
 
-    `now` is Unix ms and must come from a clock known to be good. Today's file stays. Returns the removed files' names.
+    `now` is Unix ms and must come from a clock known to be good. Returns the removed files' names.
     """
     removed: list[str] = []
-    for path in connection.day_files()[:MAX_DAYS_A_RUN]:
-        age = now - _end_of_day(path)
-        if age < 0:
-            _say_what_is_too_much(size_of(connection.directory), settings.max_size)
-            break
-        if age < settings.retention * 1000 and size_of(connection.directory) <= settings.max_size:
+    days: set[int] = set()
+    for path in connection.day_files():
+        days.add(day := _day_of(path))
+        if len(days) > MAX_DAYS_A_RUN or now - (day + _DAY_MS) < settings.retention * 1000:
             break
         _remove(connection, path)
         removed.append(path.name)
-        log.info("removed %s: the flows of a day beyond retention or max_size", path.name, extra={"event": "retention"})
+        log.info("removed %s: flows beyond retention", path.name, extra=_REMOVED)
+    before = (int(now - settings.hourly_retention * 1000), int(now - settings.daily_retention * 1000))
+    try:
+        connection.execute_with_retry(partial(_remove_totals, before), pauses=(0.0,))
+    except Unavailable as error:
+        raise error.cause from error
     return removed
 
 
-def _say_what_is_too_much(size: int, most: int) -> None:
-    if size > most:
+def make_room(connection: Connection, most: int, written: Path | None = None) -> list[str]:
+    """Removes the oldest files of flows until all databases, with one part more, take less than `most` bytes.
+
+    The newest file stays, and the one that is `written`; so do the roll-ups. It asks no clock: a card that is full is
+    worse than a day that is missing. Returns the removed files' names.
+    """
+    removed: list[str] = []
+    size = size_of(connection.directory) + part_size(most)
+    for path in connection.day_files()[:-1]:
+        if size <= most:
+            break
+        if path == written:
+            continue
+        size -= sum(map(file_size, files_of(path)[:2]))
+        _remove(connection, path)
+        removed.append(path.name)
+        log.info("removed %s, the oldest flows: all would take more than max_size", path.name, extra=_REMOVED)
+    if size - part_size(most) > most:
         log.warning(
-            "the databases take %d MB, more than max_size (%d MB), and nothing is removed: "
-            "only days that are over may go",
-            size // 10**6,
+            "the databases take %d MB, more than max_size (%d MB), and nothing is left to be removed: "
+            "what is being written and the roll-ups stay",
+            (size - part_size(most)) // 10**6,
             most // 10**6,
             extra={"repeat": "retention.max_size", "event": "retention"},
         )
+    return removed
+
+
+def part_size(most: int) -> int:
+    """Bytes after which a new file of flows is begun, where all databases may take `most`."""
+    return min(max(most // PARTS, SMALLEST_PART), LARGEST_PART)
+
+
+_REMOVED = {"event": "retention"}
+
+
+def _remove_totals(before: tuple[int, int], db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    hourly.remove(db, *before)
+    db.execute("COMMIT")
 
 
 def size_of(directory: Path) -> int:
-    """Bytes of all database files, with their -wal."""
-    return sum(map(file_size, (*directory.glob("*.db"), *directory.glob("*.db-wal"))))
+    """Bytes of all database files, with their -wal, and of the copies of core.db."""
+    patterns = ("*.db", "*.db-wal", "core.db.schema-*")
+    return sum(file_size(path) for pattern in patterns for path in directory.glob(pattern))
 
 
 def file_size(path: Path) -> int:
@@ -61,9 +103,9 @@ def file_size(path: Path) -> int:
         return 0
 
 
-def _end_of_day(path: Path) -> int:
-    day = datetime.fromisoformat(path.name[6:14]).replace(tzinfo=UTC)
-    return int(day.timestamp() * 1000) + _DAY_MS
+def _day_of(path: Path) -> int:
+    """When the day began whose flows are in a file."""
+    return (schema.begin_of(path.name) or 0) // _DAY_MS * _DAY_MS
 
 
 def _remove(connection: Connection, path: Path) -> None:

@@ -8,8 +8,12 @@ that the tables `names`, `origins` and `owners` explain. The view flows_readable
 
 import dataclasses
 import json
+import os
+import re
 import sqlite3
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,33 @@ CREATE TABLE IF NOT EXISTS {schema}.rollups (
     bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL,
     PRIMARY KEY (bucket, device)
 ) STRICT, WITHOUT ROWID;
+{totals}
 CREATE TABLE IF NOT EXISTS {schema}.meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+# By device ('': of none known), peer (x'': the rest) and port (-1: the rest), an hour and a day.
+TOTALS = """
+CREATE TABLE IF NOT EXISTS {schema}.{each}ly_devices (
+    {unit} INTEGER NOT NULL, device TEXT NOT NULL,
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL,
+    PRIMARY KEY ({unit}, device)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS {schema}.{each}ly_peers (
+    {unit} INTEGER NOT NULL, peer ANY NOT NULL,
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL,
+    PRIMARY KEY ({unit}, peer)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS {schema}.{each}ly_ports (
+    {unit} INTEGER NOT NULL, port INTEGER NOT NULL,    -- protocol << 16 | port
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL,
+    PRIMARY KEY ({unit}, port)
+) STRICT, WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS {schema}.{each}ly_readable AS
+SELECT {unit}, 'device' AS kind, nullif(device, '') AS name, bytes_in, bytes_out, flows FROM {each}ly_devices UNION ALL
+SELECT {unit}, 'peer', CASE WHEN peer <> x'' THEN {peer} END, bytes_in, bytes_out, flows FROM {each}ly_peers UNION ALL
+SELECT {unit}, 'port', CASE WHEN port >= 0 THEN
+    CASE port >> 16 {protocols} ELSE CAST(port >> 16 AS TEXT) END || '/' || (port & 65535) END,
+    bytes_in, bytes_out, flows FROM {each}ly_ports;
 """
 
 FLOWS = """
@@ -68,7 +98,7 @@ CREATE TABLE IF NOT EXISTS {schema}.origins (
 CREATE TABLE IF NOT EXISTS {schema}.owners (id INTEGER PRIMARY KEY, device TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS {schema}.late (
     id INTEGER PRIMARY KEY,         -- of a flow that the roll-ups held already when its row was written again
-    mark INTEGER NOT NULL,          -- the newest flow in the roll-ups at that time
+    writing INTEGER NOT NULL,       -- of the roll-ups, totals_writing in core.db's meta
     bytes_out INTEGER NOT NULL, bytes_in INTEGER NOT NULL    -- what they held of it
 ) STRICT;
 """
@@ -103,6 +133,22 @@ INSERT INTO main.rollups VALUES (?, ?, ?, ?, ?) ON CONFLICT (bucket, device) DO 
     bytes_in = max(bytes_in, excluded.bytes_in), bytes_out = max(bytes_out, excluded.bytes_out),
     flows = max(flows, excluded.flows)
 """
+# What is counted stays below this: only a liar's flows add up to more.
+MOST_BYTES = 2**53 - 1
+ADD_TOTAL = f"""
+INSERT INTO main.{{table}} VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    bytes_in = min(bytes_in + excluded.bytes_in, {MOST_BYTES}),
+    bytes_out = min(bytes_out + excluded.bytes_out, {MOST_BYTES}),
+    flows = min(flows + excluded.flows, {MOST_BYTES})
+"""
+# What writing ?2 of the roll-ups holds of flow ?1 is noted when its row is about to change; -1: it was not there.
+PUT_LATE = """
+INSERT INTO {schema}.late
+SELECT ?1, ?2, coalesce(max(bytes_out), -1), coalesce(max(bytes_in), -1) FROM {schema}.flows WHERE id = ?1
+ON CONFLICT (id) DO UPDATE SET writing = excluded.writing, bytes_out = excluded.bytes_out, bytes_in = excluded.bytes_in
+WHERE writing <> excluded.writing
+"""
+FORGET_LATE = "DELETE FROM {schema}.late WHERE writing <> ?"
 PUT_META = "INSERT OR REPLACE INTO main.meta VALUES (?, ?)"
 PUT_FLOW = "INSERT OR REPLACE INTO {schema}.flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_NAME = "INSERT OR IGNORE INTO {schema}.names VALUES (?, ?)"
@@ -110,9 +156,19 @@ PUT_ORIGIN = "INSERT OR IGNORE INTO {schema}.origins VALUES (?, ?, ?, ?, ?, ?)"
 PUT_OWNER = "INSERT OR IGNORE INTO {schema}.owners VALUES (?, ?)"
 
 
+def put_flows(schema: str, rows: int) -> str:
+    """What puts so many flows at once into the day attached as `schema`."""
+    sql = PUT_FLOW.format(schema=schema)
+    return sql + ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" * (rows - 1)
+
+
 def core_statements(schema: str) -> list[str]:
     """What makes core.db's tables, attached as `schema`."""
-    return _statements(CORE.format(schema=schema))
+    totals = "".join(
+        TOTALS.format(schema=schema, each=each, unit=unit, peer=_address_sql("peer"), protocols=_protocols_sql())
+        for each, unit in (("hour", "hour"), ("dai", "day"))
+    )
+    return _statements(CORE.format(schema=schema, totals=totals))
 
 
 def flows_statements(schema: str) -> list[str]:
@@ -132,8 +188,12 @@ def _view(schema: str, otherwise: str | None = None) -> str:
         dst_ip=_address_sql("f.dst_ip"),
         device=f"coalesce(w.device, {otherwise})" if otherwise else "w.device",
         exporter=_address_sql("o.exporter"),
-        protocols=" ".join(f"WHEN {number} THEN '{name}'" for number, name in PROTOCOL_NAMES.items()),
+        protocols=_protocols_sql(),
     )
+
+
+def _protocols_sql() -> str:
+    return " ".join(f"WHEN {number} THEN '{name}'" for number, name in PROTOCOL_NAMES.items())
 
 
 def fits(db: sqlite3.Connection, schema: str, version: int = VERSION) -> bool:
@@ -203,14 +263,39 @@ def day_of(time_ms: int) -> str:
 
 def day_files(directory: Path) -> list[Path]:
     """The flows files in a directory, the oldest first; what only looks like one is none."""
-    return sorted(path for path in directory.glob("flows-*.db") if _is_day(path.name[6:-3]))
-
-
-def _is_day(text: str) -> bool:
     try:
-        return date.fromisoformat(text).strftime("%Y%m%d") == text  # not every ISO form of a day is ours
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in entries]
+    except FileNotFoundError:
+        return []
+    found = [(begin, directory / name) for name in names if (begin := begin_of(name)) is not None]
+    return [path for _, path in sorted(found)]
+
+
+def day_file(time_ms: int, parts: Iterable[int]) -> str:
+    """The name of the file that holds the flows first seen at a time; parts of days begin at the times `parts`.
+
+    The first file of a day is flows-20261123.db. Where it grows large, flows-20261123-143000.db takes what is first
+    seen from 14:30:00 (UTC) on: a flow's id alone says in which file it is, when it is told again, too.
+    """
+    day = time_ms // DAY_MS * DAY_MS
+    begin = max((part for part in parts if day < part <= time_ms), default=day)
+    when = datetime.fromtimestamp(begin // 1000, UTC)
+    return when.strftime("flows-%Y%m%d.db" if begin == day else "flows-%Y%m%d-%H%M%S.db")
+
+
+@lru_cache(1000)
+def begin_of(name: str) -> int | None:
+    """The time from which on flows may be in the file of this name; None where it is no flows file's."""
+    match = _FLOWS_FILE.fullmatch(name)
+    try:
+        when = datetime.strptime((match[1] + match[2][1:].ljust(6, "0")) if match else "", "%Y%m%d%H%M%S")
     except ValueError:
-        return False
+        return None
+    return int(when.replace(tzinfo=UTC).timestamp()) * 1000
+
+
+_FLOWS_FILE = re.compile(r"flows-(\d{8})(|-\d{6})\.db", re.ASCII)
 
 
 def key_of(device: Device) -> str:

@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from netwatchd.addresses import address_text, parse_address, parse_mac
+from netwatchd.addresses import Address, address_text, parse_address, parse_mac
 from netwatchd.decoders.json_lines import check_evidence
 from netwatchd.events import Device, Flow, Origin, Status, Threat, ThreatStatus
 from netwatchd.storage import schema
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.durable import sync_directory
 from netwatchd.storage.queries import FOLLOWED
+from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,9 @@ def _lines(batch: Batch) -> list[dict[str, Any]]:
     devices: list[dict[str, Any]] = [{"device": _device_json(device)} for device in batch.devices.values() if device]
     devices += [{"forgotten": key} for key, device in batch.devices.items() if device is None]
     threats = [{"threat": dataclasses.asdict(threat)} for threat in batch.threats.values()]
-    flows = [{"flow": _flow_json(flow)} for flow in batch.flows]
+    flows: list[dict[str, Any]] = [{"flow": _flow_json(flow)} for flow in batch.flows]
+    for delta in reversed(batch.totals):
+        flows.insert(delta.at, {"total": _delta_json(delta)})  # behind the flows that it holds
     rollups = [{"rollup": [*key, *counts]} for key, counts in batch.rollups.items()]
     meta = [{"meta": list(item)} for item in batch.meta.items()]
     return [*devices, *threats, *flows, *rollups, *meta]
@@ -131,6 +134,8 @@ def _put(batch: Batch, line: dict[str, Any]) -> None:
         batch.put_threat(_threat(value))
     elif kind == "flow":
         batch.put_flows([_flow(value)])
+    elif kind == "total":
+        batch.put_total(_delta(value))
     elif kind == "rollup":
         bucket, device, bytes_in, bytes_out, flows = value
         _check(int, bucket, bytes_in, bytes_out, flows)
@@ -153,6 +158,7 @@ def _check(kind: Any, *values: Any) -> None:
 
 
 def _checked_id(number: int) -> int:
+    _check(int, number)
     # Beyond 2**53 no clock gives any; the ids that follow would soon be more than SQLite can take.
     if not 0 <= number < 2**53:
         raise ValueError(f"{number!r:.60} is no id")
@@ -214,6 +220,51 @@ def _flow(value: list[Any]) -> Flow:
     if flow.device is not None:
         _checked_key(flow.device)
     return flow
+
+
+def _delta_json(delta: Delta) -> dict[str, Any]:
+    hours = [
+        [
+            begun,
+            hour.devices,
+            [[_peer_text(peer), counts] for peer, counts in hour.peers.items()],
+            list(hour.ports.items()),
+        ]
+        for begun, hour in delta.hours.items()
+    ]
+    return {"token": delta.token, "after": delta.after, "mark": delta.mark, "hours": hours}
+
+
+def _delta(value: dict[str, Any]) -> Delta:
+    _check(str, value["token"])
+    hours = {}
+    for begun, devices, peers, ports in value["hours"]:
+        hour = Hour(
+            {_checked_key(key) if key else "": _counts(counts) for key, counts in devices.items()},
+            {parse_address(text) if text else OTHER_PEERS: _counts(counts) for text, counts in peers},
+            {_port(port): _counts(counts) for port, counts in ports},
+        )
+        hours[_checked_id(begun)] = hour
+    return Delta(value["token"], _checked_id(value["after"]), _checked_id(value["mark"]), hours)
+
+
+def _peer_text(peer: Address) -> str:
+    return address_text(peer) if peer != OTHER_PEERS else ""
+
+
+def _port(port: int) -> int:
+    _check(int, port)
+    if not OTHER_PORTS <= port < 2**24:
+        raise ValueError(f"{port!r:.60} is no protocol and port")
+    return port
+
+
+def _counts(counts: list[int]) -> list[int]:
+    bytes_in, bytes_out, flows = counts
+    _check(int, bytes_in, bytes_out, flows)
+    if min(counts) < 0:
+        raise ValueError(f"{counts!r:.60} counts less than nothing")
+    return counts
 
 
 def _origin(value: list[Any] | None) -> Origin | None:

@@ -17,11 +17,11 @@ from typing import Any
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Threat
-from netwatchd.storage import queries, retention, spool
+from netwatchd.storage import hourly, queries, retention, scan, spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
 from netwatchd.storage.connection import Connection
-from netwatchd.storage.rollups import Rollups, Traffic
+from netwatchd.storage.rollups import Buckets, Rollups, Rows, Traffic
 from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, verdict
 from netwatchd.storage.writer import Writer
 from netwatchd.worker import Worker
@@ -56,7 +56,8 @@ class Storage:
         self._pending = Batch()
         self._in_flight = Batch()
         self._due: float | None = None  # monotonic time of the next commit
-        self._rollups = Rollups()
+        self._buckets = Buckets()
+        self.rollups = Rollups()  # the flow worker adds to it, under its own lock
         self.degraded: str | None = None  # why, in a sentence
         self._struggling = False  # an attempt has failed since the last commit
         self.last_error: str | None = None
@@ -105,16 +106,21 @@ class Storage:
     def add_traffic(self, now: int, traffic: Traffic, last_id: int) -> None:
         """Adds traffic by device to the ten-minute roll-up of `now` (Unix ms); `last_id` is the newest flow in it."""
         with self._changed:
-            if ended := self._rollups.add(now, traffic, last_id):
-                self._pending = self._pending.followed_by(ended)
+            if ended := self._buckets.add(now, traffic, last_id):
+                self._put_bucket(*ended)
 
-    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int) -> None:
-        """Keeps flows, and totals of devices that hold the traffic of all flows up to the event `last_id`."""
+    def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int, *, rollups: bool = False) -> None:
+        """Keeps flows, and totals of devices that hold the traffic of all flows up to the event `last_id`.
+
+        With `rollups` it keeps what `rollups` has gathered, too. All that it holds must have been handed in by then.
+        """
         with self._changed:
             for device in devices:
                 self._pending.put_device(device)
             self._put_flows(flows)
             self._pending.meta["settled"] = str(last_id)
+            if rollups and (delta := self.rollups.take(last_id)):
+                self._pending.put_total(delta)
             self._commit_within(self.settings.commit_interval)
 
     def put_note(self, key: str, text: str, *, soon: bool = False) -> None:
@@ -134,8 +140,16 @@ class Storage:
     # What the jobs ask for.
 
     def cleanup_old_data(self, now: int) -> list[str]:
-        """Removes days of flows that are too old or too many at `now` (Unix ms); returns their names."""
+        """Removes what is too old at `now` (Unix ms), a time known to be right; returns the removed files' names."""
         return retention.cleanup_old_data(self.connection, self.settings, now)
+
+    def make_room(self) -> list[str]:
+        """Removes the oldest flows where all would take more than max_size; returns the removed files' names."""
+        try:
+            return retention.make_room(self.connection, self.settings.max_size, self._writer.newest_file)
+        except ERRORS as error:
+            log.error("removing the oldest flows failed: %s", error, extra={"repeat": "retention"})
+            return []
 
     def look_for_damage(self) -> None:
         """Begins a file anew that was damaged while it is being written."""
@@ -150,7 +164,7 @@ class Storage:
             "reason": self.degraded,
             "size": retention.size_of(self.directory),
             "wal": sum(map(retention.file_size, wal_files(self.directory))),
-            "days": len(days),
+            "days": len({path.name[6:14] for path in days}),
             "oldest_day": days[0].name[6:14] if days else None,
             "pending": self.pending,
             "commits": self.counters["storage.commits"],
@@ -174,6 +188,7 @@ class Storage:
             self.connection.finish_days()
             for bucket, traffic, last_id in queries.unwritten_rollups(self.directory):
                 self.add_traffic(bucket, traffic, last_id)
+            self.rollups.recall(*scan.hours_after(self.directory))
         except Unavailable as error:
             if isinstance(error.cause, NotOurs):
                 raise error.cause from error
@@ -219,6 +234,7 @@ class Storage:
 
     def _begin_file(self, db: sqlite3.Connection) -> None:
         """Writes what was spooled into a file that is ours from now on, and then shows it to who remembers."""
+        hourly.begin(db, self._before_totals)
         for path in self._spools:
             if (batch := spool.read(path)) is None:
                 continue
@@ -233,6 +249,23 @@ class Storage:
                 self.counters.add("stored.spooled", batch.events)
             spool.forget(path)
         self._on_new_file(db)
+
+    def _before_totals(self) -> int:
+        """The newest flow that the roll-ups of a new core.db will never hold."""
+        with self._changed:
+            totals = [*self._in_flight.totals, *self._pending.totals]
+        if totals or self.rollups.mark:
+            return totals[0].after if totals else self.rollups.mark
+        try:
+            return queries.newest_flow(self.directory) or 0
+        except ERRORS as error:
+            log.warning("the newest flow of the last run cannot be found: %s", error)
+            return int(time.time() * 1000) << 12
+
+    def _put_bucket(self, rows: Rows, last_id: int) -> None:
+        """Keeps a bucket of ten minutes. Called with the lock held."""
+        self._pending.rollups |= rows
+        self._pending.meta["rolled"] = str(last_id)
 
     def _put_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
@@ -293,6 +326,8 @@ class Storage:
         self._count(batch)
         self._recover(batch)
         self.checkpoint(only_long=True)
+        if self._writer.begin_part(retention.part_size(self.settings.max_size)):
+            self.make_room()
         return True
 
     def _write_with_retry(self, batch: Batch) -> None:
@@ -344,8 +379,8 @@ class Storage:
     def _commit_last(self) -> None:
         """Everything that waits is committed, or else saved to the spool file."""
         with self._changed:
-            if ended := self._rollups.written():
-                self._pending = self._pending.followed_by(ended)
+            if ended := self._buckets.written():
+                self._put_bucket(*ended)
         # The second is for what a file that had to be begun anew asked for meanwhile.
         if not (self._commit() and self._commit()):
             self._spool(self._in_flight.followed_by(self._pending), self._spools)

@@ -2,13 +2,26 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from netwatchd.counters import Counters
-from netwatchd.events import FlowBatch
-from netwatchd.storage import words
-from netwatchd.storage.batch import Batch, Statement, execute_many, flow_statements
+from netwatchd.events import FlowBatch, time_of_id
+from netwatchd.storage import hourly, schema, words
+from netwatchd.storage.batch import (
+    ID,
+    ROWS_AT_ONCE,
+    Batch,
+    Statement,
+    execute_many,
+    files_of,
+    flow_statements,
+    late_statements,
+)
 from netwatchd.storage.connection import MAX_ATTACHED, Connection
+from netwatchd.storage.files import files_of as paths_of
+from netwatchd.storage.retention import file_size
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
 log = logging.getLogger(__name__)
@@ -26,37 +39,61 @@ class Writer:
     def __init__(self, connection: Connection, counters: Counters) -> None:
         self._connection = connection
         self._counters = counters
+        self.newest_file: Path | None = None  # that of the newest flow that was written
+        self._newest = 0  # that flow
+        self._next = 0  # when a part of a day begins whose file may not be there yet
 
     def write(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The whole batch; raises one of ERRORS, and then a part of it may be committed."""
-        self._write(batch, execute_many, db)
+        self._write(batch, execute_many, ROWS_AT_ONCE, db)
 
     def write_each(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The batch row by row, so that a row that SQLite cannot take is rejected alone, and counted."""
-        self._write(batch, self._execute_each, db)
+        self._write(batch, self._execute_each, 1, db)
 
-    def _write(self, batch: Batch, execute: Execute, db: sqlite3.Connection) -> None:
-        days = sorted(batch.days().items())
+    def _write(self, batch: Batch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
+        begun = 0
+        for delta in hourly.not_added(db, batch.totals):
+            # Its sums must never hold less, or more, than the rows that are there when it is committed.
+            self._write_flows(batch.flows[begun : delta.at], execute, at_once, db)
+            with _transaction(db):
+                hourly.add(db, delta, execute)
+            begun = delta.at
+        self._write_flows(batch.flows[begun:] if begun else batch.flows, execute, at_once, db)
+        with _transaction(db):
+            for statement in batch.core_statements():
+                execute(db, statement)
+
+    def _write_flows(self, flows: FlowBatch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
+        days = sorted(files_of(flows, self._parts()).items()) if flows else []
+        mark = hourly.mark(db)
         while days:
             some, days = days[:MAX_ATTACHED], days[MAX_ATTACHED:]
-            self._transact([], some, execute, db)
-        self._transact(batch.core_statements(), [], execute, db)
+            attached = [(self._connection.attach_day(db, day), flows) for day, flows in some]
+            with _transaction(db):
+                for name, each in attached:
+                    for statement in late_statements(name, each, *mark):
+                        execute(db, statement)
+                    for statement in flow_statements(name, each, words.numbers(words.read(db, name)), at_once):
+                        execute(db, statement)
+            for file, each in some:
+                if (newest := max(map(ID, each.flows))) >= self._newest:
+                    self._newest, self.newest_file = newest, self._connection.directory / file
 
-    def _transact(
-        self,
-        statements: Sequence[Statement],
-        days: Sequence[tuple[str, FlowBatch]],
-        execute: Execute,
-        db: sqlite3.Connection,
-    ) -> None:
-        attached = {self._connection.attach_day(db, day): flows for day, flows in days}
-        db.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            execute(db, statement)
-        for name, flows in attached.items():
-            for statement in flow_statements(name, flows, words.numbers(words.read(db, name))):
-                execute(db, statement)
-        db.execute("COMMIT")
+    def _parts(self) -> list[int]:
+        """The times at which the files of flows begin, and that at which the next one will."""
+        begins = [schema.begin_of(path.name) or 0 for path in self._connection.day_files()]
+        return [*begins, self._next]
+
+    def begin_part(self, most: int) -> bool:
+        """Has a new file begun where the one that is written has come to `most` bytes; returns whether it has."""
+        path = self.newest_file
+        if path is None or file_size(path) + file_size(paths_of(path)[1]) < most:
+            return False
+        # From the next second on, because of this one there may be more to come. A flow whose file was chosen keeps it.
+        self._next = (time_of_id(self._newest) // 1000 + 1) * 1000
+        self.newest_file = None
+        return True
 
     def _execute_each(self, db: sqlite3.Connection, statement: Statement) -> None:
         sql, rows = statement
@@ -73,3 +110,11 @@ class Writer:
                     row,
                     extra={"repeat": "storage.rejected", "event": "loss"},
                 )
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commits what is done within; after an error the transaction is left open, as a COMMIT that fails leaves it."""
+    db.execute("BEGIN IMMEDIATE")
+    yield
+    db.execute("COMMIT")

@@ -1,0 +1,75 @@
+"""Logs of other programs, line by line: Zeek's conn.log, Suricata's eve.json, what nfdump prints."""
+
+import time
+from collections.abc import Callable
+
+from netwatchd.decoders.eve import EveDecoder
+from netwatchd.decoders.json_lines import Malformed
+from netwatchd.decoders.log_lines import LogDecoder, reason_of
+from netwatchd.decoders.nfdump import NfdumpDecoder
+from netwatchd.decoders.zeek import ZeekDecoder
+from netwatchd.events import Flow, Sighting
+from netwatchd.replay import formats
+from netwatchd.replay.inputs import Input
+from netwatchd.replay.reading import Reading
+
+_TURN = 1000  # lines between two looks at whether to stop
+_MOST_REASONS = 100  # told apart: some quote what they are about
+
+
+def _no_id(_: int) -> int:
+    """In place of an id: it is given when the time of the record is known."""
+    return 0
+
+
+_DECODERS: dict[str, Callable[[], LogDecoder]] = {
+    formats.ZEEK: lambda: ZeekDecoder(_no_id, "conn"),
+    formats.EVE: lambda: EveDecoder(_no_id),
+    formats.NFDUMP: lambda: NfdumpDecoder(_no_id, _zone),
+}
+
+
+def read(source: Input, log: str, reading: Reading) -> None:
+    """Reads a log of the format `log`; a record lies in the day in which its flow began."""
+    decoder = _DECODERS[log]()
+    report = reading.report
+    report.records = 0
+    bad = report.skipped
+    for number, line in enumerate(source.lines()):
+        if number % _TURN == 0:
+            source.tell()
+            if reading.stop() and not source.stopped:
+                report.partial = True
+                break
+        if line is None:
+            bad["it is too long"] += 1
+            continue
+        try:
+            found = decoder.decode(line, 0)
+        except Malformed as error:
+            reason = reason_of(error)
+            bad[reason if reason in bad or len(bad) < _MOST_REASONS else "it cannot be understood"] += 1
+            continue
+        if found:
+            _hand_in(found, reading)
+    _hand_in(decoder.finish(0), reading)
+    bad.update({what: count for what, count in decoder.skipped.items() if count})
+    reading.flush()
+
+
+def _hand_in(found: list[Flow | Sighting], reading: Reading) -> None:
+    flows = [event._replace(id=reading.new_id(event.start)) for event in found if isinstance(event, Flow)]
+    sightings = [event for event in found if isinstance(event, Sighting)]
+    report = reading.report
+    assert report.records is not None
+    report.records += len(flows) or bool(sightings)
+    for flow in flows:
+        report.span(flow.start, flow.end)
+    for sighting in sightings:
+        report.span(sighting.time, sighting.time)
+    reading.add(flows, [*sightings, *reading.sightings_of(flows)])
+
+
+def _zone(local: int) -> int:
+    """What this machine's local time is ahead of UTC, in seconds; `local` is a local time, taken for UTC."""
+    return local - int(time.mktime((*time.gmtime(local)[:8], -1)))
