@@ -2,13 +2,14 @@
 
 import json
 import random
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Daemon, rows
+from running import NOBODY, Daemon, nobody_can_run_it, rows
 from waiting import eventually
 
 HEADER = (
@@ -174,3 +175,23 @@ def test_kill_9_stores_every_line_once(log: Log) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_kill_9_at_many_moments_stores_every_line_once(log: Log, seed: int) -> None:
     kill_at_random(log, 25, random.Random(seed))
+
+
+@pytest.mark.skipif(not nobody_can_run_it(), reason="we cannot become another user, or it could not run this")
+def test_a_log_that_may_not_be_read_says_which_group_may(log: Log) -> None:
+    for each in (log.directory.parent, log.directory):
+        each.chmod(0o777)
+    log.write(1)
+    log.path.chmod(0o640)
+    shutil.chown(log.path, group="adm")
+    log.daemon.inside = NOBODY
+    log.daemon.start()
+    eventually(lambda: "permission denied" in log.daemon.log)
+    assert f"cannot read {log.path}: permission denied ({log.path} can be read by the group adm" in log.daemon.log
+    log.path.chmod(0o600)
+    state = next(
+        each for each in log.daemon.status()["sources"] if each["name"] in ("zeek", "eve") and each["state"] != "off"
+    )
+    assert state["state"] == "failed"
+    log.path.chmod(0o644)
+    eventually(log.is_whole)

@@ -205,6 +205,8 @@ class LogSource:
             before = self._recalled.repeated
             flows = self._recalled.new(flows)
             self._counters.add(f"repeated.{self.name}", self._recalled.repeated - before)
+            if not self._recalled:
+                self._recalled = None
         # Devices first, so that flows of the same batch find them.
         self._emit.sightings(sightings)
         self._emit_flows(flows, now)
@@ -244,6 +246,8 @@ class LogSource:
 
     def _keep(self) -> None:
         self._memory.tend()
+        if self._recalled is not None:
+            return  # what is stored behind a place of now may have ids that were given before it
         steady = clock.now().steady
         places, kept_at = self._kept
         is_old = steady - kept_at >= REFRESH
