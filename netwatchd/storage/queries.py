@@ -101,12 +101,12 @@ def note(directory: Path, key: str) -> str | None:
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
     """What is stored of a source's flows with greater ids than this one, and whether it all lies in one day's file."""
-    days = [
+    files = [
         db.execute(f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?", (event_id, source)).fetchall()
-        for db in _days(directory, event_id >> 12)
+        for db in days(directory, event_id >> 12)
     ]
-    found = [day for day in days if day]
-    return [row for day in found for row in day], len(found) < 2
+    found = [rows for rows in files if rows]
+    return [row for rows in found for row in rows], len(found) < 2
 
 
 def live_flows(directory: Path) -> list[Flow]:
