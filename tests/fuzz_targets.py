@@ -288,7 +288,7 @@ def read_spool(data: bytes) -> str:
         for delta in batch.totals:
             hourly.add(_db, delta, _execute)
         for flows in files_of(batch.flows, []).values():
-            for statement in flow_statements("main", flows, words.numbers(words.read(_db))):
+            for statement in flow_statements("main", flows, words.numbers(words.read(_db)), 1):
                 _execute(_db, statement)
         _read_back(_db)
     finally:

@@ -67,6 +67,7 @@ tries["root"] = lambda: os.setuid(0)
 tries["setuid file"] = lambda: (pathlib.Path("/tmp/x").write_text("x"), os.chmod("/tmp/x", 0o4755))
 tries["set clock"] = lambda: __import__("time").clock_settime(0, 0)
 tries["others' processes"] = lambda: pathlib.Path("/proc/1/status").read_text()
+tries["another family"] = lambda: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)
 tries["netlink"] = lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
 for name, attempt in tries.items():
     try:

@@ -154,6 +154,30 @@ def test_what_connection_tracking_tells_too_is_told_once(
     assert flows(daemon, src_ip=WAN4) == []
 
 
+# A record of NetFlow v5: the same five-tuple, but of fifty packets.
+EXPORT = f"""
+import socket, struct, time
+now = time.time()
+head = struct.pack("!HHIIIIBBH", 5, 1, 60000, int(now), 0, 0, 0, 0, 0)
+ends = socket.inet_aton("{ipv4(2)}") + socket.inet_aton("{ipv4(1)}") + bytes(4)
+record = ends + struct.pack("!HHIIIIHHBBBBHHBBH", 1, 2, 50, 26400, 59000, 60000, 7001, 7000, 0, 0, 17, 0, 0, 0, 0, 0, 0)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(head + record, ("127.0.0.1", 2055))
+"""
+
+
+@pytest.mark.slow
+def test_an_exporter_that_tells_of_a_flow_while_it_lives_takes_its_row_over(short: Path) -> None:
+    config = "[source:netflow]\nenabled = yes\n[source:capture]\nenabled = yes\ninterface = eth0\nfilter = all\n"
+    with wire() as (near, far), daemon_in(near, short, config) as daemon:
+        far.python(DATAGRAMS, ipv4(1), "3")
+        eventually(lambda: count(near, daemon, "received.capture"))
+        near.python(EXPORT)
+        eventually(lambda: count(near, daemon, "merged.flows.netflow"))
+        far.python(DATAGRAMS, ipv4(1), "3")
+    (row,) = flows(daemon, dst_port=7000)
+    assert (row["source"], row["packets_out"], row["bytes_out"]) == ("netflow", 50, 26400)
+
+
 @pytest.mark.slow
 def test_what_passes_two_interfaces_is_told_once_without_connection_tracking_too(short: Path) -> None:
     with home_network(nat=False) as net:
@@ -216,6 +240,22 @@ def test_an_interface_may_go_down_or_away_and_come_back(short: Path) -> None:
             each.ip("link set eth0 up")
         eventually(is_heard)
         assert state() == "on"
+
+
+@pytest.mark.slow
+def test_of_several_interfaces_those_that_are_there_are_captured_and_the_others_looked_for(short: Path) -> None:
+    config = "[source:capture]\nenabled = yes\ninterface = eth1 eth0\n"
+    with wire() as (near, _), daemon_in(near, short, config) as daemon:
+        eventually(lambda: "cannot capture from eth1: no such device" in daemon.log)
+        assert "capturing from eth0" in daemon.log and "source capture is on" in daemon.log
+        near.ip("link add eth1 type veth peer name eth2")
+        for each in ("eth1", "eth2"):
+            near.ip(f"link set {each} up")
+        eventually(lambda: "capturing from eth1" in daemon.log)
+        near.ip("link del eth1")
+        eventually(lambda: "eth1 went away" in daemon.log)
+        near.ip("link del eth0")
+        eventually(lambda: "source capture does not work" in daemon.log)
 
 
 @pytest.mark.parametrize(("enabled", "state"), [("auto", "off"), ("yes", "failed")])

@@ -75,13 +75,15 @@ class Netwatchd:
         return [sys.executable, "-m", "netwatchd", "run", "--config", str(file)]
 
     def says(self, directory: Path) -> str:
-        """Counters of what was dropped."""
+        """Its counters of all that did not become rows."""
         command = [sys.executable, "-m", "netwatchd", "status", "--json", "--config", str(directory / "config.ini")]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode:
             return answer.stderr.strip()
         (directory / "status.json").write_text(answer.stdout)
-        return _leaves(json.loads(answer.stdout)["counters"].get("dropped", {}), "dropped") or "nothing lost"
+        counters = json.loads(answer.stdout)["counters"]
+        kinds = ("lost", "dropped", "malformed", "refused")
+        return ", ".join(filter(None, (_leaves(counters.get(kind, {}), kind) for kind in kinds))) or "nothing lost"
 
     def said(self, directory: Path) -> str:
         """Nothing more than it did while it ran."""

@@ -22,7 +22,8 @@ from netwatchd.counters import Counters
 from netwatchd.events import LIVE, Flow
 
 Key = tuple[object, ...]  # source address and port, destination address and port, protocol
-Entrance = Callable[[Sequence[Flow]], Sequence[Flow]]
+Put = Callable[[Sequence[Flow]], None]
+Entrance = Callable[[Sequence[Flow], Put], None]
 
 # Who knows flows best: the kernel itself, then who exports what he forwarded, then packets, then other programs' logs.
 # Flows that somebody hands in by the JSON socket are meant to be there, whoever else saw them.
@@ -92,7 +93,7 @@ class Duplicates:
         self._swept = 0.0
 
     def entrance(self, source: str, part: str = "") -> Entrance:
-        """What a source's flows have to pass: it returns those that are to be told.
+        """What a source's flows have to pass: it puts those that are to be told where it is said.
 
         `part` tells apart what may see the same flow within one source, as two interfaces do.
         """
@@ -116,29 +117,43 @@ class Duplicates:
                 if other is None or not self._holds(other, flow, running, now):
                     self._claims[key] = claim
 
-    def _pass(self, source: str, part: str, flows: Sequence[Flow]) -> Sequence[Flow]:
+    def _pass(self, source: str, part: str, flows: Sequence[Flow], put: Put) -> None:
         with self._lock:
             running = self._running()
-            if not self._has_others(source, running):
-                return flows
-            # An exporter tells of so many, and so long after connection tracking, that it claims nothing from that.
-            claims = source != "netflow" or self._has_others(source, running, but="conntrack")
-            keys = list(map(_key, flows))
-            if not claims and self._claims.keys().isdisjoint(keys):
-                return flows
-            now = self._clock()
-            if now - self._swept >= _SWEEP:
-                self._sweep(now)
-            passed = []
-            for key, flow in zip(keys, flows, strict=True):
-                told = self._judge(source, part, flow, self._claims.get(key), running, now)
-                if told is None:
-                    self._counters.add(f"merged.flows.{source}")
-                    continue
-                passed.append(told)
-                if claims and key not in self._claims:
-                    self._claim(source, part, flow, now)
-            return passed
+            if self._has_others(source, running):
+                # An exporter tells of so many, and so long after connection tracking, that it claims nothing from that.
+                claims = source != "netflow" or self._has_others(source, running, but="conntrack")
+                keys = list(map(_key, flows))
+                if claims or not self._claims.keys().isdisjoint(keys):
+                    # With the lock held, so that the news of a row keep their order. Who waits for the queue here keeps
+                    # nobody waiting who would not wait for it too.
+                    put(self._chosen(source, part, flows, keys, running, claims))
+                    return
+        put(flows)
+
+    def _chosen(
+        self,
+        source: str,
+        part: str,
+        flows: Sequence[Flow],
+        keys: Sequence[Key],
+        running: Container[str],
+        claims: bool,
+    ) -> list[Flow]:
+        """Those of the flows that are to be told; `claims`: they are then the source's."""
+        now = self._clock()
+        if now - self._swept >= _SWEEP:
+            self._sweep(now)
+        chosen = []
+        for key, flow in zip(keys, flows, strict=True):
+            told = self._judge(source, part, flow, self._claims.get(key), running, now)
+            if told is None:
+                self._counters.add(f"merged.flows.{source}")
+                continue
+            chosen.append(told)
+            if claims and key not in self._claims:
+                self._claim(source, part, flow, now)
+        return chosen
 
     def _judge(
         self, source: str, part: str, flow: Flow, claim: _Claim | None, running: Container[str], now: float

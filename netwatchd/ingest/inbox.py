@@ -78,7 +78,7 @@ class Inboxes:
 class Door:
     """Where one source hands in its events; they are counted as received from it.
 
-    `once`, where given, returns those of its flows that no other source tells.
+    `once`, where given, is handed its flows, and puts those that no other source tells where it is said.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Door:
         source: str,
         inboxes: Inboxes,
         counters: Counters,
-        once: Callable[[Sequence[Flow]], Sequence[Flow]] | None = None,
+        once: Callable[[Sequence[Flow], Callable[[Sequence[Flow]], None]], None] | None = None,
     ) -> None:
         self._name = f"received.{source}"
         self._inboxes = inboxes
@@ -99,11 +99,17 @@ class Door:
 
     def flows(self, events: Sequence[Flow]) -> None:
         """Hands in flows."""
-        self._put(self._inboxes.flows, self._once(events) if self._once else events)
+        if self._once is None:
+            self._put_flows(events)
+        else:
+            self._once(events, self._put_flows)
 
     def threats(self, events: Sequence[Threat]) -> None:
         """Hands in threats."""
         self._put(self._inboxes.threats, events)
+
+    def _put_flows(self, events: Sequence[Flow]) -> None:
+        self._put(self._inboxes.flows, events)
 
     def _put(self, inbox: Inbox[Any], events: Sequence[Any]) -> None:
         if events:

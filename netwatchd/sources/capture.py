@@ -39,8 +39,8 @@ _ALL_BLOCKS = 8192  # at the end: more than a ring can have, if something goes o
 _MOST_FLOWS = 32_768
 # Types of ICMPv6: router and neighbour solicitation and advertisement, redirect (RFC 4861).
 _ND = range(133, 138)
-# Of a long connection nothing is seen until it ends.
-_UNSEEN = {"tcp": 86_400_000}
+# Milliseconds: of a long connection nothing is seen until it ends, and of one half closed not before the other half is.
+_UNSEEN = {"tcp": 86_400_000, "tcp_closing": 3_600_000}
 
 _PROGRAMS = {
     "control": (bpf.control(ethernet=True), bpf.control(ethernet=False)),
@@ -101,19 +101,19 @@ class Capture:
 
     def open(self) -> None:
         """Opens the interfaces. Raises Unavailable; OSError where none of them is there or up."""
-        names = dict.fromkeys(self._settings.interface or (local_interface(),))
-        for name in names:
-            if name is None:
-                raise OSError(
-                    errno.ENODEV,
-                    "there is neither a bridge br-lan or br0 nor a default route; "
-                    "name the interface in [source:capture] interface",
-                )
-            self._taps[name] = self._taps.get(name) or self._tap(name)
+        names = self._settings.interface or (local_interface(),)
+        if None in names:
+            raise OSError(
+                errno.ENODEV,
+                "there is neither a bridge br-lan or br0 nor a default route; "
+                "name the interface in [source:capture] interface",
+            )
+        # What an interface has shown outlives a restart of the source.
+        self._taps = {name: self._taps.get(name) or self._tap(name) for name in names if name is not None}
         failed: OSError | None = None
-        for name in names:
+        for tap in self._taps.values():
             try:
-                self._open(self._taps[name or ""])
+                self._open(tap)
             except OSError as error:
                 failed = error
         if not self._by_descriptor and failed is not None:
