@@ -34,6 +34,7 @@ from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
+from netwatchd.positions import Positions
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
@@ -142,6 +143,9 @@ class Daemon:
         self.exporters: Callable[[], list[dict[str, Any]]] = list
         self.report = Report(self)
 
+    def _position_of(self, source: str) -> Positions:
+        return Positions(source, self._state, self.inboxes.flows, self.storage)
+
     def _build_workers(self) -> None:
         def worker(name: str, run: Callable[[Worker], None]) -> Worker:
             return Worker(name, run, self._happened.put)
@@ -194,7 +198,7 @@ class Daemon:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         new_id = EventIds(self._newest_id)
-        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id)
+        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of)
         self.sources, self.exporters = intake.sources, intake.exporters
         self.server = self._listen()
         self._build_workers()

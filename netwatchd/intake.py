@@ -3,6 +3,7 @@
 Beside `daemon` the only file that knows them all.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from netwatchd.ingest.inbox import Door, Inboxes
 from netwatchd.sources import Source
 from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
+from netwatchd.sources.eve import Eve
 from netwatchd.sources.json_lines import JsonLines
+from netwatchd.sources.locals import Locals
+from netwatchd.sources.logs import Memory
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.supervisor import Supervisor
+from netwatchd.sources.zeek import Zeek
 
 # Milliseconds that a flow which was seen as packets waits for connection tracking to tell it. Its events come within
 # some; a busy machine may take a second.
@@ -28,14 +33,22 @@ class Intake:
     """All sources, each with its supervisor, by name. `runtime` is the directory of the sockets."""
 
     def __init__(
-        self, settings: config.Config, runtime: Path, inboxes: Inboxes, counters: Counters, new_id: NewId
+        self,
+        settings: config.Config,
+        runtime: Path,
+        inboxes: Inboxes,
+        counters: Counters,
+        new_id: NewId,
+        memory: Callable[[str], Memory],
     ) -> None:
+        """`memory(source)` is where a source that follows logs keeps its place in them."""
         self._inboxes = inboxes
         self._counters = counters
         self.sources: dict[str, Supervisor] = {}
         # Where only one source tells of flows, nothing is looked at twice.
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
+        here = partial(Locals, settings.devices.networks)
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
         local, door = settings.devices.networks, self._door
         netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
@@ -46,6 +59,8 @@ class Intake:
             Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
             netflow,
             Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
+            Zeek(settings.zeek, door("zeek"), new_id, here(), memory("zeek"), counters),
+            Eve(settings.eve, door("eve"), new_id, here(), memory("eve"), counters),
         ]
         # A source, its section of the configuration and its counters share one word.
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}

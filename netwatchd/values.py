@@ -151,6 +151,14 @@ def optional_path(text: str) -> Path | None:
         raise ValueError(f"{text!r:.60} cannot be used: {error}") from error
 
 
+def needed_path(text: str) -> Path:
+    """A path."""
+    path = optional_path(text)
+    if path is None:
+        raise ValueError("there should be a path")
+    return path
+
+
 def host_name(text: str) -> str:
     """An address or a name to listen on."""
     try:

@@ -226,6 +226,8 @@ PATTERNS = {
     "received.{source}": "received.SOURCE", "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
     "refused.{refusal.word}": "refused.REASON", "stored.{kind}": None, "merged.flows.{source}": "merged.flows.SOURCE",
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
+    "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",
+    "repeated.{self.name}": "repeated.SOURCE", "malformed.{self.name}": "malformed.SOURCE",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ LINES = [
     ["cli"],
     ["daemon", "detach", "replay"],
     ["intake"],
-    ["report"],
+    ["report", "positions"],
     ["sources", "ingest", "detectors", "storage", "broadcast", "jobs"],
     ["decoders"],
     ["worker"],

@@ -18,6 +18,7 @@ from netwatchd.values import (
     endpoints,
     host_name,
     interfaces,
+    needed_path,
     networks,
     one_of,
     optional_path,
@@ -205,6 +206,27 @@ class Capture:
 
 
 @dataclass(frozen=True)
+class Zeek:
+    """Zeek's logs, followed: the flows of conn.log and the devices of dhcp.log."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where the logs can be read.")
+    directory: Path = setting(needed_path, "/opt/zeek/logs/current", "Where Zeek writes its logs.")
+
+
+@dataclass(frozen=True)
+class Eve:
+    """Suricata's eve.json, followed: its flow, netflow and dhcp events."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where the log can be read.")
+    file: Path = setting(needed_path, "/var/log/suricata/eve.json", "The log.")
+    link_header: int = setting(
+        whole(0, 64),
+        "14",
+        "Bytes in front of the IP packet in each frame, which Suricata counts: 14 of Ethernet, 0 of tun and ppp.",
+    )
+
+
+@dataclass(frozen=True)
 class Json:
     """JSON lines from other programs, on the unix socket events.sock in $RUNTIME_DIRECTORY."""
 
@@ -263,6 +285,8 @@ class Config:
     neighbours: Neighbours = _section("source:neighbours", Neighbours)
     conntrack: Conntrack = _section("source:conntrack", Conntrack)
     capture: Capture = _section("source:capture", Capture)
+    zeek: Zeek = _section("source:zeek", Zeek)
+    eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
     logging: Logging = _section("logging", Logging)

@@ -28,10 +28,10 @@ from netwatchd.events import Flow, Sighting
 SOURCE = "eve"
 ETHERNET = 14  # bytes of a frame before its IP packet
 VLAN_TAG = 4
-MOST_HALVES = 4096  # that wait for their other half; the oldest then goes alone
 # How many lines the other half of a flow may come later. One thread of Suricata writes both, one behind the other, but
 # others may write in between.
 MOST_LINES_BETWEEN = 1000
+MOST_WAIT = 5_000  # milliseconds that it may come later, by the time at which lines are read
 
 
 def looks_like(first: bytes) -> bool:
@@ -45,6 +45,7 @@ class _Half(NamedTuple):
 
     flow: Flow
     line: int
+    read_at: int  # Unix ms
 
 
 class EveDecoder:
@@ -58,7 +59,7 @@ class EveDecoder:
         self._link_header = link_header
         self._line = 0
         self._halves: dict[int, _Half] = {}  # by flow_id, the oldest first
-        self._told: dict[Any, int] = {}  # flow_id -> line, of flows that netflow events told, the oldest first
+        self._told: dict[int, int] = {}  # flow_id -> line, of flows that netflow events told, the oldest first
 
     @property
     def waiting(self) -> int:
@@ -67,62 +68,65 @@ class EveDecoder:
 
     def decode(self, line: bytes, now: int) -> list[Flow | Sighting]:
         """The flows and sightings that the line completes; raises Malformed."""
-        if not line.strip():
-            return []
         self._line += 1
-        found: list[Flow | Sighting] = [*self._overdue()]
-        value = _object(line)
-        kind = value.get("event_type")
-        if kind == "flow":
-            return found + self._flow(value, now)
-        if kind == "netflow":
-            return found + self._netflow(value, now)
-        if kind == "dhcp":
-            return found + self._dhcp(value)
-        self.skipped[kind if isinstance(kind, str) and re.fullmatch(r"[a-z0-9_]{1,30}", kind) else "other"] += 1
-        return found
+        found = self._event(_object(line), now) if line.strip() else []
+        return [*self.overdue(now), *found] if self._halves else found
 
-    def finish(self, _: int) -> list[Flow | Sighting]:
+    def finish(self, now: int) -> list[Flow | Sighting]:
         """The flows whose other half has not come."""
-        alone = [half.flow for half in self._halves.values()]
+        alone = [half.flow._replace(id=self._new_id(now)) for half in self._halves.values()]
+        for flow_id in self._halves:
+            self._remember(flow_id)
         self._halves.clear()
         return list(alone)
 
-    def _overdue(self) -> list[Flow]:
-        alone = []
+    def _event(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
+        kind = value.get("event_type")
+        if kind == "flow":
+            return self._flow(value, now)
+        if kind == "netflow":
+            return self._netflow(value, now)
+        if kind == "dhcp":
+            return self._dhcp(value)
+        self.skipped[kind if isinstance(kind, str) and re.fullmatch(r"[a-z0-9_]{1,30}", kind) else "other"] += 1
+        return []
+
+    def overdue(self, now: int) -> list[Flow | Sighting]:
+        """The flows whose other half has not come by `now` (Unix ms)."""
+        alone: list[Flow | Sighting] = []
         while self._halves:
             flow_id, half = next(iter(self._halves.items()))
-            if len(self._halves) <= MOST_HALVES and self._line - half.line <= MOST_LINES_BETWEEN:
+            # A clock that was set back must not keep a half for ever.
+            if self._line - half.line <= MOST_LINES_BETWEEN and abs(now - half.read_at) <= MOST_WAIT:
                 break
             del self._halves[flow_id]
             self._remember(flow_id)
-            alone.append(half.flow)
+            alone.append(half.flow._replace(id=self._new_id(now)))
         return alone
 
     def _flow(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
+        counts = value.get("flow")
+        if not isinstance(counts, dict):
+            raise Malformed('a flow event should have an object "flow"')
+        packets, back = _count(counts, "pkts_toserver"), _count(counts, "pkts_toclient")
+        flow = self._common(value, counts)._replace(
+            packets_out=packets,
+            bytes_out=self._ip_bytes(value, _count(counts, "bytes_toserver"), packets),
+            packets_in=back,
+            bytes_in=self._ip_bytes(value, _count(counts, "bytes_toclient"), back),
+            state=_state(value, counts, answered=bool(back)),
+        )
         if not self.has_flows:
             # The first of its kind: from here on the netflow events tell the same once more.
             self.has_flows = True
             self.skipped["netflow"] += len(self._halves)
             self._halves.clear()
-        told = self._told.pop(value.get("flow_id"), None)
+        flow_id = value.get("flow_id")
+        told = self._told.pop(flow_id, None) if isinstance(flow_id, int) else None
         if told is not None and self._line - told <= MOST_LINES_BETWEEN:
             self.skipped["flow"] += 1
             return []
-        counts = value.get("flow")
-        if not isinstance(counts, dict):
-            raise Malformed('a flow event should have an object "flow"')
-        packets, back = _count(counts, "pkts_toserver"), _count(counts, "pkts_toclient")
-        flow = self._common(value, counts, now)
-        return [
-            flow._replace(
-                packets_out=packets,
-                bytes_out=self._ip_bytes(value, _count(counts, "bytes_toserver"), packets),
-                packets_in=back,
-                bytes_in=self._ip_bytes(value, _count(counts, "bytes_toclient"), back),
-                state=_state(value, counts, answered=bool(back)),
-            )
-        ]
+        return [flow._replace(id=self._new_id(now))]
 
     def _netflow(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
         if self.has_flows:
@@ -133,20 +137,21 @@ class EveDecoder:
             raise Malformed('a netflow event should have an object "netflow"')
         packets = _count(counts, "pkts")
         size = self._ip_bytes(value, _count(counts, "bytes"), packets)
-        flow = self._common(value, counts, now)._replace(packets_out=packets, bytes_out=size)
+        flow = self._common(value, counts)._replace(packets_out=packets, bytes_out=size)
         flow_id = value.get("flow_id")
         if type(flow_id) is not int:
-            return [flow._replace(state="unreplied")]
+            return [flow._replace(id=self._new_id(now), state="unreplied")]
         first = self._halves.pop(flow_id, None)
         if first is None or not _is_answer(first.flow, flow):
             self._halves[flow_id] = _Half(
-                flow._replace(state="reset" if _was_reset(value) else "unreplied"), self._line
+                flow._replace(state="reset" if _was_reset(value) else "unreplied"), self._line, now
             )
-            return [] if first is None else [first.flow]
+            return [] if first is None else [first.flow._replace(id=self._new_id(now))]
         self._remember(flow_id)
         there = first.flow
         return [
             there._replace(
+                id=self._new_id(now),
                 start=min(there.start, flow.start),
                 end=max(there.end, flow.end),
                 packets_in=flow.packets_out,
@@ -162,8 +167,8 @@ class EveDecoder:
         if len(self._told) > MOST_LINES_BETWEEN:
             del self._told[next(iter(self._told))]
 
-    def _common(self, value: dict[str, Any], counts: dict[str, Any], now: int) -> Flow:
-        """A flow with all but its counters and its state."""
+    def _common(self, value: dict[str, Any], counts: dict[str, Any]) -> Flow:
+        """A flow with all but its id, which it gets when it is told, its counters and its state."""
         src, dst = (
             log_values.address(value.get("src_ip"), "src_ip"),
             log_values.address(value.get("dest_ip"), "dest_ip"),
@@ -181,7 +186,7 @@ class EveDecoder:
         else:
             first = max(last - log_values.interval(counts.get("age") or 0, "age"), 0)
         return Flow(
-            self._new_id(now), first // 1000, max(last, first) // 1000, src, src_port, dst, dst_port, protocol,
+            0, first // 1000, max(last, first) // 1000, src, src_port, dst, dst_port, protocol,
             0, 0, 0, 0, "closed", SOURCE,
         )  # fmt: skip
 

@@ -47,6 +47,14 @@ class Inbox(Generic[T]):
             by_now = self._put
             self._changed.wait_for(lambda: self._seen >= by_now, timeout)
 
+    def mark(self) -> int:
+        """A mark behind all that was put in by now, for `has_seen`."""
+        return self._put
+
+    def has_seen(self, mark: int) -> bool:
+        """Whether all that was put in before the mark was dealt with."""
+        return self._seen >= mark
+
     def end(self) -> None:
         """No source will put anything in any more: whoever takes need not wait."""
         with self._changed:

@@ -12,6 +12,10 @@ from netwatchd.events import LIVE, Device, Flow, Threat
 from netwatchd.storage import schema, words
 from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 
+# Start, end, addresses and ports, protocol, counters.
+Told = tuple[int, int, str, int, str, int, str, int, int, int, int]
+_TOLD = 'start, "end", src_ip, src_port, dst_ip, dst_port, protocol, packets_out, bytes_out, packets_in, bytes_in'
+FOLLOWED = "followed."  # what begins the keys of places in logs, in meta
 READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
 
 
@@ -86,6 +90,23 @@ def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str 
         if limit is not None and len(found) >= limit:
             break
     return found
+
+
+def note(directory: Path, key: str) -> str | None:
+    """What `put_note` kept under a key; raises NoDatabase."""
+    with closing(open_read_only(directory / "core.db")) as db:
+        found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(found[0]) if found else None
+
+
+def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
+    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one day's file."""
+    files = [
+        db.execute(f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?", (event_id, source)).fetchall()
+        for db in days(directory, event_id >> 12)
+    ]
+    found = [rows for rows in files if rows]
+    return [row for rows in found for row in rows], len(found) < 2
 
 
 def live_flows(directory: Path) -> list[Flow]:

@@ -22,6 +22,7 @@ from netwatchd.events import Device, Flow, Origin, Status, Threat, ThreatStatus
 from netwatchd.storage import schema
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.durable import sync_directory
+from netwatchd.storage.queries import FOLLOWED
 from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ def _put(batch: Batch, line: dict[str, Any]) -> None:
     else:
         name, number = value
         _check(str, name, number)
-        _checked_id(int(number))
+        if not name.startswith(FOLLOWED):
+            _checked_id(int(number))
         batch.meta[name] = number
 
 

@@ -123,6 +123,12 @@ class Storage:
                 self._pending.put_total(delta)
             self._commit_within(self.settings.commit_interval)
 
+    def put_note(self, key: str, text: str, *, soon: bool = False) -> None:
+        """Keeps a text in `meta`, in the commit of the flows that were handed in before, or a later one."""
+        with self._changed:
+            self._pending.meta[key] = text
+            self._commit_within(URGENT if soon else self.settings.commit_interval)
+
     def wait_for_room(self, timeout: float) -> bool:
         """Waits until the store can take more; False where it still cannot after `timeout` seconds.
 

@@ -11,7 +11,7 @@ from typing import Any
 from netwatchd.addresses import Address
 from netwatchd.decoders.netflow import elements, ipfix, options, v5, v9
 from netwatchd.decoders.netflow.clock import Clock, mended
-from netwatchd.decoders.netflow.halves import Count, Halves
+from netwatchd.decoders.netflow.halves import Count, Halves, Key, key_of
 from netwatchd.decoders.netflow.header import Header, Malformed
 from netwatchd.decoders.netflow.kept import Budget, DataSet
 from netwatchd.decoders.netflow.layout import Layout, Row, Unreadable
@@ -238,7 +238,7 @@ class Collector:
         waiting = session.waiting(self._halves, rate, clock.trusted)
         session.sampling = rate
         told: list[Record] = []
-        hits: list[Record] = []
+        hits: list[tuple[Key, Record]] = []
         odd: list[Record] = []
         before = len(waiting.young)
         joins = self._joins and not layout.is_whole
@@ -265,7 +265,8 @@ class Collector:
         waiting = session.waiting(self._halves, rate, trusted)
         before = len(waiting.young)
         is_whole = layout.is_whole or not self._joins or record[9] or record[10]
-        if told := [record] if is_whole else waiting.meet([record]):
+        key = None if is_whole else key_of(record)
+        if told := [record] if key is None else waiting.meet([(key, record)]):
             self._told.append((waiting.origin, told))
         self._halves.added(len(waiting.young) - before)
 

@@ -1,0 +1,402 @@
+"""A log is followed through every rotation, and every line of it is read once, also across restarts."""
+
+import gzip
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from waiting import eventually
+
+from netwatchd.sources.follow import MOST_TAILS, Follower
+from netwatchd.sources.tail import Position
+
+ROOT = Path(__file__).parent
+MOST = 4000
+Kept = tuple[list[Position], int]
+
+
+class Reader:
+    """Somebody who follows a log, may be stopped, and goes on where he was."""
+
+    def __init__(self, path: Path, linger: float = 10) -> None:
+        self.path = path
+        self.linger = linger
+        self.texts: list[str] = []
+        self.now = 0.0
+        self.follower: Follower
+        self.start(None)
+
+    def start(self, kept: Kept | None) -> None:
+        self.follower = Follower(self.path, MOST, b"#separator", linger=self.linger, clock=lambda: self.now)
+        if kept:
+            self.follower.resume(*kept)
+
+    def read(self) -> list[str]:
+        """All that is there now."""
+        found = []
+        while read := self.follower.read():
+            found += [line.text.decode() if line.text is not None else "(too long)" for line in read.lines]
+        self.texts += found
+        return found
+
+    def keep(self) -> Kept:
+        return self.follower.positions({}), self.follower.looked
+
+    def stop(self) -> Kept:
+        kept = self.keep()
+        self.follower.close()
+        return kept
+
+    def wait(self) -> None:
+        """Lets the time pass after which an old file is let go of."""
+        self.now += 2 * self.linger
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "logs").mkdir()
+    return tmp_path / "logs" / "conn.log"
+
+
+@pytest.fixture
+def reader(path: Path) -> Iterator[Reader]:
+    reader = Reader(path)
+    yield reader
+    reader.follower.close()
+
+
+def append(path: Path, *lines: str, end: str = "\n") -> None:
+    with path.open("a") as file:
+        file.write("\n".join(lines) + end)
+
+
+def old(path: Path, seconds: float = 100) -> None:
+    """Makes a file look as if it was written some time ago."""
+    at = time.time() - seconds
+    os.utime(path, (at, at))
+
+
+# While somebody writes.
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["", "restarts"])
+@pytest.mark.parametrize("how", ["none", "rename", "day", "numbers", "late", "copy", "anew"])
+def test_every_line_is_read_once_while_a_process_writes_and_rotates(
+    path: Path, reader: Reader, how: str, restarts: bool
+) -> None:
+    count = 4000
+    chance = random.Random(how)
+    progress = path.parent.with_name("read")
+    progress.write_text("")
+    writer = subprocess.Popen([sys.executable, str(ROOT / "writer.py"), str(path), str(count), how, "0.001"])
+    late = count // 400 - 1 if how == "late" else 0
+
+    def all_there() -> bool:
+        reader.now = time.monotonic()
+        reader.read()
+        progress.write_text(str(len(reader.texts)))
+        if restarts and chance.random() < 0.2:
+            reader.start(reader.stop())
+        return len(reader.texts) >= count + late
+
+    try:
+        eventually(all_there)
+        assert writer.wait(60) == 0
+    finally:
+        writer.kill()
+    assert not reader.read()
+    numbers = [int(text.split("\t")[0]) for text in reader.texts if not text.startswith("late")]
+    assert sorted(numbers) == list(range(count))
+    assert sorted(text for text in reader.texts if text.startswith("late")) == sorted(
+        f"late {n + 1}" for n in range(late)
+    )
+    # What was in a directory that is gone was read, but who comes back cannot know that it was all.
+    assert reader.follower.lost == [] or (how == "anew" and restarts)
+
+
+# One thing at a time.
+
+
+def test_a_log_that_is_not_there_yet_is_waited_for(path: Path, reader: Reader) -> None:
+    shutil.rmtree(path.parent)
+    assert reader.read() == []
+    assert not reader.follower.is_there
+    path.parent.mkdir()
+    assert reader.read() == []
+    append(path, "a")
+    assert reader.read() == ["a"]
+    assert reader.follower.is_there
+
+
+def test_the_old_file_is_read_to_its_end_before_the_new_one(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    assert reader.read() == ["a"]
+    append(path, "b")
+    path.rename(path.with_name("conn.1.log"))
+    append(path, "c")
+    assert reader.read() == ["b", "c"]
+    with path.with_name("conn.1.log").open("a") as late:
+        late.write("d\n")
+    append(path, "e")
+    assert reader.read() == ["d", "e"]
+
+
+def test_an_old_file_is_let_go_of_when_it_was_silent_for_long_enough(path: Path, reader: Reader) -> None:
+    append(path, "a", "half", end="")
+    reader.read()
+    path.rename(path.with_name("conn.1.log"))
+    append(path, "b")
+    assert reader.read() == ["b"]
+    assert len(reader.keep()[0]) == 2
+    reader.wait()
+    assert reader.read() == ["half"], "its last line may lack the newline"
+    assert len(reader.keep()[0]) == 1
+    append(path.with_name("conn.1.log"), "nobody reads this")
+    append(path, "c")
+    assert reader.read() == ["c"]
+
+
+def test_a_file_that_came_and_went_between_two_looks_is_read(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+    for number, text in enumerate("bcd"):
+        path.rename(path.with_name(f"conn.{number}.log"))
+        append(path, text)
+    assert reader.read() == ["b", "c", "d"]
+
+
+def test_what_gzip_packed_at_once_is_read_from_the_open_file_and_not_twice(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+    append(path, "b")
+    pack(path, "conn.2026-11-23.log.gz")
+    append(path, "c")
+    assert reader.read() == ["b", "c"]
+
+
+def pack(path: Path, name: str) -> None:
+    """What gzip does: another file, with the time of the first one, which goes."""
+    packed = path.parent / name
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    found = path.stat()
+    os.utime(packed, ns=(found.st_atime_ns, found.st_mtime_ns))
+    path.unlink()
+
+
+def test_copytruncate_is_read_on_in_the_copy(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+    append(path, "b", "half", end="")
+    shutil.copyfile(path, path.with_name("conn.log.1"))
+    os.truncate(path, 0)
+    append(path, "c")
+    assert reader.read() == ["b", "c"]
+    reader.wait()
+    append(path, "d")
+    assert reader.read() == ["half", "d"]
+
+
+def test_a_truncated_log_without_a_copy_is_read_from_its_beginning_and_the_loss_is_said(
+    path: Path, reader: Reader
+) -> None:
+    append(path, "a", "b")
+    reader.read()
+    os.truncate(path, 0)
+    append(path, "c")
+    assert reader.read() == ["c"]
+    (said,) = reader.follower.lost
+    assert "was truncated" in said
+    assert "delaycompress" in said
+
+
+def test_a_log_that_was_written_anew_with_as_many_bytes_is_noticed(path: Path, reader: Reader) -> None:
+    append(path, "a", "b")
+    reader.read()
+    with path.open("r+") as file:
+        file.write("c\nd\n")
+    assert reader.read() == ["c", "d"]
+
+
+def test_a_log_that_is_replaced_by_another_file(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+    other = path.with_name("new")
+    append(other, "b")
+    other.rename(path)
+    assert reader.read() == ["b"]
+
+
+def test_other_logs_and_copies_beside_it_are_not_read(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+    for name in ("conn-summary.1.log", "conn.log.1.xz", "conn_long.log", "dns.1.log", "conn.log~", "xconn.1.log"):
+        append(path.with_name(name), "other")
+    shutil.copyfile(path, path.with_name("conn.9.log"))
+    path.rename(path.with_name("conn.1.log"))
+    append(path, "b")
+    assert reader.read() == ["b"]
+
+
+def test_a_broken_gz_is_given_up_and_said(path: Path, reader: Reader) -> None:
+    append(path, "a", "b")
+    reader.read()
+    kept = reader.stop()
+    append(path, *(str(number) for number in range(99999)))
+    pack(path, "conn.log.1.gz")
+    packed = path.with_name("conn.log.1.gz")
+    packed.write_bytes(packed.read_bytes()[:-100])
+    append(path, "c")
+    reader.start(kept)
+    assert reader.read()[-1] == "c"
+    assert len(reader.follower.lost) == 1
+
+
+def test_very_many_rotations_at_once_are_bounded(path: Path, reader: Reader) -> None:
+    append(path, "0")
+    reader.read()
+    for number in range(1, MOST_TAILS + 9):
+        path.rename(path.with_name(f"conn.{number:03d}.log"))
+        append(path, str(number))
+    found = reader.read()
+    assert found == sorted(found, key=int)
+    assert len(found) + len(reader.follower.lost) >= MOST_TAILS + 8
+
+
+# After a restart.
+
+
+def restart(reader: Reader, between: Callable[[], None]) -> list[str]:
+    """What is read after a stop, during which something happens."""
+    kept = reader.stop()
+    between()
+    reader.start(kept)
+    return reader.read()
+
+
+def test_it_goes_on_in_the_middle_of_a_file(path: Path, reader: Reader) -> None:
+    append(path, "a", "b", "half", end="")
+    assert reader.read() == ["a", "b"]
+    assert restart(reader, lambda: append(path, "")) == ["half"]
+
+
+def test_a_restart_after_rotations_by_renaming(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+
+    def rotate() -> None:
+        append(path, "b")
+        path.rename(path.with_name("conn.1.log"))
+        append(path, "c")
+        path.rename(path.with_name("conn.2.log"))
+        append(path, "d")
+
+    assert restart(reader, rotate) == ["b", "c", "d"]
+
+
+def test_a_restart_after_rotations_that_were_packed(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+
+    def rotate() -> None:
+        for text in "bc":
+            append(path, text)
+            (path.parent / "2026-11-23").mkdir(exist_ok=True)
+            pack(path, f"2026-11-23/conn.{ord(text)}:00:00-11:00:00.log.gz")
+        append(path, "d")
+
+    assert restart(reader, rotate) == ["b", "c", "d"]
+
+
+def test_a_restart_after_copytruncate(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+
+    def rotate() -> None:
+        append(path, "b")
+        shutil.copyfile(path, path.with_name("conn.log.1"))
+        os.truncate(path, 0)
+        append(path, "c", "d", "e")
+
+    assert restart(reader, rotate) == ["b", "c", "d", "e"]
+
+
+def test_files_that_were_finished_before_the_restart_are_not_read_again(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+    path.rename(path.with_name("conn.1.log"))
+    append(path, "b")
+    reader.read()
+    reader.wait()
+    reader.read()
+    old(path.with_name("conn.1.log"))
+
+    def rotate() -> None:
+        append(path, "c")
+        path.rename(path.with_name("conn.2.log"))
+        append(path, "d")
+
+    assert restart(reader, rotate) == ["c", "d"]
+
+
+def test_an_inode_that_was_given_to_another_file_is_not_taken_for_the_old_one(path: Path, reader: Reader) -> None:
+    append(path, "a", "b")
+    reader.read()
+
+    def replace() -> None:
+        # The same inode with other content is what a file system makes that gives inodes anew.
+        with path.open("r+") as file:
+            file.write("x\ny\nz\n")
+
+    assert restart(reader, replace) == ["x", "y", "z"]
+    (said,) = reader.follower.lost
+    assert "cannot be found any more" in said
+
+
+def test_a_rest_that_is_gone_is_said(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+
+    def remove() -> None:
+        path.unlink()
+        append(path, "n")
+
+    assert restart(reader, remove) == ["n"]
+    assert len(reader.follower.lost) == 1
+
+
+def test_it_is_in_two_files_when_it_is_stopped_while_an_old_one_is_still_looked_at(path: Path, reader: Reader) -> None:
+    append(path, "a", "half", end="")
+    reader.read()
+    path.rename(path.with_name("conn.1.log"))
+    append(path, "b")
+    reader.read()
+
+    def write() -> None:
+        append(path.with_name("conn.1.log"), "")
+        append(path, "c")
+
+    assert restart(reader, write) == ["half", "c"]
+
+
+def test_places_may_be_set_back_to_where_something_waits(path: Path, reader: Reader) -> None:
+    append(path, "a", "b", "c")
+    read = reader.follower.read()
+    assert read is not None
+    kept = reader.follower.positions({read.tail: read.lines[1].start}), reader.follower.looked
+    reader.follower.close()
+    reader.start(kept)
+    assert reader.read() == ["b", "c"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_log_that_may_not_be_read_is_an_error(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    path.chmod(0)
+    with pytest.raises(PermissionError):
+        reader.read()
