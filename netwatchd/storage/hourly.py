@@ -70,16 +70,24 @@ def add(db: sqlite3.Connection, delta: Delta, execute: Execute) -> None:
     """Adds what came, inside a transaction, and does what is due to hours and days that are over by then."""
     now = delta.mark >> 12
     daily_to = number(db, "daily_to")
-    for begun, hour in delta.hours.items():
+    over = {begun: hour for begun, hour in delta.hours.items() if begun < hour_of(now)}
+    _add_hours(db, over, daily_to, execute)
+    _end_hours(db, hour_of(now))
+    _add_hours(db, {begun: hour for begun, hour in delta.hours.items() if begun not in over}, daily_to, execute)
+    _end_days(db, now // DAY_MS * DAY_MS, daily_to)
+    _put(db, totals_token=delta.token, totals_mark=delta.mark, totals_writing=mark(db).writing + 1)
+
+
+def _add_hours(db: sqlite3.Connection, hours: dict[int, Hour], daily_to: int | None, execute: Execute) -> None:
+    for begun, hour in hours.items():
         _add(db, "hourly", begun, hour, execute)
         day = begun // DAY_MS * DAY_MS
         if daily_to is not None and day <= daily_to:  # it was made before this came
             _add(db, "daily", day, hour, execute)
             _prune(db, "daily", "day", day)
-        _prune(db, "hourly", "hour", begun, *((KEPT_OPEN, MOST_OPEN) if begun >= hour_of(now) else ()))
-    _end_hours(db, hour_of(now))
-    _end_days(db, now // DAY_MS * DAY_MS, daily_to)
-    _put(db, totals_token=delta.token, totals_mark=delta.mark, totals_writing=mark(db).writing + 1)
+        _prune(
+            db, "hourly", "hour", begun, *((KEPT_OPEN, MOST_OPEN) if begun >= (number(db, "pruned_to") or 0) else ())
+        )
 
 
 def remove(db: sqlite3.Connection, hours_before: int, days_before: int) -> int:
@@ -120,7 +128,16 @@ def _end_hours(db: sqlite3.Connection, now: int) -> None:
     query = "SELECT DISTINCT hour FROM main.hourly_devices WHERE hour >= ? AND hour < ?"
     for (begun,) in db.execute(query, (pruned_to, now)).fetchall():
         _prune(db, "hourly", "hour", begun)
+        _pack(db, begun)
     _put(db, pruned_to=now)
+
+
+def _pack(db: sqlite3.Connection, begun: int) -> None:
+    """Puts an hour in again, in its order: what was put in bit by bit has left its pages half empty."""
+    for kind in KEYS:
+        rows = db.execute(f"SELECT * FROM main.hourly_{kind} WHERE hour = ?", (begun,)).fetchall()
+        db.execute(f"DELETE FROM main.hourly_{kind} WHERE hour = ?", (begun,))
+        db.executemany(f"INSERT INTO main.hourly_{kind} VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _end_days(db: sqlite3.Connection, today: int, daily_to: int | None) -> None:
