@@ -260,7 +260,7 @@ class _Writer:
             return "BY_FIREWALL[firewall_event & 255]", " and state"
         if "nat_event" in self._words:
             return "BY_NAT[nat_event & 255]", " and state"
-        by_flags = "BY_FLAGS[flags & 255]" if "flags" in self._words else repr(states.ENDED)
+        by_flags = "BY_FLAGS[flags & 255]" if {"flags", "flags_back"} & set(self._words) else repr(states.ENDED)
         return f"BY_REASON[end_reason & 255] or {by_flags}" if "end_reason" in self._words else by_flags, ""
 
     def _icmp(self) -> list[str]:
