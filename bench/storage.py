@@ -1,14 +1,19 @@
 """What a flow takes on disk, how fast rows are put in, and how fast questions are answered while that goes on.
 
-Ten million flows of thirty days are made as an exporter tells of them: 200 devices, a quarter of the flows IPv6, peers
-and ports as uneven as in life.
+Ten million flows of thirty days, and ten million of one day: a thirtieth is made as an exporter tells of flows and put
+in as the daemon does (200 devices, a quarter of the flows IPv6, peers and ports as uneven as in life), and is copied
+within SQLite. Questions are asked by another process, as the command line does.
 """
 
+import json
+import os
 import random
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,78 +23,143 @@ from bench.figures import show
 from netwatchd import config
 from netwatchd.addresses import Address
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Origin, Status
-from netwatchd.storage import queries
+from netwatchd.events import Device, Flow, FlowBatch, Origin, Status
+from netwatchd.storage import hourly
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.rollups import Rollups
 from netwatchd.storage.storage import Storage
-from netwatchd.storage.top import KINDS, top
+from netwatchd.storage.top import KINDS
 from netwatchd.storage.writer import Writer
 from netwatchd.worker import Worker
 
 FLOWS, DAYS = 10_000_000, 30
 DAY_MS = 86_400_000
-SAMPLE = 200_000  # different flows; the ten million repeat them with new ids and times
+SAMPLE = 100_000  # different flows; the others repeat them with new ids and times
 BATCH = 10_000
-ROUNDS = 5
 DEVICES = [f"a4:83:e7:00:00:{number:02x}" for number in range(200)]
 ORIGIN = Origin(0xC0A80101, 0, 1)
+MOST = 2**50  # bytes: nothing is to be removed
+ASK = """
+import json, sys, time
+from pathlib import Path
+from netwatchd.storage import queries
+from netwatchd.storage.top import top
+directory, since, device = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+questions = {
+    "top": lambda by: top(directory, by, since, 10),
+    "flows": lambda limit: queries.flows(directory, since, int(limit) or None, device),
+}
+times = []
+for _ in range(5):
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = questions[sys.argv[4]](sys.argv[5])
+    times.append((time.perf_counter() - wall, time.process_time() - cpu))
+print(json.dumps([sorted(column)[2] for column in zip(*times)]))
+"""
 
 
 def storage() -> None:
-    """Thirty days of ten million flows, and one day of ten million; questions to both while flows come in."""
+    """Thirty days, and one day, of ten million flows each; questions to both, also while flows come in."""
+    today = int(time.time() * 1000) // DAY_MS * DAY_MS
+    first = today - DAYS * DAY_MS
+    with tempfile.TemporaryDirectory() as made:
+        directory, begun = Path(made), time.perf_counter()
+        cpu = _fill(directory, first, first + DAY_MS, FLOWS // DAYS)
+        show("flows put in, with their roll-ups, a second of CPU", f"{FLOWS / DAYS / cpu:,.0f}")
+        _repeat_days(directory, first)
+        show(f"{FLOWS:,} flows of {DAYS} days were made in", f"{time.perf_counter() - begun:.0f} s")
+        flows = sum(path.stat().st_size for path in directory.glob("flows-*.db"))
+        show("bytes a flow on disk", f"{(flows + (directory / 'core.db').stat().st_size) / FLOWS:.1f}")
+        show("  of these, roll-ups", f"{(directory / 'core.db').stat().st_size / FLOWS:.1f}")
+        _ask_top(directory, first, "")
+        with _writing(directory, today):
+            _ask_top(directory, first, ", while flows come in")
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
-        now = int(time.time() * 1000)
-        begun = time.perf_counter()
-        cpu = _fill(directory, now - DAYS * DAY_MS, now, FLOWS)
-        show(f"{FLOWS:,} flows of {DAYS} days put in", f"{FLOWS / cpu:,.0f}/s of CPU")
-        show("  with all that is done to them", f"{time.perf_counter() - begun:.0f} s")
-        days = sum(path.stat().st_size for path in directory.glob("flows-*.db"))
-        show("bytes a flow on disk, flows", f"{days / FLOWS:.1f}")
-        show("  roll-ups", f"{(directory / 'core.db').stat().st_size / FLOWS:.1f}")
-        ask = [(f"top {by} --since 30d", _top(directory, by, now - DAYS * DAY_MS)) for by in KINDS]
-        _ask(ask, "")
-        with _writing(directory, now):
-            _ask(ask, ", while flows come in")
-    with tempfile.TemporaryDirectory() as made:
-        directory = Path(made)
-        noon = now // DAY_MS * DAY_MS
-        _fill(directory, noon - DAY_MS, noon - 1, FLOWS)
-        ask = [
-            ("flows of one device, the newest 50", _list(directory, noon, 50)),
-            ("flows of one device, all of the day", _list(directory, noon, None)),
-        ]
-        _ask(ask, "")
-        with _writing(directory, noon - 1):
-            _ask(ask, ", while flows come in")
+        _fill(directory, first, first + DAY_MS // DAYS, FLOWS // DAYS)
+        _repeat_within_a_day(directory, first)
+        _ask_flows(directory, first, "")
+        with _writing(directory, first + DAY_MS - 600_000):
+            _ask_flows(directory, first, ", while flows come in")
 
 
-def _top(directory: Path, by: str, since: int) -> Callable[[], object]:
-    return lambda: top(directory, by, since, 10)
+def _ask_top(directory: Path, since: int, when: str) -> None:
+    for by in KINDS:
+        _ask(f"top {by} --since 30d{when}", directory, since, "top", by)
+    begun = time.perf_counter()
+    verb = [sys.executable, "-m", "netwatchd", "top", "destination", "--since", str(since)]
+    environment = os.environ | {"STATE_DIRECTORY": str(directory), "NETWATCHD_CONFIG": os.devnull}
+    subprocess.run(verb, check=True, stdout=subprocess.DEVNULL, env=environment)
+    show("  the whole command", f"{(time.perf_counter() - begun) * 1000:,.0f} ms")
 
 
-def _list(directory: Path, end: int, limit: int | None) -> Callable[[], object]:
-    return lambda: queries.flows(directory, end - DAY_MS, limit, DEVICES[7])
+def _ask_flows(directory: Path, since: int, when: str) -> None:
+    _ask(f"flows of a device and day, all{when}", directory, since, "flows", "0")
+    _ask(f"flows of a device and day, 50{when}", directory, since, "flows", "50")
 
 
-def _ask(questions: list[tuple[str, Callable[[], object]]], when: str) -> None:
-    for name, question in questions:
-        walls, cpus = [], []
-        for _ in range(ROUNDS):
-            wall, cpu = time.perf_counter(), time.thread_time()
-            question()
-            walls.append(time.perf_counter() - wall)
-            cpus.append(time.thread_time() - cpu)
-        show(f"{name}{when}", f"{sorted(walls)[ROUNDS // 2] * 1000:,.0f} ms")
-        show("  of it CPU", f"{sorted(cpus)[ROUNDS // 2] * 1000:,.0f} ms")
+def _ask(name: str, directory: Path, since: int, *question: str) -> None:
+    words = [sys.executable, "-c", ASK, str(directory), str(since), DEVICES[7], *question]
+    wall, cpu = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+    show(name, f"{wall * 1000:,.0f} ms, CPU {cpu * 1000:,.0f} ms")
+
+
+def _repeat_days(directory: Path, first: int) -> None:
+    """Copies the first day to all days after it, with their hours; a last batch has their days made."""
+    connection = Connection(directory, 5.0, lambda seconds: False)
+    with connection.lock:
+        db = connection.ensure_connection()
+        for number in range(1, DAYS):
+            source = connection.attach_day(db, _file(first))
+            day = connection.attach_day(db, _file(first + number * DAY_MS))
+            _copy(db, source, day, f"id + {number * DAY_MS << 12}", number * DAY_MS)
+            for kind, key in hourly.KEYS.items():
+                db.execute(
+                    f"INSERT INTO hourly_{kind} SELECT hour + ?, {key}, bytes_in, bytes_out, flows "
+                    f"FROM hourly_{kind} WHERE hour < ?",
+                    (number * DAY_MS, first + DAY_MS),
+                )
+            connection.detach_day(connection.directory / _file(first + number * DAY_MS))
+        connection.close()
+    _fill(directory, first + DAYS * DAY_MS, first + DAYS * DAY_MS + 1000, 1000)
+
+
+def _repeat_within_a_day(directory: Path, first: int) -> None:
+    """Copies the first part of a day to the rest of it."""
+    connection = Connection(directory, 5.0, lambda seconds: False)
+    with connection.lock:
+        db = connection.ensure_connection()
+        day = connection.attach_day(db, _file(first))
+        last = db.execute(f"SELECT max(id) FROM {day}.flows").fetchone()[0]
+        for number in range(1, DAYS):
+            shift = number * DAY_MS // DAYS
+            _copy(db, day, day, f"id + {shift << 12}", shift, last)
+        connection.close()
+
+
+def _copy(db: Any, source: str, target: str, new_id: str, shift: int, last: int = 2**62) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    for table in ("names", "origins", "owners"):
+        db.execute(f"INSERT OR IGNORE INTO {target}.{table} SELECT * FROM {source}.{table}")
+    counts = "packets_out, bytes_out, packets_in, bytes_in"
+    rest = f"src_ip, src_port, dst_ip, dst_port, protocol, {counts}, state, origin, owner"
+    db.execute(
+        f'INSERT INTO {target}.flows SELECT {new_id}, start + {shift}, "end" + {shift}, {rest} '
+        f"FROM {source}.flows WHERE id <= {last} ORDER BY id"
+    )
+    db.execute("COMMIT")
+    db.execute(f"PRAGMA {target}.wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def _file(day: int) -> str:
+    return time.strftime("flows-%Y%m%d.db", time.gmtime(day // 1000))
 
 
 def _fill(directory: Path, since: int, until: int, count: int) -> float:
     """Puts in so many flows between two times (Unix ms) as the daemon does; returns the seconds of CPU it took."""
     counters, rollups = Counters(), Rollups()
-    connection = Connection(directory, 5.0, lambda seconds: False)
+    connection = Connection(directory, 5.0, lambda seconds: False, lambda db: hourly.begin(db, lambda: 0))
     writer = Writer(connection, counters)
     cpu = 0.0
     with connection.lock:
@@ -100,7 +170,7 @@ def _fill(directory: Path, since: int, until: int, count: int) -> float:
         writer.write(devices, db)
         put = 0
         for flows in _batches(since, until, count):
-            batch = Batch(flows=flows)
+            batch = Batch(flows=FlowBatch.of(flows))
             for flow in flows:
                 _add(rollups, flow)
             put += len(flows)
@@ -135,7 +205,7 @@ def _add(rollups: Rollups, flow: Flow) -> None:
 @contextmanager
 def _writing(directory: Path, now: int) -> Iterator[None]:
     """Flows come in at full speed, by a store with its thread, as the daemon has it."""
-    store = Storage(config.Storage(max_size=2**50), directory, [directory], Counters(), lambda db: None)
+    store = Storage(config.Storage(max_size=MOST), directory, [directory], Counters(), lambda db: None)
     store.open()
     writer = Worker("storage", store.run, lambda worker: None)
     writer.start()

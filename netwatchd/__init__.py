@@ -11,4 +11,4 @@ The way of one event, a stage a sentence:
 `cli` holds the verbs.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -99,6 +99,7 @@ def _check(table: FlowTable) -> int:
     """The packets in flows; all that is told is fit for the database and for the clients."""
     assert len(table) <= _MOST
     assert len(table._fragments) <= MOST_FRAGMENTS
+    assert len(table._early) <= MOST_FRAGMENTS
     flows = table.finish()
     for flow in flows:
         check_event(flow)
@@ -117,7 +118,9 @@ _FRAMES = [
     ethernet(ip4(tcp(flags=SYN), protocol=6)), ethernet(ip4(tcp(443, 40000, SYN | ACK), C, A, 6), MAC_B),
     ethernet(ip4(tcp(flags=FIN | ACK), protocol=6)), ethernet(ip4(tcp(443, 40000, RST), C, A, 6), MAC_B),
     ethernet(ip4(udp(), A, B)), ethernet(ip6(udp())), ethernet(ip4(icmp(), protocol=1), tags=(0x88A8, 0x8100)),
-    ethernet(ip4(udp(), offset=0x2000)), ethernet(ip4(b"x" * 9, offset=3)), arp(), arp(MAC_B, B, A, 2),
+    ethernet(ip4(udp(), offset=0x2000)), ethernet(ip4(b"x" * 9, offset=3)),
+    ethernet(ip4(b"x" * 9, offset=3, number=8)), ethernet(ip4(udp(), offset=0x2000, number=8)),
+    arp(), arp(MAC_B, B, A, 2),
     ethernet(ip4(udp(68, 67, _DHCP + b"\x35\1\3\x0c\2tv\x32\4" + packed(A) + b"\xff"), "0.0.0.0", "255.255.255.255")),
     ethernet(ip6(_ND, "fe80::5", "ff02::1", 58, hops=255)),
     ethernet(ip6(bytes((44, 0)) + bytes(6) + struct.pack("!BBHI", 17, 0, 1, 9) + udp(), protocol=0)),

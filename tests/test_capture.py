@@ -242,6 +242,22 @@ def test_an_interface_may_go_down_or_away_and_come_back(short: Path) -> None:
         assert state() == "on"
 
 
+@pytest.mark.slow
+def test_of_several_interfaces_those_that_are_there_are_captured_and_the_others_looked_for(short: Path) -> None:
+    config = "[source:capture]\nenabled = yes\ninterface = eth1 eth0\n"
+    with wire() as (near, _), daemon_in(near, short, config) as daemon:
+        eventually(lambda: "cannot capture from eth1: no such device" in daemon.log)
+        assert "capturing from eth0" in daemon.log and "source capture is on" in daemon.log
+        near.ip("link add eth1 type veth peer name eth2")
+        for each in ("eth1", "eth2"):
+            near.ip(f"link set {each} up")
+        eventually(lambda: "capturing from eth1" in daemon.log)
+        near.ip("link del eth1")
+        eventually(lambda: "eth1 went away" in daemon.log)
+        near.ip("link del eth0")
+        eventually(lambda: "source capture does not work" in daemon.log)
+
+
 @pytest.mark.parametrize(("enabled", "state"), [("auto", "off"), ("yes", "failed")])
 def test_without_the_privilege_it_says_what_is_needed(short: Path, enabled: str, state: str) -> None:
     config = f"[source:capture]\nenabled = {enabled}\ninterface = lo\n"

@@ -196,6 +196,23 @@ def test_fragments_belong_to_the_flow_of_the_first() -> None:
     assert [(flow.src_port, counters(flow)) for flow in seen.table.finish()] == [(5, (2, 92, 0, 0)), (0, (1, 44, 0, 0))]
 
 
+def test_fragments_that_came_before_the_first_are_put_down_to_its_flow_too() -> None:
+    seen = Watched(interval=10_000)
+    seen.see(ip4(b"x" * 24, offset=7, number=1))
+    seen.see(ip4(b"x" * 24, offset=0x2004, number=1))
+    seen.see(ip4(b"x" * 24, offset=4, number=2))
+    seen.see(ip4(udp(5, 6), offset=0x2000, number=1))
+    found = {flow.src_port: flow for flow in seen.table.due(seen.time)}
+    assert {port: counters(flow) for port, flow in found.items()} == {5: (3, 136, 0, 0), 0: (1, 44, 0, 0)}
+    seen.see(ip4(udp(7, 6), offset=0x2000, number=2))
+    assert len(seen.table) == 3, "what was told cannot be taken back"
+    alone = Watched()
+    alone.see(ip4(b"x" * 24, offset=4, number=2))
+    alone.see(ip4(udp(7, 6), offset=0x2000, number=2))
+    flow = alone.only()
+    assert (flow.src_port, counters(flow), flow.start) == (7, (2, 92, 0, 0), NOON + 1)
+
+
 @pytest.mark.parametrize(
     ("packets", "silence"),
     [

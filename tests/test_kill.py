@@ -149,7 +149,10 @@ def check_that_it_survives(victim: Victim, ways: list[Callable[[Victim], None]])
         victim.start()
         assert victim.daemon.stop() == 0
     total = victim.there
-    assert victim.daemon.core("SELECT total(bytes_in) / 1000, total(flows) FROM rollups") == [(total, total)]
+    for table in ("rollups", "hourly_devices", "hourly_peers", "hourly_ports"):
+        assert victim.daemon.core(f"SELECT total(bytes_in) / 1000, total(flows) FROM {table}") == [(total, total)], (
+            table
+        )
     assert "Traceback" not in victim.daemon.log
     print(f"the oldest of the lost flows was {victim.oldest_lost:.2f} s old; the commit interval is {INTERVAL} s")
 

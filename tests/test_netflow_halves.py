@@ -137,9 +137,26 @@ def test_what_a_router_counts_as_it_comes_in_and_as_it_goes_out_counts_once(orde
     assert here.counts["skipped.netflow.second_count"] == 2
 
 
+def test_a_conversation_of_the_same_ports_that_follows_at_once_is_another_one() -> None:
+    here = Heard()
+    here.templates(DIRECTED)
+    for packets in (10, 11):
+        here.records(DIRECTED, (*record(packets=packets), 0), (*record(False, packets=packets), 0))
+    assert len(here.all()) == 2
+
+
 def test_the_next_part_of_a_flow_is_no_second_count() -> None:
     here = Heard()
     here.templates(DIRECTED)
     for times in ((NOW - 9000, NOW - 5000), (NOW - 4900, NOW - 1000)):
         here.records(DIRECTED, (*record(times=times), 0), (*record(False, times=times), 0))
     assert [(flow.bytes_out, flow.bytes_in) for flow in here.all()] == [(1000, 1000), (1000, 1000)]
+
+
+def test_a_direction_says_nothing_of_flags() -> None:
+    here = Heard()
+    here.templates(DIRECTED)
+    asked = record(flags=0, ports=(443, 40000), times=(NOW - 5, NOW))
+    answered = record(False, flags=0, ports=(443, 40000), times=(NOW - 4, NOW))
+    here.records(DIRECTED, (*answered, 0), (*asked, 0))
+    assert [told(flow)[:4] for flow in here.all()] == [(HERE, 443, THERE, 40000)]

@@ -11,8 +11,8 @@ Time is the packets' (Unix milliseconds). The rules:
 * **A flow never outlives its UTC day**, because storage keeps a file a day: at midnight it is told as `continued`, and
   goes on under a new id with the next packet.
 * **ICMP** flows have the type and code as ports; a request and its reply are one flow, with the request's type.
-* **Fragments** belong to the flow of the first fragment, which alone has the ports; where that was not seen, to a flow
-  without ports. Tunnels are flows by their outer header.
+* **Fragments** belong to the flow of the first fragment, which alone has the ports. Until that comes, if ever, they are
+  put down to a flow without ports. Tunnels are flows by their outer header.
 * **The table is bounded**: when it is full, the flows that were silent longest are told and go.
 * **Time that goes back** by more than a minute ends all flows: another capture began, or the clock was set.
 
@@ -35,7 +35,7 @@ from netwatchd.decoders.stations import Stations
 from netwatchd.events import Flow, NewId, Sighting
 
 MOST_FLOWS = 131_072  # some 100 MB when full
-MOST_FRAGMENTS = 4096  # datagrams of which the first fragment is remembered; the others follow within seconds
+MOST_FRAGMENTS = 4096  # datagrams of which fragments are remembered; all of them come within seconds
 
 _DAY = 86_400_000  # milliseconds
 _END_OF_TIME = 253_402_300_800_000  # the year 10000: dates go no further
@@ -94,6 +94,8 @@ class FlowTable:
         self._placed = 0  # records in the buckets, with those that are gone
         self._asleep: dict[tuple[int, bytes], Record] = {}  # went on over midnight, silent since
         self._fragments: OrderedDict[bytes, bytes] = OrderedDict()  # the ports of datagrams
+        # Where the fragments of a datagram were put that came before the first, and their packets and bytes.
+        self._early: OrderedDict[bytes, tuple[Side, list[int]]] = OrderedDict()
         self._from = self._until = 0  # milliseconds: within, a packet's time needs no look
         self._midnight = 0  # milliseconds: the next one
 
@@ -185,16 +187,14 @@ class FlowTable:
             self.skipped[skipped.reason] += 1
             return
         source, destination, protocol, ports, flags, length, _, fragment, mac = packet
-        if fragment is not None:
-            ports = self._reassembled(packet)
+        if fragment is not None and not packet.transport:
+            ports = self._fragments.get(_datagram(packet), NO_PORTS)
         table = self._tables.get(protocol)
         side = None if table is None else table.get(source + destination + ports)
         if side is None:
             side = self._open(time, packet, ports)
         if flags & 7:  # SYN, RST, FIN of TCP
-            side = self._control(time, side, packet, data)
-            if self._sparse:
-                count_unseen(side, packet, data, frame.at)
+            side = self._control(time, side, packet, data, frame.at)
         side.packets += 1
         side.bytes += length
         record = side.record
@@ -202,12 +202,14 @@ class FlowTable:
             record.last = time
         elif time < record.start:
             record.start = time
+        if fragment is not None:
+            self._gather(side, packet)
         if side.mac != mac:
             # The stations say whether they want to see the next packet of this side, too.
             side.mac = mac if self.stations.see(time, packet, data) else None
 
-    def _control(self, time: int, side: Side, packet: Packet, data: Buffer) -> Side:
-        """SYN, FIN, RST: the side to count the packet on, which is a new flow's if it opens one."""
+    def _control(self, time: int, side: Side, packet: Packet, data: Buffer, at: int) -> Side:
+        """SYN, FIN, RST: the side to count the packet (at `at`) on, which is a new flow's if it opens one."""
         sequence = bytes(data[packet.transport + 4 : packet.transport + 8])
         record = side.record
         if packet.flags & 0x12 == SYN and record.out.packets + record.back.packets and record.begins_anew(sequence):
@@ -218,17 +220,35 @@ class FlowTable:
         record.control(side, packet.flags, sequence)
         if record.timeout != before:
             self._place(record, time + self.timeouts[record.timeout])
+        if self._sparse:
+            count_unseen(side, packet, data, at)
         return side
 
-    def _reassembled(self, packet: Packet) -> bytes:
-        """The ports of the datagram that a fragment belongs to."""
-        key = packet.source + packet.destination + bytes((packet.protocol,)) + (packet.fragment or b"")
+    def _gather(self, side: Side, packet: Packet) -> None:
+        """Brings the fragments of a datagram together; `packet` is one, and counted on `side`."""
+        key = _datagram(packet)
         if not packet.transport:
-            return self._fragments.get(key, NO_PORTS)
+            if key not in self._fragments:
+                early = self._early.setdefault(key, (side, [0, 0]))[1]
+                early[0] += 1
+                early[1] += packet.length
+                if len(self._early) > MOST_FRAGMENTS:
+                    self._early.popitem(last=False)
+            return
         self._fragments[key] = packet.ports
         if len(self._fragments) > MOST_FRAGMENTS:
             self._fragments.popitem(last=False)
-        return packet.ports
+        was, (packets, size) = self._early.pop(key, (side, (0, 0)))
+        record = was.record
+        if record.gone or record.told:  # what was told cannot be taken back
+            return
+        was.packets -= packets
+        was.bytes -= size
+        side.packets += packets
+        side.bytes += size
+        if not record.out.packets + record.back.packets:
+            side.record.start = min(side.record.start, record.start)
+            self._remove(record)
 
     def _open(self, time: int, packet: Packet, ports: bytes) -> Side:
         """The side of a new flow that its first packet belongs to."""
@@ -343,13 +363,16 @@ class FlowTable:
 
     def _end(self, record: Record, why: str) -> None:
         """Takes the record from the table, and has it told."""
+        self._remove(record)
+        self._done.append(record.flow(record.state(why), self._source))
+
+    def _remove(self, record: Record) -> None:
         table = self._tables[record.protocol]
         for side in (record.out, record.back):
             if table.get(side.key) is side:
                 del table[side.key]
         record.gone = True
         self._count -= 1
-        self._done.append(record.flow(record.state(why), self._source))
 
     def _end_all(self, why: str) -> None:
         for record in self._records():
@@ -364,3 +387,8 @@ class FlowTable:
         for record in oldest:
             self._end(record, "evicted")
         self.evicted += len(oldest)
+
+
+def _datagram(packet: Packet) -> bytes:
+    """What the fragments of a datagram have in common."""
+    return packet.source + packet.destination + bytes((packet.protocol,)) + (packet.fragment or b"")

@@ -50,7 +50,7 @@ def copy_core(db: sqlite3.Connection, path: Path, version: int) -> Path:
         os.fsync(file.fileno())
     unfinished.replace(copy)
     sync_directory(path.parent)
-    log.warning("copied %s to %s before its schema is changed", path, copy.name, extra=_MIGRATED)
+    log.info("copied %s to %s before its schema is changed", path, copy.name, extra=_MIGRATED)
     for old in copies(path)[:-MOST_COPIES]:
         old.unlink(missing_ok=True)
     return copy

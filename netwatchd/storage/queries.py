@@ -138,20 +138,15 @@ def holds_anything(directory: Path) -> bool:
 
 def newest_of_minutes(directory: Path, day: int) -> dict[int, int]:
     """The newest event id in each minute (0 to 1439) of the UTC day that began at `day` (Unix ms)."""
-    path = directory / f"flows-{schema.day_of(day)}.db"
-    if not path.exists():
-        return {}
-    found = {}
-    with closing(open_read_only(path)) as db:
-        if not db.execute("PRAGMA user_version").fetchone()[0]:
-            return {}
+    found: dict[int, int] = {}
+    for db in days(directory, day, day + schema.DAY_MS - 1):
         for minute in range(1440):
             first = day + minute * 60_000
             newest = db.execute(
                 "SELECT max(id) FROM flows WHERE id >= ? AND id < ?", (first << 12, first + 60_000 << 12)
             ).fetchone()[0]
             if newest is not None:
-                found[minute] = newest
+                found[minute] = max(newest, found.get(minute, 0))
     return found
 
 

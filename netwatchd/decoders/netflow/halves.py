@@ -28,7 +28,9 @@ NEAR = 10_000  # ms
 
 # The other side's count of the same packets begins and ends with them, but for clocks.
 _SAME = 1000  # ms
+_TCP = (1 << 16) - 1  # the flags of TCP in those of a record
 _TOLD = 1 << 18  # beside the flags of a record: it stays only so that its second count is known
+_MARKS = HAS_DIRECTION | _TOLD
 
 # The requests of ICMP and ICMPv6 by their replies: echo, timestamp, information, mask; and neighbour discovery.
 _REQUESTS = {
@@ -60,53 +62,44 @@ def belong_together(one: Record, other: Record) -> bool:
     return one[0] - other[1] <= NEAR and other[0] - one[1] <= NEAR
 
 
-def opened(one: Record, other: Record) -> bool:
-    """Whether `one` is of the side that opened the flow, and `other` the answer.
+def joined(one: Record, other: Record) -> Record:
+    """Both halves as one flow, whose source is the side that opened it.
 
     Who sent first; but TCP without a SYN on either side is the rest of a longer flow, whose beginning was told before,
     and the first packet of the rest says nothing. Where both began in the same millisecond, or the exporter has only
     one pair of times for both: who sent a SYN when the other one did not; then, who spoke to the lower port, because
     services have low ports; then, who was told first.
     """
-    if one[6] in _REQUESTS:
-        return one[3] not in _REQUESTS[one[6]]
-    syn, other_syn = one[12] & SYN, other[12] & SYN
-    flags_are_known = one[6] == 6 and one[12] and other[12]
-    if one[0] != other[0] and (not flags_are_known or syn or other_syn):
-        return one[0] < other[0]
-    if syn != other_syn:
-        return bool(syn)
-    return one[5] <= one[3]
-
-
-def joined(one: Record, other: Record) -> Record:
-    """Both halves as one flow."""
-    if not opened(one, other):
-        one, other = other, one
+    # All in one place, by names and not by numbers, because this is done for every flow of an exporter of halves.
     start, end, src, sport, dst, dport, protocol, packets, octets, _, _, state, flags = one
-    start_in, end_in, _, _, _, _, _, packets_in, octets_in, _, _, state_in, flags_in = other
+    start_in, end_in, src_in, sport_in, dst_in, dport_in, _, packets_in, octets_in, _, _, state_in, flags_in = other
+    if protocol in _REQUESTS:
+        is_first = sport not in _REQUESTS[protocol]
+    elif start != start_in and (protocol != 6 or (flags | flags_in) & SYN or not (flags & _TCP and flags_in & _TCP)):
+        is_first = start < start_in
+    elif (flags ^ flags_in) & SYN:
+        is_first = bool(flags & SYN)
+    else:
+        is_first = dport <= sport
+    began, ended = start if start < start_in else start_in, end if end > end_in else end_in
+    word, marks = of_both(state, state_in), flags | flags_in
+    if is_first:
+        return began, ended, src, sport, dst, dport, protocol, packets, octets, packets_in, octets_in, word, marks
     return (
-        start if start < start_in else start_in,
-        end if end > end_in else end_in,
-        src,
-        sport,
-        dst,
-        dport,
-        protocol,
-        packets,
-        octets,
-        packets_in,
-        octets_in,
-        of_both(state, state_in),
-        flags | flags_in,
-    )
+        began, ended, src_in, sport_in, dst_in, dport_in, protocol, packets_in, octets_in, packets, octets, word, marks,
+    )  # fmt: skip
 
 
 def is_second_count(first: Record, other: Record) -> bool:
     """Whether `other` counts packets of `first` again, of the same key, at the other side of the exporter."""
     if not first[12] & other[12] & HAS_DIRECTION:
         return False
-    if not first[12] & _TOLD and (first[2:6] != other[2:6] or not (first[12] ^ other[12]) & EGRESS):
+    same_way = first[2:6] == other[2:6]
+    if not first[12] & _TOLD and not (same_way and (first[12] ^ other[12]) & EGRESS):
+        return False
+    # As many packets, within the same time: another conversation of the same ports would have to follow at once.
+    counts = first[7:11] if same_way else (*first[9:11], *first[7:9])
+    if counts[0] != other[7] or other[9] not in (0, counts[2]):
         return False
     return first[0] - _SAME <= other[0] and other[1] <= first[1] + _SAME
 
@@ -126,29 +119,27 @@ class Waiting:
         self.old: dict[Key, Record] = {}
         self.put: Callable[[Key, Record], Record] = self.young.setdefault
 
-    def meet(self, records: Iterable[Record]) -> list[Record]:
+    def meet(self, hits: Iterable[tuple[Key, Record]]) -> list[Record]:
         """Takes records whose key is there already, or may be; returns what can be told now."""
-        told = []
+        told: list[Record] = []
         young = self.young
-        for record in records:
-            key = key_of(record)
-            if key is None:
-                told.append(record)
-                continue
+        for key, record in hits:
             first = young.pop(key, None)
             if first is None:
                 young[key] = record
-                continue
-            kept = self._met(key, first, record, told)
-            if kept is not None:
-                young[key] = kept
+            elif not (first[12] | record[12]) & _MARKS and belong_together(first, record):  # what is usual
+                told.append(joined(first, record))
+            else:
+                kept = self._met(key, first, record, told)
+                if kept is not None:
+                    young[key] = kept
         return told
 
     def _met(self, key: Key, first: Record, record: Record, told: list[Record]) -> Record | None:
         """What becomes of two records of one key: adds what can be told; returns what goes on waiting."""
         if record[12] & _TOLD:
             first, record = record, first
-        if record[12] & HAS_DIRECTION and is_second_count(first, record):
+        if (first[2] == record[2] or first[12] & _TOLD) and is_second_count(first, record):
             self._count("skipped.netflow.second_count", 0 if record[12] & _TOLD else 1)
             return first
         if first[12] & _TOLD:

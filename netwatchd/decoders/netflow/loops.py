@@ -130,7 +130,12 @@ class _Writer:
         if self._joins:
             is_lower = "src < dst or src == dst and sport < dport"
             key = f"(src, sport, dst, dport, protocol) if {is_lower} else (dst, dport, src, sport, protocol)"
-            keep = [f"record = {record}", f"if put({key}, record) is not record:", "    hit(record)"]
+            keep = [
+                f"key = {key}",
+                f"record = {record}",
+                "if put(key, record) is not record:",
+                "    hit((key, record))",
+            ]
         lines = [
             "def loop(rows, put, hit, odd, clock, scale):",
             "    now, export, uptime, base, shift, _ = clock",

@@ -36,10 +36,15 @@ BY_FIREWALL = _table({0: ENDED, 2: ENDED, 3: DENIED, 5: CONTINUES})
 BY_NAT = _table({0: ENDED, 1: CREATED, 4: CREATED, 6: CREATED})
 
 _WEIGHT = {word: at for at, word in enumerate(("syn", "closed", "idle", "evicted", "forced", "continues", "reset"))}
+_WORDS = (*_WEIGHT, DENIED, CREATED)
+# Looked up, because this is asked for every flow that is joined.
+_OF_BOTH = {
+    (one, other): ENDED if one == other == "syn" else max(one, other, key=lambda word: _WEIGHT.get(word, len(_WEIGHT)))
+    for one in _WORDS
+    for other in _WORDS
+}
 
 
 def of_both(one: str, other: str) -> str:
     """The word for a flow of whose halves these are told: what says more; an answered SYN is no lone one."""
-    if one == other == "syn":
-        return ENDED
-    return max(one, other, key=lambda word: _WEIGHT.get(word, len(_WEIGHT)))
+    return _OF_BOTH[one, other]
