@@ -200,6 +200,9 @@ def state() -> Iterator[Path]:
     with closing(sqlite3.connect(daemon.state / "core.db")) as db, db:
         bucket = int(time.time() * 1000) // 600_000 * 600_000
         db.execute("INSERT OR REPLACE INTO rollups VALUES (?, ?, 1000, 100, 1)", (bucket, MAC))
+        today = bucket // 86_400_000 * 86_400_000
+        db.execute("INSERT INTO daily_devices VALUES (?, ?, 1000, 100, 1)", (today, MAC))
+        db.execute("INSERT INTO daily_ports VALUES (?, ?, 1000, 100, 1)", (today, 6 << 16 | 443))
     yield daemon.state
     shutil.rmtree(directory)
 

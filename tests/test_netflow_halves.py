@@ -107,7 +107,6 @@ def test_only_so_many_wait_and_the_oldest_are_told_before_their_time() -> None:
     here.templates(MS)
     for at in range(0, MOST_HALVES + 1000, 8):
         here.records(MS, *(record(ports=(1024 + n % 60000, 1 + n // 60000)) for n in range(at, at + 8)))
-        here.flows += here.collector.due(here.now)
     waiting = MOST_HALVES + 1000 - len(here.flows)
     assert waiting <= MOST_HALVES
     assert len(here.all()) == MOST_HALVES + 1000
@@ -135,6 +134,14 @@ def test_what_a_router_counts_as_it_comes_in_and_as_it_goes_out_counts_once(orde
         here.wait(pause if n == order[1] else 0)
     assert [told(flow) for flow in here.all()] == [WHOLE]
     assert here.counts["skipped.netflow.second_count"] == 2
+
+
+def test_a_conversation_of_the_same_ports_that_follows_at_once_is_another_one() -> None:
+    here = Heard()
+    here.templates(DIRECTED)
+    for packets in (10, 11):
+        here.records(DIRECTED, (*record(packets=packets), 0), (*record(False, packets=packets), 0))
+    assert len(here.all()) == 2
 
 
 def test_the_next_part_of_a_flow_is_no_second_count() -> None:

@@ -17,7 +17,9 @@ from netwatchd.storage.batch import Statement
 from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour, hour_of
 
 DAY_MS = schema.DAY_MS
-KEPT = 1_000  # peers and ports of an hour and a day; what the rest moved is one sum
+# Of an hour and a day; what the rest moved is one sum. Of ports there are few that mean something: what is beyond them
+# was chosen by chance.
+KEPT = {"peers": 1_000, "ports": 250}
 # Of the hour that goes on, so that one who rises slowly is not forgotten before it is over.
 MOST_OPEN, KEPT_OPEN = 10_000, 5_000
 MOST_REMOVED = 2 * DAY_MS  # in one run: a clock that leaps must not eat the past in one bite
@@ -70,16 +72,22 @@ def add(db: sqlite3.Connection, delta: Delta, execute: Execute) -> None:
     """Adds what came, inside a transaction, and does what is due to hours and days that are over by then."""
     now = delta.mark >> 12
     daily_to = number(db, "daily_to")
-    for begun, hour in delta.hours.items():
+    over = {begun: hour for begun, hour in delta.hours.items() if begun < hour_of(now)}
+    _add_hours(db, over, daily_to, execute)
+    _end_hours(db, hour_of(now))
+    _add_hours(db, {begun: hour for begun, hour in delta.hours.items() if begun not in over}, daily_to, execute)
+    _end_days(db, now // DAY_MS * DAY_MS, daily_to)
+    _put(db, totals_token=delta.token, totals_mark=delta.mark, totals_writing=mark(db).writing + 1)
+
+
+def _add_hours(db: sqlite3.Connection, hours: dict[int, Hour], daily_to: int | None, execute: Execute) -> None:
+    for begun, hour in hours.items():
         _add(db, "hourly", begun, hour, execute)
         day = begun // DAY_MS * DAY_MS
         if daily_to is not None and day <= daily_to:  # it was made before this came
             _add(db, "daily", day, hour, execute)
             _prune(db, "daily", "day", day)
-        _prune(db, "hourly", "hour", begun, *((KEPT_OPEN, MOST_OPEN) if begun >= hour_of(now) else ()))
-    _end_hours(db, hour_of(now))
-    _end_days(db, now // DAY_MS * DAY_MS, daily_to)
-    _put(db, totals_token=delta.token, totals_mark=delta.mark, totals_writing=mark(db).writing + 1)
+        _prune(db, "hourly", "hour", begun, going_on=begun >= (number(db, "pruned_to") or 0))
 
 
 def remove(db: sqlite3.Connection, hours_before: int, days_before: int) -> int:
@@ -120,7 +128,16 @@ def _end_hours(db: sqlite3.Connection, now: int) -> None:
     query = "SELECT DISTINCT hour FROM main.hourly_devices WHERE hour >= ? AND hour < ?"
     for (begun,) in db.execute(query, (pruned_to, now)).fetchall():
         _prune(db, "hourly", "hour", begun)
+        _pack(db, begun)
     _put(db, pruned_to=now)
+
+
+def _pack(db: sqlite3.Connection, begun: int) -> None:
+    """Puts an hour in again, in its order: what was put in bit by bit has left its pages half empty."""
+    for kind in KEYS:
+        rows = db.execute(f"SELECT * FROM main.hourly_{kind} WHERE hour = ?", (begun,)).fetchall()
+        db.execute(f"DELETE FROM main.hourly_{kind} WHERE hour = ?", (begun,))
+        db.executemany(f"INSERT INTO main.hourly_{kind} VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _end_days(db: sqlite3.Connection, today: int, daily_to: int | None) -> None:
@@ -140,9 +157,10 @@ def _end_days(db: sqlite3.Connection, today: int, daily_to: int | None) -> None:
     _put(db, daily_to=today - DAY_MS)
 
 
-def _prune(db: sqlite3.Connection, each: str, unit: str, begun: int, kept: int = KEPT, most: int = KEPT) -> None:
-    """Leaves those peers and ports that moved most, where there are more than `most`, and puts the rest together."""
+def _prune(db: sqlite3.Connection, each: str, unit: str, begun: int, *, going_on: bool = False) -> None:
+    """Leaves those peers and ports that moved most, where there are too many, and puts the rest together."""
     for kind, other in _OTHERS.items():
+        kept, most = (KEPT_OPEN, MOST_OPEN) if going_on else (KEPT[kind], KEPT[kind])
         table, key = f"main.{each}_{kind}", KEYS[kind]
         where = f"FROM {table} WHERE {unit} = ? AND {key} <> ?"
         if not db.execute(f"SELECT 1 {where} LIMIT 1 OFFSET ?", (begun, other, most)).fetchone():
