@@ -6,7 +6,7 @@ import pytest
 from exporters import Template
 from netflow_kit import COMMON, HERE, MS, NOW, THERE, Heard, record, told
 
-from netwatchd.decoders.netflow.halves import MOST_HALVES
+from netwatchd.decoders.netflow.halves import MOST_HALVES, ONE_SIDED
 
 WHOLE = (HERE, 40000, THERE, 443, 1000, 9000)
 
@@ -159,3 +159,18 @@ def test_a_direction_says_nothing_of_flags() -> None:
     answered = record(False, flags=0, ports=(443, 40000), times=(NOW - 4, NOW))
     here.records(DIRECTED, (*answered, 0), (*asked, 0))
     assert [told(flow)[:4] for flow in here.all()] == [(HERE, 443, THERE, 40000)]
+
+
+def test_one_who_has_long_counted_at_one_side_only_may_begin_to_count_at_both() -> None:
+    """Its first flow after that is not known to be counted twice."""
+    here = Heard()
+    here.templates(DIRECTED)
+    for at in range(0, ONE_SIDED, 10):
+        ports = [(1024 + n, 443) for n in range(at, at + 10)]
+        here.records(DIRECTED, *((*record(out, ports=each), 0) for each in ports for out in (True, False)))
+        here.wait(100)
+    assert len(here.flows) == ONE_SIDED
+    for port in (50_001, 50_002, 50_003):
+        for egress in (0, 1):
+            here.records(DIRECTED, *((*record(out, ports=(port, 443)), egress) for out in (True, False)))
+    assert len(here.all()) == ONE_SIDED + 4

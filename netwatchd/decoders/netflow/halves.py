@@ -8,7 +8,7 @@ the whole, and halves that come within `hold / 2` of each other are always joine
 
 Routers may count a packet twice, as it comes in and as it goes out, and say which (flowDirection). What was counted at
 the other side already, in the same direction and time, is dropped. Flows that were joined stay for that as long as a
-half would wait, where their exporter says its direction.
+half would wait, where their exporter says its direction; not where it has long counted at one side only.
 
 Only halves of one Origin are joined: what one exporter counts at different rates, or by a clock that is no longer
 trusted, does not belong together. Halves must also overlap, or follow each other closely: ports are used again.
@@ -28,6 +28,8 @@ NEAR = 10_000  # ms
 
 # The other side's count of the same packets begins and ends with them, but for clocks.
 _SAME = 1000  # ms
+# Flows in a row that were counted as they come in only: their exporter counts so. Staying costs as much as joining.
+ONE_SIDED = 10_000
 _TCP = (1 << 16) - 1  # the flags of TCP in those of a record
 _TOLD = 1 << 18  # beside the flags of a record: it stays only so that its second count is known
 _MARKS = HAS_DIRECTION | _TOLD
@@ -114,6 +116,7 @@ class Waiting:
     def __init__(self, origin: Origin, count: Count) -> None:
         self.origin = origin
         self._count = count
+        self._one_sided = 0  # flows in a row that were counted as they come in only
         self._has_told = False  # whether flows that were told are among those that wait
         self.young: dict[Key, Record] = {}
         self.old: dict[Key, Record] = {}
@@ -123,11 +126,12 @@ class Waiting:
         """Takes records whose key is there already, or may be; returns what can be told now."""
         told: list[Record] = []
         young = self.young
+        unusual = _MARKS if self._one_sided < ONE_SIDED else _TOLD | EGRESS
         for key, record in hits:
             first = young.pop(key, None)
             if first is None:
                 young[key] = record
-            elif not (first[12] | record[12]) & _MARKS and belong_together(first, record):  # what is usual
+            elif not (first[12] | record[12]) & unusual and belong_together(first, record):  # what is usual
                 told.append(joined(first, record))
             else:
                 kept = self._met(key, first, record, told)
@@ -137,6 +141,8 @@ class Waiting:
 
     def _met(self, key: Key, first: Record, record: Record, told: list[Record]) -> Record | None:
         """What becomes of two records of one key: adds what can be told; returns what goes on waiting."""
+        marks = first[12] | record[12]
+        self._one_sided = 0 if marks & EGRESS else self._one_sided + bool(marks & HAS_DIRECTION)
         if record[12] & _TOLD:
             first, record = record, first
         if (first[2] == record[2] or first[12] & _TOLD) and is_second_count(first, record):
