@@ -1,7 +1,8 @@
 """What exporters sent (NetFlow v1, v5 and v9, IPFIX, sFlow), compared record by record, before the two halves of a flow
 are joined: addresses, ports or ICMP type and code, protocol, packets and bytes each way as the exporter counted them;
 and in a row of its own when the flow began and ended. Where a device translates addresses, the destination is the one
-behind the translation. Bytes are those of IP.
+behind the translation. Bytes are those of IP. What softflowd told of nDPI's captures is also compared with its halves
+joined, and who opened each flow with it.
 """
 
 from collections import defaultdict

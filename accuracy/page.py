@@ -45,7 +45,8 @@ def render(tables: Tables, introductions: Mapping[str, str]) -> str:
         if any(row.differences for row in rows):
             parts.append("\nWhat differs:\n\n")
         for row in rows:
-            parts += [f"* {row.origin}, {row.what}: {text}\n" for text in row.differences]
+            parts += [f"* {row.origin}, {row.what}:\n"] if row.differences else []
+            parts += [f"  * {text}\n" for text in row.differences]
     return "".join(parts)
 
 

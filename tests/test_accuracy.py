@@ -26,7 +26,7 @@ def accuracy(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_the_page_says_all_that_was_compared() -> None:
     assert "| zeek/zeek | connections | 3 | 20 | 18 |\n| a\\|b | flows | 1 | 1,000 | 1,000 |\n" in PAGE
     assert "| **together** | | 4 | 1,020 | 1,018 |" in PAGE
-    assert "* zeek/zeek, connections: 2 of a.pcap: Zeek looks into the tunnel" in PAGE
+    assert "* zeek/zeek, connections:\n  * 2 of a.pcap: Zeek looks into the tunnel\n" in PAGE
     assert "**Together: 1,023 of 1,025 records match.**" in PAGE
     assert "## Captures\n\nIntro.\n" in PAGE
 

@@ -363,7 +363,7 @@ def test_v9_counts_datagrams_and_they_are_put_down_to_our_own_socket_where_that_
     for at in range(BELIEVED + 6):
         if at == 5:
             here.exporter.sequence += 3
-            here.collector.lost_here(2)
+            here.collector.lost_here(2, here.now)
         here.records(UPTIME, record(ports=(at + 1, 443), times=(3_590_000, 3_599_000)))
     here.wait(PATIENCE + 200)
     assert here.counts["lost.netflow.datagrams"] == 3

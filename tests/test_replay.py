@@ -17,6 +17,8 @@ from replay_kit import DAY, NOON, SECOND, Run, capture, lookup, zeek
 from running import Daemon
 from waiting import eventually
 
+from netwatchd.storage import queries, top
+
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared/data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recordings in {DATA}")
@@ -144,6 +146,26 @@ def test_flows_lie_in_the_files_of_their_days_also_where_time_goes_back(run: Run
     (device,) = run.devices()
     assert (device["first_seen"], device["last_seen"]) == ((NOON - 3 * DAY) // 1000, (NOON + DAY) // 1000 + 1)
     assert (device["bytes_out"], device["bytes_in"]) == (5 * 48, 5 * 128)
+
+
+def test_roll_ups_hold_what_the_flows_hold_though_time_goes_back(run: Run) -> None:
+    """The first flow of `long` ends after others of later buckets; the files overlap, and come twice."""
+    asked, answered = lookup()
+    begun, went_on = kit.ethernet(asked), kit.ethernet(answered, kit.MAC_B, kit.MAC_A)
+    long = kit.pcap([(NOON, begun), *((NOON + at * 60 * SECOND, went_on) for at in range(1, 60))])
+    paths = [run.file("long", long), run.file("b", capture(*(NOON + at * 300 * SECOND for at in range(24)), port=9))]
+    run.replay(*paths, *paths)
+    run.replay(paths[1])
+    flows = run.flows()
+    sums = [sum(flow["bytes_in"] for flow in flows), sum(flow["bytes_out"] for flow in flows), len(flows)]
+    assert [sum(column) for column in zip(*(row[2:] for row in queries.rollups(run.into, 0)), strict=True)] == sums
+    for by in ("device", "destination", "port"):
+        (row,) = top.top(run.into, by, 0, None).rows
+        assert [row["bytes_in"], row["bytes_out"], row["flows"]] == sums
+    since = NOON // 1000 + 3_600_000
+    later = [flow for flow in flows if flow["id"] >> 12 >= since]
+    (row,) = top.top(run.into, "device", since, None).rows
+    assert (row["bytes_in"], row["flows"]) == (sum(flow["bytes_in"] for flow in later), len(later))
 
 
 def test_the_same_file_twice_gives_the_same_twice(run: Run) -> None:

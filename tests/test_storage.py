@@ -10,6 +10,7 @@ from waiting import eventually
 
 from netwatchd.counters import Counters
 from netwatchd.events import ThreatStatus
+from netwatchd.storage.connection import Connection
 from netwatchd.storage.storage import Storage
 
 NEVER = 3600.0  # seconds: an interval that no test waits for
@@ -136,6 +137,17 @@ def test_flows_of_more_days_than_can_be_open_at_once_are_all_stored(tmp_path: Pa
         store.add_flows([flow(2, NOON + DAY * n) for n in range(14)])
         eventually(lambda: store.counters["stored.flows"] == 28)
     assert [len(rows(path)) for path in sorted(tmp_path.glob("flows-*.db"))] == [2] * 14
+
+
+def test_days_that_are_written_together_make_no_room_for_each_other(tmp_path: Path) -> None:
+    """The first day is open for longest when three others come along with it."""
+    connection = Connection(tmp_path, 0.1, lambda seconds: False)
+    with connection.lock:
+        db = connection.ensure_connection()
+        for days in ("1234", "1567", "1478", "6231"):
+            names = {connection.attach_day(db, f"flows-2026010{day}.db") for day in days}
+            assert names <= set(connection.schemas)
+        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def _made(directory: Path, *, named: bool) -> Iterator[None]:
         help_text = "" if named else "; --into names another place"
         raise Refused(f"cannot write into {directory}: {error.strerror or error}{help_text}") from error
     yield
-    if not there and not queries.holds_anything(directory):
+    if not there and not any(directory.glob("flows-*.db")) and not queries.holds_anything(directory):
         shutil.rmtree(directory, ignore_errors=True)
 
 

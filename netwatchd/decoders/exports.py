@@ -72,9 +72,9 @@ class Exports:
         """All flows that still wait, at the end."""
         return self._collector.finish(now) + self._sflow.finish()
 
-    def lost_here(self, datagrams: int) -> None:
+    def lost_here(self, datagrams: int, now: int) -> None:
         """Says that our own socket had no room for so many datagrams."""
-        self._collector.lost_here(datagrams)
+        self._collector.lost_here(datagrams, now)
 
     def exporters(self) -> list[Exporter]:
         """The figures of all, those with most flows first; any thread may ask."""

@@ -20,9 +20,11 @@ from netwatchd.events import LIVE, Event, Flow, FlowBatch, Sighting, Threat
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.threats import Threats
+from netwatchd.replay.buckets import Passed
 from netwatchd.replay.ids import PastIds
 from netwatchd.replay.report import FileReport
 from netwatchd.storage import queries
+from netwatchd.storage.again import add_up_again
 from netwatchd.storage.storage import Storage
 from netwatchd.storage.verdicts import ERRORS, NotOurs
 from netwatchd.worker import Worker
@@ -52,6 +54,7 @@ class Pipeline:
         self._writer = Worker("storage", self.storage.run, lambda worker: None)
         self._report = FileReport("")
         self._known_until = 0  # Unix ms
+        self._passed = Passed(0)
         self._heard: dict[str, int] = {}  # device -> the end of its last flow
         self._dropped_before: Counter[str] = Counter()
         self._settled = time.monotonic()
@@ -62,6 +65,7 @@ class Pipeline:
         try:
             newest = (queries.newest_flow(self._directory) or 0) if (self._directory / "core.db").exists() else 0
             self._known_until = newest >> 12
+            self._passed = Passed(self._known_until)
             self.storage.open()
         except (*ERRORS, NotOurs, queries.NoDatabase) as error:
             raise CannotStore(f"cannot use the databases in {self._directory}: {error}") from error
@@ -85,6 +89,7 @@ class Pipeline:
             self._look_at_writer()
         self._look_at_writer()
         moment = Now(now, now / 1000)
+        self._passed.note(now)
         if sightings:
             self.devices.see(sightings, moment)
             for sighting in sightings:
@@ -120,7 +125,7 @@ class Pipeline:
         # By the clock of whoever looks, most of what was there then is not here now.
         wall = clock.now().wall
         self.devices.sweep(Now(wall, wall / 1000))
-        self.settle()
+        self._flows.settle(ending=True)
         self._writer.ask_to_stop()
         self.storage.wake()
         deadline = time.monotonic() + WRITER
@@ -129,6 +134,11 @@ class Pipeline:
         self._look_at_writer()
         if left := self.storage.pending:
             raise CannotStore(f"{left} events could not be written to {self._directory}")
+        if buckets := self._passed.again():
+            try:
+                add_up_again(self._directory, buckets)
+            except (*ERRORS, queries.NoDatabase) as error:
+                raise CannotStore(f"cannot write the roll-ups in {self._directory}: {error}") from error
 
     def _dropped(self) -> Counter[str]:
         """What the stages had no room for, or refused."""

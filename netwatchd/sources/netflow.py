@@ -214,7 +214,7 @@ class Netflow:
             self._sockets[listener] = drops
         if lost:
             self._counters.add("lost.netflow.socket", lost)
-            self._exports.lost_here(lost)
+            self._exports.lost_here(lost, now.wall)
             log.warning(
                 "%d datagrams of exporters did not fit into the receive buffer ([source:netflow] receive_buffer)",
                 lost,

@@ -97,7 +97,10 @@ class Connection:
     def attach_day(self, db: sqlite3.Connection, file: str) -> str:
         """The schema name under which the flows file of this name is attached; not inside a transaction."""
         name = "day_" + file[len("flows-") : -len(".db")].replace("-", "_")
-        if name not in self._days:
+        if name in self._days:
+            # Used last: of the files of one transaction, none may make room for another.
+            self._days[name] = self._days.pop(name)
+        else:
             if len(self._days) >= MAX_ATTACHED:
                 oldest = next(iter(self._days))
                 db.execute(f"DETACH {oldest}")

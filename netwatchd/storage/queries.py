@@ -100,13 +100,10 @@ def note(directory: Path, key: str) -> str | None:
 
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
-    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one day's file."""
-    files = [
-        db.execute(f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?", (event_id, source)).fetchall()
-        for db in days(directory, event_id >> 12)
-    ]
-    found = [rows for rows in files if rows]
-    return [row for rows in found for row in rows], len(found) < 2
+    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one file."""
+    query = f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?"
+    found = [db.execute(query, (event_id, source)).fetchall() for db in days(directory, event_id >> 12)]
+    return [row for rows in found for row in rows], sum(map(bool, found)) < 2
 
 
 def live_flows(directory: Path) -> list[Flow]:
@@ -141,20 +138,15 @@ def holds_anything(directory: Path) -> bool:
 
 def newest_of_minutes(directory: Path, day: int) -> dict[int, int]:
     """The newest event id in each minute (0 to 1439) of the UTC day that began at `day` (Unix ms)."""
-    path = directory / f"flows-{schema.day_of(day)}.db"
-    if not path.exists():
-        return {}
-    found = {}
-    with closing(open_read_only(path)) as db:
-        if not db.execute("PRAGMA user_version").fetchone()[0]:
-            return {}
+    found: dict[int, int] = {}
+    for db in days(directory, day, day + schema.DAY_MS - 1):
         for minute in range(1440):
             first = day + minute * 60_000
             newest = db.execute(
                 "SELECT max(id) FROM flows WHERE id >= ? AND id < ?", (first << 12, first + 60_000 << 12)
             ).fetchone()[0]
             if newest is not None:
-                found[minute] = newest
+                found[minute] = max(newest, found.get(minute, 0))
     return found
 
 

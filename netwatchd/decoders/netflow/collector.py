@@ -29,6 +29,9 @@ HOLD = 2000  # ms that a half waits for its other half
 # Streams that are known at once. Whoever may send can make up any number of them.
 MOST_SESSIONS = 1024
 
+# Gaps in numbers, and the kernel's count of what did not fit, tell of the same loss within this time.
+_LATELY = 10_000  # ms
+
 _HEADERS = {1: v5.header, 5: v5.header, 7: v5.header, 9: v9.header, 10: ipfix.header}
 _new = tuple.__new__
 
@@ -85,7 +88,7 @@ class Collector:
         """The flows that have waited for their other half for long enough. To be asked some times a second."""
         self._told += self._halves.due(now)
         for session in self._sessions.values():
-            self._confirm(session, session.sequence.confirmed(now))
+            self._confirm(session, session.sequence.confirmed(now), now)
         for domain in self._domains.values():
             if domain.kept:
                 self._expired(domain.kept.expire(now))
@@ -94,15 +97,20 @@ class Collector:
     def finish(self, now: int) -> list[Flow]:
         """All flows that still wait, at the end."""
         for session in self._sessions.values():
-            self._confirm(session, session.sequence.confirmed(now, final=True))
+            self._confirm(session, session.sequence.confirmed(now, final=True), now)
         for domain in self._domains.values():
             self._expired(domain.kept.expire(None))
         self._told += self._halves.finish()
         return self._tell(now)
 
-    def lost_here(self, datagrams: int) -> None:
-        """Says that our own socket lost so many datagrams; the exporters whose numbers have gaps now are those."""
+    def lost_here(self, datagrams: int, now: int) -> None:
+        """Says that our own socket lost so many datagrams; they are of the exporters that miss some at this time."""
         self._dropped_here += datagrams
+        for session in self._sessions.values():
+            if 0 <= now - session.missed < _LATELY:
+                self._explain(session)
+            else:
+                session.unexplained = 0
 
     # Streams.
 
@@ -133,14 +141,21 @@ class Collector:
             del self._rates[exporter]
         self._count("forgotten.netflow", 1)
 
-    def _confirm(self, session: Session, lost: int) -> None:
+    def _confirm(self, session: Session, lost: int, now: int) -> None:
         if not lost:
             return
         by_records = session.sequence.by_records
         self._count("lost.netflow.flows" if by_records else "lost.netflow.datagrams", lost)
         a_datagram = max(session.flows // max(session.datagrams, 1), 1) if by_records else 1
-        here = min(self._dropped_here, -(-lost // a_datagram))
+        session.unexplained += -(-lost // a_datagram)
+        session.missed = now
+        self._explain(session)
+
+    def _explain(self, session: Session) -> None:
+        """Puts what an exporter misses down to our own socket, as far as that lost anything."""
+        here = min(self._dropped_here, session.unexplained)
         self._dropped_here -= here
+        session.unexplained -= here
         session.dropped_here += here
 
     def _expired(self, sets: int) -> None:

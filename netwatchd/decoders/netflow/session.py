@@ -45,6 +45,8 @@ class Session:
         self.sequence = Sequence(DATAGRAMS if version == 9 else BEFORE)
         self.datagrams = self.flows = 0
         self.dropped_here = 0  # datagrams, as far as its numbers tell
+        self.unexplained = 0  # datagrams that were missed lately and that our socket is not known to have lost
+        self.missed = 0  # when that was
         self.sampling = 1  # of the latest flows
         self.clock_trusted = True
         self.last_heard = 0

@@ -22,7 +22,7 @@ from netwatchd.decoders.sflow.headers import Packet
 from netwatchd.events import Flow, NewId, Origin
 
 WINDOW = 15_000  # milliseconds: long enough for both directions of what is sampled often, and short enough for "now"
-MOST_CONVERSATIONS = 20_000  # some 15 MB; beyond them the oldest are told before their time
+MOST_CONVERSATIONS = 20_000  # some 11 MB; beyond them the oldest are told before their time
 
 MOST_COUNTED = 2**53 - 1  # what JSON's numbers hold exactly; only who lies of his sampling rate gets there
 
