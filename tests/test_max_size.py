@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from running import MAC, rows
-from store_kit import DAY, FILE, NOON, flow, storing
+from store_kit import DAY, FILE, NOON, flow, settings, storing
 from waiting import PATIENCE, eventually
 
 from netwatchd.events import Flow
@@ -82,6 +82,24 @@ def test_a_day_is_cut_into_parts_and_a_flow_that_is_told_again_keeps_its_own(tmp
     with storing(tmp_path) as store:  # another run goes on in the last one
         store.add_flow(flow(1, NOON + 28 * 60_000))
     assert names(tmp_path) == files
+
+
+def test_a_late_flow_after_a_start_begins_no_part_before_those_that_are_there(tmp_path: Path) -> None:
+    with storing(tmp_path, max_size=64 * MB, commit_rows=BATCH) as store:
+        for number in range(28):
+            assert store.wait_for_room(PATIENCE)
+            store.add_flows(batch(number))
+            eventually(lambda number=number: store.counters["stored.flows"] >= (number + 1) * BATCH)
+    files, kept = names(tmp_path), queries.flows(tmp_path, limit=None)
+    for late in (kept[-1], kept[len(kept) // 2], kept[100]):
+        with storing(tmp_path, max_size=1) as store:  # every file is too large
+            store.settings = settings(max_size=64 * MB)
+            store.add_flow(late._replace(bytes_in=1))
+            eventually(lambda: store.pending == 0)
+            store.add_flows([flow._replace(bytes_in=2) for flow in kept[:10]])
+            eventually(lambda: store.pending == 0)
+    assert names(tmp_path) == files
+    assert [each.id for each in queries.flows(tmp_path, limit=None)] == [each.id for each in kept]
 
 
 def test_a_new_day_begins_in_a_file_of_its_own(tmp_path: Path) -> None:

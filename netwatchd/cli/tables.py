@@ -84,7 +84,7 @@ def top(rows: Rows, by: str, names: dict[str, str | None]) -> None:
     for row in rows:
         _add(
             table,
-            names.get(row[by]) or row[by] or "(none known)",
+            names.get(row[by]) or row[by] or ("(none known)" if by == "device" else "(all others)"),
             size_text(row["bytes_in"]),
             size_text(row["bytes_out"]),
             f"{row['flows']:,}",

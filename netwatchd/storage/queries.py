@@ -16,6 +16,9 @@ from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 Told = tuple[int, int, str, int, str, int, str, int, int, int, int]
 _TOLD = 'start, "end", src_ip, src_port, dst_ip, dst_port, protocol, packets_out, bytes_out, packets_in, bytes_in'
 FOLLOWED = "followed."  # what begins the keys of places in logs, in meta
+# Bytes of a file that are read in place: a sixth less time for a device's flows of ten million. The files of flows are
+# only ever appended to and unlinked, so that what is mapped stays; the daemon itself reads without.
+MAPPED = 2**30
 READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
 
 
@@ -79,6 +82,7 @@ def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str 
     """The newest flows first seen at `since` (Unix ms) or later, newest first, across days."""
     found: list[Flow] = []
     for db in days(directory, since):
+        db.execute(f"PRAGMA mmap_size = {MAPPED}")
         known = words.read(db)
         where, values = "id >= ?", [since << 12]
         if device is not None:

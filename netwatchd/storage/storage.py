@@ -22,7 +22,7 @@ from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.rollups import Buckets, Rollups, Traffic
-from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, verdict
+from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable
 from netwatchd.storage.writer import Writer
 from netwatchd.worker import Worker
 
@@ -144,9 +144,14 @@ class Storage:
         """Removes what is too old at `now` (Unix ms), a time known to be right; returns the removed files' names."""
         return retention.cleanup_old_data(self.connection, self.settings, now)
 
-    def make_room(self) -> list[str]:
-        """Removes the oldest flows where all would take more than max_size; returns the removed files' names."""
+    def make_room(self, *, only_for_part: bool = False) -> list[str]:
+        """Removes the oldest flows where all would take more than max_size; returns the removed files' names.
+
+        `only_for_part` does so only where the file of flows has grown so large that another one is begun.
+        """
         try:
+            if only_for_part and not self._writer.begin_part(retention.part_size(self.settings.max_size)):
+                return []
             return retention.make_room(self.connection, self.settings.max_size, self._writer.newest_file)
         except ERRORS as error:
             log.error("removing the oldest flows failed: %s", error, extra={"repeat": "retention"})
@@ -235,32 +240,11 @@ class Storage:
     def _begin_file(self, db: sqlite3.Connection) -> None:
         """Writes what was spooled into a file that is ours from now on, and then shows it to who remembers."""
         hourly.begin(db, self._before_totals)
-        for path in self._spools:
-            if (batch := spool.read(path)) is None:
-                continue
-            try:
-                self._writer.write(batch, db)
-            except ERRORS as error:
-                if verdict(error) is not Verdict.MISTAKE:
-                    raise
-                db.execute("ROLLBACK")
-                self._writer.write_each(batch, db)
-            if batch.events:
-                self.counters.add("stored.spooled", batch.events)
-            spool.forget(path)
+        self._writer.write_spooled(self._spools, db)
         if not self._recalled:
-            self._recall(db)
-        self._on_new_file(db)
-
-    def _recall(self, db: sqlite3.Connection) -> None:
-        """Adds to the roll-ups what the last run stored and had not added; once, since this run does it itself."""
-        self._recalled = True
-        try:
+            self._recalled = True
             self.rollups.mark = self._writer.add_unwritten(db)
-        except (*ERRORS, queries.NoDatabase) as error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            log.warning("adding up the last flows of the last run failed: %s; the hours lack them", error)
+        self._on_new_file(db)
 
     def _before_totals(self) -> int:
         """The newest flow that the roll-ups of a new core.db will never hold."""
@@ -335,8 +319,7 @@ class Storage:
             self.counters.add(f"stored.{kind}", stored)
         self._recover(batch)
         self.checkpoint(only_long=True)
-        if self._writer.begin_part(retention.part_size(self.settings.max_size)):
-            self.make_room()
+        self.make_room(only_for_part=True)
         return True
 
     def _write_with_retry(self, batch: Batch) -> None:

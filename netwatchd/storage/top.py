@@ -68,6 +68,7 @@ def _most(core: sqlite3.Connection, by: str, plan: _Plan, limit: int | None) -> 
     found, values = _found(core, KINDS[by], plan)
     select = f"""SELECT key, CAST(total(bytes_in) AS INTEGER), CAST(total(bytes_out) AS INTEGER), sum(flows)
                  FROM ({found}) WHERE key {{}} ? GROUP BY key
+                 HAVING total(bytes_in) + total(bytes_out) + sum(flows) > 0
                  ORDER BY total(bytes_in) + total(bytes_out) DESC, key LIMIT ?"""
     rows = core.execute(select.format("IS NOT"), [*values, OTHERS[by], -1 if limit is None else limit]).fetchall()
     if OTHERS[by] is not None:

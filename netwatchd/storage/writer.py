@@ -2,13 +2,13 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from netwatchd.counters import Counters
 from netwatchd.events import FlowBatch, time_of_id
-from netwatchd.storage import hourly, scan, schema, words
+from netwatchd.storage import hourly, queries, scan, schema, spool, words
 from netwatchd.storage.batch import (
     ID,
     ROWS_AT_ONCE,
@@ -52,14 +52,32 @@ class Writer:
         self._write(batch, self._execute_each, 1, db)
 
     def add_unwritten(self, db: sqlite3.Connection) -> int:
-        """Adds to the roll-ups what a crash left out of them, before any more flows; returns the newest that they hold.
-
-        Raises one of ERRORS, or NoDatabase.
-        """
-        if delta := scan.unwritten(self._connection.directory):
-            with _transaction(db):
-                hourly.add(db, delta, self._execute_each)
+        """Adds what a crash left out of the roll-ups, before any more flows; returns the newest that they hold."""
+        try:
+            if delta := scan.unwritten(self._connection.directory):
+                with _transaction(db):
+                    hourly.add(db, delta, self._execute_each)
+        except (*ERRORS, queries.NoDatabase) as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            log.warning("adding up the last flows of the last run failed: %s; the hours lack them", error)
         return hourly.mark(db).newest
+
+    def write_spooled(self, paths: Sequence[Path], db: sqlite3.Connection) -> None:
+        """Writes what was spooled, and forgets it; raises one of ERRORS."""
+        for path in paths:
+            if (batch := spool.read(path)) is None:
+                continue
+            try:
+                self.write(batch, db)
+            except ERRORS as error:
+                if verdict(error) is not Verdict.MISTAKE:
+                    raise
+                db.execute("ROLLBACK")
+                self.write_each(batch, db)
+            if batch.events:
+                self._counters.add("stored.spooled", batch.events)
+            spool.forget(path)
 
     def _write(self, batch: Batch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
         begun = 0
@@ -96,12 +114,21 @@ class Writer:
         return [*begins, self._next]
 
     def begin_part(self, most: int) -> bool:
-        """Has a new file begun where the one that is written has come to `most` bytes; returns whether it has."""
+        """Has a new file begun where the one that is written has come to `most` bytes; returns whether it has.
+
+        The caller does not hold the connection's lock. Raises one of ERRORS.
+        """
         path = self.newest_file
         if path is None or file_size(path) + file_size(paths_of(path)[1]) < most:
             return False
-        # From the next second on, because of this one there may be more to come. A flow whose file was chosen keeps it.
-        self._next = (time_of_id(self._newest) // 1000 + 1) * 1000
+        if path != self._connection.day_files()[-1]:
+            return False  # after a start the first flows may be late ones; the files behind have their times already
+        with self._connection.lock:
+            db = self._connection.ensure_connection()
+            name = self._connection.attach_day(db, path.name)
+            newest: int = db.execute(f"SELECT max(id) FROM {name}.flows").fetchone()[0] or 0
+        # From the next second on: a flow that is in a file must find it again. What is on its way goes by its own id.
+        self._next = (time_of_id(max(newest, self._newest)) // 1000 + 1) * 1000
         self.newest_file = None
         return True
 
