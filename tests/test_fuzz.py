@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from fuzz_live import live_targets
+from fuzz_logs import LOGS
 from fuzz_netflow import NETFLOW
 from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS]
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *LOGS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

@@ -123,7 +123,7 @@ class Follower:
 
     def read(self) -> Read | None:
         """The next lines; None where nothing new is there."""
-        self._look()
+        self.look()
         for tail in list(self._tails):
             try:
                 lines = tail.read()
@@ -150,8 +150,8 @@ class Follower:
 
     # What lies at the path.
 
-    def _look(self) -> None:
-        """Notices that another file lies at the path."""
+    def look(self) -> None:
+        """Notices that another file lies at the path; `read` does so by itself."""
         now = time.time_ns()
         for _ in range(LOOKS):  # it may be moved away while we open it
             identity = self._identity()
@@ -183,9 +183,10 @@ class Follower:
     def _insert(self, tail: Tail, before: Tail | None = None) -> None:
         self._tails.insert(len(self._tails) if before is None else self._tails.index(before), tail)
         while len(self._tails) > MOST_TAILS:
-            oldest = self._tails.pop(0)
-            self.lost.append(f"{oldest.path} and {MOST_TAILS} later files wait to be read: the oldest is given up")
-            oldest.close()
+            oldest = self._tails[0]
+            if oldest.is_behind():
+                self.lost.append(f"{oldest.path} and {MOST_TAILS} later files wait to be read: the oldest is given up")
+            self._forget(oldest)
 
     def _retire(self, tail: Tail) -> Read | None:
         """Lets go of a file that was moved away when nothing more comes; its last line may lack the newline."""
@@ -299,12 +300,8 @@ class Follower:
             return True
         if any(tail.identity == identity and beginning.startswith(begun) for identity, begun in self._ended):
             return True
-        for other in self._tails:
-            theirs = other.beginning()  # of one that was truncated, what it holds now: its copy is open, too
-            length = min(len(beginning), len(theirs))
-            if length and beginning[:length] == theirs[:length]:
-                return True
-        return False
+        # Of one that was truncated, what it holds now: its copy is open, too.
+        return any(_hold_the_same(beginning, other.beginning()) for other in self._tails)
 
     def _relatives(self) -> list[_Found]:
         """Rotated files of this log, the oldest first."""
@@ -336,3 +333,19 @@ class Follower:
         for parent in dict.fromkeys([own, own.parent]):
             with contextlib.suppress(OSError):
                 yield from sorted(each for each in parent.iterdir() if _DAY.fullmatch(each.name))[-MOST_DAYS:]
+
+
+def _hold_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two files that begin so hold the same, as far as the shorter one goes, and at least a line.
+
+    Headers tell nothing: two files may have the same one.
+    """
+    one, other = _without_header(one), _without_header(other)
+    length = min(len(one), len(other))
+    return one[:length] == other[:length] and b"\n" in one[:length]
+
+
+def _without_header(text: bytes) -> bytes:
+    while text.startswith(b"#"):
+        _, _, text = text.partition(b"\n")
+    return text

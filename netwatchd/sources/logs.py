@@ -205,6 +205,8 @@ class LogSource:
             before = self._recalled.repeated
             flows = self._recalled.new(flows)
             self._counters.add(f"repeated.{self.name}", self._recalled.repeated - before)
+            if not self._recalled:
+                self._recalled = None
         # Devices first, so that flows of the same batch find them.
         self._emit.sightings(sightings)
         self._emit_flows(flows, now)
@@ -244,6 +246,8 @@ class LogSource:
 
     def _keep(self) -> None:
         self._memory.tend()
+        if self._recalled is not None:
+            return  # what is stored behind a place of now may have ids that were given before it
         steady = clock.now().steady
         places, kept_at = self._kept
         is_old = steady - kept_at >= REFRESH
@@ -256,7 +260,9 @@ class LogSource:
 
     def _keep_first(self, worker: Worker) -> None:
         """Has the beginning stored, before anything is read: or else a crash would not know of the first flows."""
-        text = json.dumps(self._record)
+        for follower in self._followers:
+            follower.look()
+        text = json.dumps(self._places(0))
         self._memory.keep(text, soon=True)
         until = clock.now().steady + FIRST_KEEP
         while clock.now().steady < until and not worker.stopping.wait(FIRST_LOOK):

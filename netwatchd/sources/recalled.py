@@ -40,6 +40,7 @@ class Recalled:
         self.repeated = 0  # flows that were found
 
     def __bool__(self) -> bool:
+        """Whether anything may still be found."""
         return bool(self._left)
 
     def new(self, flows: Sequence[Flow]) -> Sequence[Flow]:

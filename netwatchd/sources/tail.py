@@ -148,6 +148,10 @@ class Tail:
         """Up to where the file was read, and the fingerprint of the bytes before, whatever the file holds now."""
         return self._read_to, _fingerprint(self._before)
 
+    def is_behind(self) -> bool:
+        """Whether there is more to read."""
+        return bool(self._pread(self._read_to, 1))
+
     def beginning(self) -> bytes:
         """The first bytes, by which a copy is known."""
         return self._pread(0, BEGINNING)
