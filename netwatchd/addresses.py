@@ -17,6 +17,9 @@ _MAC = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
 PRIVATE = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
 
 
+_MOST_PREFIXES = 65_536  # that Networks remember: 8 MB at most
+
+
 def parse_address(text: str) -> Address:
     """The address that `text` writes; raises ValueError where it writes none."""
     try:
@@ -51,8 +54,23 @@ class Networks:
         networks = [ip_network(text, strict=False) for text in self._texts]
         self._ipv4 = [(int(n.network_address), int(n.netmask)) for n in networks if n.version == 4]
         self._ipv6 = [(int(n.network_address), int(n.netmask)) for n in networks if n.version == 6]
+        # The answer is the same for all addresses that begin alike, as far as the longest prefix reaches. It is asked
+        # for each address of each flow.
+        self._shift = 32 - max((n.prefixlen for n in networks if n.version == 4), default=0)
+        self._length = (max((n.prefixlen for n in networks if n.version == 6), default=0) + 7) // 8
+        self._known: dict[Address, bool] = {}
 
     def __contains__(self, address: Address) -> bool:
+        prefix = address >> self._shift if isinstance(address, int) else address[: self._length]
+        try:
+            return self._known[prefix]
+        except KeyError:
+            if len(self._known) >= _MOST_PREFIXES:
+                self._known.clear()
+            found = self._known[prefix] = self._contains(address)
+            return found
+
+    def _contains(self, address: Address) -> bool:
         if isinstance(address, int):
             return any(address & mask == network for network, mask in self._ipv4)
         number = int.from_bytes(address, "big")

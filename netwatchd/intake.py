@@ -48,7 +48,6 @@ class Intake:
         # Where only one source tells of flows, nothing is looked at twice.
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
         translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
-        here = partial(Locals, settings.devices.networks)
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
         local, door = settings.devices.networks, self._door
         netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
@@ -59,8 +58,8 @@ class Intake:
             Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
             netflow,
             Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
-            Zeek(settings.zeek, door("zeek"), new_id, here(), memory("zeek"), counters),
-            Eve(settings.eve, door("eve"), new_id, here(), memory("eve"), counters),
+            Zeek(settings.zeek, door("zeek"), new_id, Locals(local), memory("zeek"), counters),
+            Eve(settings.eve, door("eve"), new_id, Locals(local), memory("eve"), counters),
         ]
         # A source, its section of the configuration and its counters share one word.
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}

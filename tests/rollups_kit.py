@@ -13,7 +13,7 @@ from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, protocol_name
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
-from netwatchd.storage import hourly, queries, scan
+from netwatchd.storage import hourly, queries
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.rollups import Rollups
@@ -62,7 +62,8 @@ class Home:
         self.devices = Devices(lambda events: None, self, Counters(), 900)
         self.devices.see([sighting(ips=(LAPTOP,)), sighting(OTHER_MAC, ips=(PHONE,))], T0)
         self.commit()
-        self.rollups.recall(*scan.hours_after(directory))
+        with self.connection.lock:
+            self.rollups.mark = self.writer.add_unwritten(self.connection.ensure_connection())
         self.flows = Flows(self.devices, lambda events: None, self)
         self.flows.remember(queries.live_flows(directory), queries.newest_flow(directory) or 0)
 

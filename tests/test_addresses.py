@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwatchd.addresses import (
+    _MOST_PREFIXES,
     PRIVATE,
     Networks,
     address_of_bytes,
@@ -113,3 +114,23 @@ def test_networks_hold_their_addresses() -> None:
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         Networks([text])
+
+
+def test_networks_remember_what_they_said_and_say_the_same() -> None:
+    networks = Networks(["10.0.0.0/8", "192.168.1.128/25", "2001:db8::/33"])
+    for _ in range(2):
+        assert parse_address("10.255.0.1") in networks
+        assert parse_address("192.168.1.200") in networks
+        assert parse_address("192.168.1.100") not in networks
+        assert parse_address("2001:db8:7fff::1") in networks
+        assert parse_address("2001:db8:8000::1") not in networks
+    assert 1 not in Networks([])
+    assert bytes(16) not in Networks([])
+    assert bytes(16) in Networks(["::/0"])
+
+
+def test_networks_remember_only_so_many_prefixes() -> None:
+    networks = Networks(["10.0.0.1"])
+    for address in range(_MOST_PREFIXES + 10):
+        assert address not in networks
+    assert len(networks._known) <= _MOST_PREFIXES

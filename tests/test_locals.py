@@ -31,7 +31,8 @@ def test_addresses_that_no_host_can_own_are_no_devices() -> None:
 
 
 def test_it_remembers_only_so_many_and_then_tells_again() -> None:
-    known = Locals(HOME)
-    known.sightings([flow(1)], 7)
-    known.sightings([flow(number, src_ip=number) for number in range(1, MOST_ADDRESSES)], 8)
-    assert known.sightings([flow(1)], 9) == [Sighting(9, "json", ips=(HERE,))]
+    known = Locals(Networks(["0.0.0.0/0"]))
+    known.sightings([flow(1, src_ip=HERE, packets_in=0, bytes_in=0)], 7)
+    crowd = [flow(number, src_ip=0x0A000000 + number, packets_in=0, bytes_in=0) for number in range(MOST_ADDRESSES)]
+    assert len(known.sightings(crowd, 8)) == MOST_ADDRESSES
+    assert known.sightings([flow(2, src_ip=HERE, packets_in=0, bytes_in=0)], 9) == [Sighting(9, "json", ips=(HERE,))]

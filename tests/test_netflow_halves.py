@@ -137,6 +137,14 @@ def test_what_a_router_counts_as_it_comes_in_and_as_it_goes_out_counts_once(orde
     assert here.counts["skipped.netflow.second_count"] == 2
 
 
+def test_a_conversation_of_the_same_ports_that_follows_at_once_is_another_one() -> None:
+    here = Heard()
+    here.templates(DIRECTED)
+    for packets in (10, 11):
+        here.records(DIRECTED, (*record(packets=packets), 0), (*record(False, packets=packets), 0))
+    assert len(here.all()) == 2
+
+
 def test_the_next_part_of_a_flow_is_no_second_count() -> None:
     here = Heard()
     here.templates(DIRECTED)

@@ -198,8 +198,8 @@ def test_a_real_exporter_is_understood(daemon: Callable[..., Daemon], short: Pat
     port = free_port()
     (short / "capture").write_bytes(RECORDED.read_bytes())  # softflowd takes the first 16 characters of a path
     with daemon(listening(f"127.0.0.1:{port}")) as started:
-        for version in ("5", "9", "10"):
-            exporter = ["softflowd", "-D", "-r", "capture", "-n", f"127.0.0.1:{port}", "-v", version]
+        for version in (["5"], ["9"], ["10", "-b"]):
+            exporter = ["softflowd", "-D", "-r", "capture", "-n", f"127.0.0.1:{port}", "-v", *version]
             subprocess.run(
                 [*exporter, "-p", "pid", "-c", "ctl"], cwd=short, capture_output=True, timeout=60, check=True
             )

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rollups_kit import LAPTOP, MAC, OTHER_MAC, PHONE, SERVER, Crash, Home, agrees, told
-from running import rows
-from store_kit import DAY, FILE, NOON, flow, storing
-from waiting import eventually
+from running import locked, rows
+from store_kit import DAY, FILE, NOON, device, flow, storing
+from waiting import PATIENCE, eventually
 
 from netwatchd.events import Flow
 from netwatchd.storage.top import top
@@ -205,3 +205,43 @@ def test_a_liars_counters_do_not_break_the_sums(tmp_path: Path) -> None:
         home.write()
     assert hours(tmp_path) == [(NOON, MAC, 2**53 - 1, 2**53 - 1, 2100)]
     home.end()
+
+
+def test_what_the_last_run_left_unwritten_is_added_also_where_the_database_cannot_be_opened_at_first(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path)
+    home.see(flow(1, device=None), flow(2, device=None))
+    home.commit()
+    home.end()
+    assert hours(tmp_path) == []
+    (tmp_path / "core.db").rename(tmp_path / "away")
+    (tmp_path / "core.db").mkdir()
+    with storing(tmp_path) as store:
+        assert store.degraded
+        store.rollups.hour(NOON + HOUR).devices[MAC] = [4000, 300, 1]
+        store.settle([], [new := flow(3, NOON + HOUR)], new.id, rollups=True)
+        (tmp_path / "core.db").rmdir()
+        (tmp_path / "away").rename(tmp_path / "core.db")
+        eventually(lambda: store.degraded is None and store.pending == 0)
+    assert hours(tmp_path) == [(NOON, MAC, 8000, 600, 2), (NOON + HOUR, MAC, 4000, 300, 1)]
+
+
+def test_sums_that_were_spooled_are_added_once(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.upsert_device(device(), new=True)
+        eventually(lambda: store.counters["storage.commits"])
+        with locked(tmp_path / "core.db"):
+            store.rollups.hour(NOON).devices[MAC] = [4000, 300, 1]
+            store.settle([], [flow(1)], flow(1).id, rollups=True)
+            store.worker.ask_to_stop()
+            store.wake()
+            assert store.worker.stop(PATIENCE)
+    spooled = tmp_path / "spool" / "spool.jsonl"
+    text = spooled.read_bytes()
+    for _ in range(2):
+        spooled.write_bytes(text)  # the second time as after a crash between the commit and the removal
+        with storing(tmp_path):
+            pass
+        assert hours(tmp_path) == [(NOON, MAC, 4000, 300, 1)]
+        assert told(tmp_path, "device") == {MAC: (4000, 300, 1)}

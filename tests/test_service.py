@@ -13,7 +13,7 @@ from netwatchd.daemon import STOP_BROADCAST, STOP_CARD, STOP_INGEST, STOP_SOURCE
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "systemd/netwatchd.service"
-MOST_EXPOSED = 2.0  # of 10, by `systemd-analyze security`
+MOST_EXPOSED = 2.2  # of 10, by `systemd-analyze security`; 0.2 of it are for AF_PACKET, which the source capture needs
 
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs the program systemd-analyze")
 
@@ -43,7 +43,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_sandbox_scores_two_or_better() -> None:
+def test_the_sandbox_scores_2_2_or_better() -> None:
     said = analyze("security", "--offline=true", UNIT)
     if "--offline" in said.split("exposure")[0]:
         pytest.skip("this systemd-analyze cannot judge a file")

@@ -17,7 +17,9 @@ from netwatchd.storage.batch import Statement
 from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour, hour_of
 
 DAY_MS = schema.DAY_MS
-KEPT = 1_000  # peers and ports of an hour and a day; what the rest moved is one sum
+# Of an hour and a day; what the rest moved is one sum. Of ports there are few that mean something: what is beyond them
+# was chosen by chance.
+KEPT = {"peers": 1_000, "ports": 250}
 # Of the hour that goes on, so that one who rises slowly is not forgotten before it is over.
 MOST_OPEN, KEPT_OPEN = 10_000, 5_000
 MOST_REMOVED = 2 * DAY_MS  # in one run: a clock that leaps must not eat the past in one bite
@@ -85,9 +87,7 @@ def _add_hours(db: sqlite3.Connection, hours: dict[int, Hour], daily_to: int | N
         if daily_to is not None and day <= daily_to:  # it was made before this came
             _add(db, "daily", day, hour, execute)
             _prune(db, "daily", "day", day)
-        _prune(
-            db, "hourly", "hour", begun, *((KEPT_OPEN, MOST_OPEN) if begun >= (number(db, "pruned_to") or 0) else ())
-        )
+        _prune(db, "hourly", "hour", begun, going_on=begun >= (number(db, "pruned_to") or 0))
 
 
 def remove(db: sqlite3.Connection, hours_before: int, days_before: int) -> int:
@@ -157,9 +157,10 @@ def _end_days(db: sqlite3.Connection, today: int, daily_to: int | None) -> None:
     _put(db, daily_to=today - DAY_MS)
 
 
-def _prune(db: sqlite3.Connection, each: str, unit: str, begun: int, kept: int = KEPT, most: int = KEPT) -> None:
-    """Leaves those peers and ports that moved most, where there are more than `most`, and puts the rest together."""
+def _prune(db: sqlite3.Connection, each: str, unit: str, begun: int, *, going_on: bool = False) -> None:
+    """Leaves those peers and ports that moved most, where there are too many, and puts the rest together."""
     for kind, other in _OTHERS.items():
+        kept, most = (KEPT_OPEN, MOST_OPEN) if going_on else (KEPT[kind], KEPT[kind])
         table, key = f"main.{each}_{kind}", KEYS[kind]
         where = f"FROM {table} WHERE {unit} = ? AND {key} <> ?"
         if not db.execute(f"SELECT 1 {where} LIMIT 1 OFFSET ?", (begun, other, most)).fetchone():

@@ -100,13 +100,10 @@ def note(directory: Path, key: str) -> str | None:
 
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
-    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one day's file."""
-    files = [
-        db.execute(f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?", (event_id, source)).fetchall()
-        for db in days(directory, event_id >> 12)
-    ]
-    found = [rows for rows in files if rows]
-    return [row for rows in found for row in rows], len(found) < 2
+    """What is stored of a source's flows with greater ids than this one, and whether it all lies in one file."""
+    query = f"SELECT {_TOLD} FROM flows_readable WHERE id > ? AND source = ?"
+    found = [db.execute(query, (event_id, source)).fetchall() for db in days(directory, event_id >> 12)]
+    return [row for rows in found for row in rows], sum(map(bool, found)) < 2
 
 
 def live_flows(directory: Path) -> list[Flow]:

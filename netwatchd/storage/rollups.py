@@ -109,10 +109,6 @@ class Rollups:
         self._flows = 0
         self._taken = clock()
 
-    def recall(self, mark: int, hours: dict[int, Hour]) -> None:
-        """Takes in what a crash left unwritten, after what holds flows up to the event `mark`; once, at the start."""
-        self.mark, self._hours = mark, hours
-
     def hour(self, now: int) -> Hour:
         """The sums of the hour of `now` (Unix ms), to be added to; good until the next `trim` or `take`."""
         begun = now - now % HOUR_MS

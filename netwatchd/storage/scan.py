@@ -1,5 +1,6 @@
 """Sums of flows from their rows: what roll-ups do not hold yet, or never held, or hold too coarsely."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from netwatchd.addresses import Address
 from netwatchd.storage import hourly, queries, schema, words
 from netwatchd.storage.hourly import Mark
-from netwatchd.storage.rollups import HOUR_MS, Hour
+from netwatchd.storage.rollups import HOUR_MS, Delta, Hour
 
 Sums = dict[Any, list[int]]  # key -> [bytes in, bytes out, flows], as in an Hour
 
@@ -37,8 +38,8 @@ def sums_by(
     return sums
 
 
-def hours_after(directory: Path) -> tuple[int, dict[int, Hour]]:
-    """What the sums of core.db lack of the flows that are stored, by hour; and the newest flow that they hold."""
+def unwritten(directory: Path) -> Delta | None:
+    """What the sums of core.db lack of the flows that are stored; to be added before any more are."""
     with closing(queries.open_read_only(directory / "core.db")) as db:
         mark = hourly.mark(db)
         own = [(ip,) for device in queries.stored(db).devices for ip in device.ips]
@@ -46,7 +47,9 @@ def hours_after(directory: Path) -> tuple[int, dict[int, Hour]]:
     for kind in hourly.KEYS:
         for key, begun, counts in _groups(directory, kind, mark.newest, 2**62, own, mark):
             _add(getattr(hours.setdefault(begun, Hour()), kind), key, counts)
-    return mark.newest, hours
+    if not hours:
+        return None
+    return Delta(secrets.token_hex(8), mark.newest, max(queries.newest_flow(directory) or 0, mark.newest), hours)
 
 
 def _groups(

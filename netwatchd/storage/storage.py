@@ -17,7 +17,7 @@ from typing import Any
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Threat
-from netwatchd.storage import hourly, queries, retention, scan, spool
+from netwatchd.storage import hourly, queries, retention, spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
 from netwatchd.storage.connection import Connection
@@ -62,6 +62,7 @@ class Storage:
         self._struggling = False  # an attempt has failed since the last commit
         self.last_error: str | None = None
         self._backoff = FIRST_BACKOFF
+        self._recalled = False
         self._beat: Callable[[], None] = lambda: None
         self._on_new_file = on_new_file
         self.connection = Connection(
@@ -188,7 +189,6 @@ class Storage:
             self.connection.finish_days()
             for bucket, traffic, last_id in queries.unwritten_rollups(self.directory):
                 self.add_traffic(bucket, traffic, last_id)
-            self.rollups.recall(*scan.hours_after(self.directory))
         except Unavailable as error:
             if isinstance(error.cause, NotOurs):
                 raise error.cause from error
@@ -248,7 +248,19 @@ class Storage:
             if batch.events:
                 self.counters.add("stored.spooled", batch.events)
             spool.forget(path)
+        if not self._recalled:
+            self._recall(db)
         self._on_new_file(db)
+
+    def _recall(self, db: sqlite3.Connection) -> None:
+        """Adds to the roll-ups what the last run stored and had not added; once, since this run does it itself."""
+        self._recalled = True
+        try:
+            self.rollups.mark = self._writer.add_unwritten(db)
+        except (*ERRORS, queries.NoDatabase) as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            log.warning("adding up the last flows of the last run failed: %s; the hours lack them", error)
 
     def _before_totals(self) -> int:
         """The newest flow that the roll-ups of a new core.db will never hold."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netwatchd.counters import Counters
 from netwatchd.events import FlowBatch, time_of_id
-from netwatchd.storage import hourly, schema, words
+from netwatchd.storage import hourly, scan, schema, words
 from netwatchd.storage.batch import (
     ID,
     ROWS_AT_ONCE,
@@ -50,6 +50,16 @@ class Writer:
     def write_each(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The batch row by row, so that a row that SQLite cannot take is rejected alone, and counted."""
         self._write(batch, self._execute_each, 1, db)
+
+    def add_unwritten(self, db: sqlite3.Connection) -> int:
+        """Adds to the roll-ups what a crash left out of them, before any more flows; returns the newest that they hold.
+
+        Raises one of ERRORS, or NoDatabase.
+        """
+        if delta := scan.unwritten(self._connection.directory):
+            with _transaction(db):
+                hourly.add(db, delta, self._execute_each)
+        return hourly.mark(db).newest
 
     def _write(self, batch: Batch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
         begun = 0

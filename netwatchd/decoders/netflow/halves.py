@@ -94,7 +94,12 @@ def is_second_count(first: Record, other: Record) -> bool:
     """Whether `other` counts packets of `first` again, of the same key, at the other side of the exporter."""
     if not first[12] & other[12] & HAS_DIRECTION:
         return False
-    if not first[12] & _TOLD and (first[2:6] != other[2:6] or not (first[12] ^ other[12]) & EGRESS):
+    same_way = first[2:6] == other[2:6]
+    if not first[12] & _TOLD and not (same_way and (first[12] ^ other[12]) & EGRESS):
+        return False
+    # As many packets, within the same time: another conversation of the same ports would have to follow at once.
+    counts = first[7:11] if same_way else (*first[9:11], *first[7:9])
+    if counts[0] != other[7] or other[9] not in (0, counts[2]):
         return False
     return first[0] - _SAME <= other[0] and other[1] <= first[1] + _SAME
 
