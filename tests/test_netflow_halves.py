@@ -107,7 +107,6 @@ def test_only_so_many_wait_and_the_oldest_are_told_before_their_time() -> None:
     here.templates(MS)
     for at in range(0, MOST_HALVES + 1000, 8):
         here.records(MS, *(record(ports=(1024 + n % 60000, 1 + n // 60000)) for n in range(at, at + 8)))
-        here.flows += here.collector.due(here.now)
     waiting = MOST_HALVES + 1000 - len(here.flows)
     assert waiting <= MOST_HALVES
     assert len(here.all()) == MOST_HALVES + 1000

@@ -148,6 +148,21 @@ def test_a_biflow_is_a_flow_with_both_directions_and_need_not_wait() -> None:
     assert here.flows[0].src_ip == here.flows[1].src_ip
 
 
+def test_nothing_of_one_record_gets_into_the_next_one() -> None:
+    pings = Template(300, "8/4 12/4 4/1 1/4 icmpTypeCodeIPv4")
+    both = Template(
+        301, "8/4 12/4 4/1 1/4 reverse:octetDeltaCount reverse:packetDeltaCount reverse:tcpControlBits 239/1"
+    )
+    here = Heard(hold=0)
+    here.templates(pings, both)
+    here.records(pings, (HERE, THERE, 1, 84, 0x0800), (HERE, THERE, 47, 100, 0))
+    here.records(both, (HERE, THERE, 6, 10, 20, 2, 4, 2), (HERE, THERE, 6, 30, 0, 0, 0, 1))
+    tunnel, ping, turned, plain = sorted(here.all(), key=lambda flow: flow.id)
+    assert (ping.src_port, tunnel.src_port, tunnel.protocol) == (8, 0, 47)
+    assert (turned.packets_out, turned.bytes_out, turned.bytes_in, turned.state) == (2, 20, 10, "reset")
+    assert (plain.packets_out, plain.packets_in, plain.bytes_out, plain.state) == (0, 0, 30, "closed")
+
+
 # Malformed input, and liars.
 
 HEAD = struct.pack(">HHIII", 10, 16, NOW // 1000, 0, 0)

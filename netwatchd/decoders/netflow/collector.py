@@ -82,6 +82,8 @@ class Collector:
         session.last_heard = now
         if header.sequence is not None:
             session.sequence.heard(header.sequence, records, now)
+        if self._halves.is_full:
+            self._told += self._halves.due(now)
         return self._tell(now)
 
     def due(self, now: int) -> list[Flow]:

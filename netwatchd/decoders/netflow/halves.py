@@ -206,9 +206,14 @@ class Halves:
         """Says that so many more halves wait (fewer, where negative)."""
         self._young += count
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so many wait that `due` is to be asked at once."""
+        return self._young >= MOST_HALVES // 2
+
     def due(self, now: int) -> list[tuple[Origin, list[Record]]]:
         """What has waited for long enough at `now` (Unix ms), or must go because too many wait."""
-        if 0 <= now - self._turned < self._turn and self._young < MOST_HALVES // 2:
+        if 0 <= now - self._turned < self._turn and not self.is_full:
             return []
         self._turned, self._young = now, 0
         return self._age()

@@ -64,6 +64,9 @@ _EVENT = {
     "event_ns": "ntp(event_ns) + shift",
     "event_s": "event_s * 1000 + shift",
 }
+# What a record has, and a template need not.
+_DEFAULTS = ("sport", "dport", "protocol", "packets", "octets", "packets_in", "octets_in", "flags")
+
 _LASTED = {"lasted_ms": "lasted_ms", "lasted_us": "lasted_us // 1000"}
 
 _OCTETS = ("octets_initiator", "octets", "octets_total", "octets_post", "octets_layer2")
@@ -140,15 +143,23 @@ class _Writer:
             "def loop(rows, put, hit, odd, clock, scale):",
             "    now, export, uptime, base, shift, _ = clock",
             f"    low, high, most = now - {clock.LONGEST}, now + {clock.TOLERANCE}, {MOST_COUNT}",
-            "    sport = dport = protocol = packets = octets = packets_in = octets_in = flags = 0",
+            *(f"    {name} = 0" for name in _DEFAULTS),
             f"    for {', '.join(map(self._named, self._words))}, in rows:",
-            *(f"        {line}" for line in [*body, f"state = {state}"]),
+            *(f"        {line}" for line in [*self._anew(), *body, f"state = {state}"]),
             f"        if {usual}:",
             *(f"            {line}" for line in keep),
             "        else:",
             *(f"            {line}" for line in [*self._icmp(), f"odd({record})"]),
         ]
         return "\n".join(lines)
+
+    def _anew(self) -> list[str]:
+        """What no column sets begins anew for each row, where the last one may have changed it."""
+        missing = [name for name in _DEFAULTS if name not in self._words]
+        changed = (
+            missing if "biflow_direction" in self._words else [n for n in missing if n in ("sport", "dport", "flags")]
+        )
+        return [f"{name} = 0" for name in changed]
 
     def _named(self, word: str) -> str:
         """The variable of a column: addresses need no choice where there is one family only."""
@@ -249,7 +260,7 @@ class _Writer:
             return "BY_FIREWALL[firewall_event & 255]", " and state"
         if "nat_event" in self._words:
             return "BY_NAT[nat_event & 255]", " and state"
-        by_flags = "BY_FLAGS[flags & 255]" if "flags" in self._words else repr(states.ENDED)
+        by_flags = "BY_FLAGS[flags & 255]" if {"flags", "flags_back"} & set(self._words) else repr(states.ENDED)
         return f"BY_REASON[end_reason & 255] or {by_flags}" if "end_reason" in self._words else by_flags, ""
 
     def _icmp(self) -> list[str]:
