@@ -160,6 +160,16 @@ def test_where_both_kinds_are_written_each_flow_is_told_once(events: list[Event]
     assert not bad
 
 
+def test_netflow_events_count_again_when_flow_events_are_switched_off() -> None:
+    decoder = eve.EveDecoder(lambda now: now)
+    decoder.decode(json.dumps(event()).encode(), NOW)
+    line = json.dumps(half(9)).encode()
+    assert not any(decoder.decode(line, NOW) for _ in range(eve.MOST_LINES_WITHOUT))
+    assert decoder.skipped["netflow"] == eve.MOST_LINES_WITHOUT
+    decoder.decode(line, NOW)
+    assert decoder.decode(json.dumps(half(9, to_server=False)).encode(), NOW) == [EXPECTED._replace(id=NOW)]
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [

@@ -87,7 +87,7 @@ def old(path: Path, seconds: float = 100) -> None:
 def test_every_line_is_read_once_while_a_process_writes_and_rotates(
     path: Path, reader: Reader, how: str, restarts: bool
 ) -> None:
-    count = 4000
+    count = 2000
     chance = random.Random(how)
     progress = path.parent.with_name("read")
     progress.write_text("")

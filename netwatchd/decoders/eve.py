@@ -31,6 +31,8 @@ VLAN_TAG = 4
 # How many lines the other half of a flow may come later. One thread of Suricata writes both, one behind the other, but
 # others may write in between.
 MOST_LINES_BETWEEN = 1000
+# After so many lines without a flow event these are taken to be switched off, and netflow events count again.
+MOST_LINES_WITHOUT = 10_000
 MOST_WAIT = 5_000  # milliseconds that it may come later, by the time at which lines are read
 
 
@@ -57,7 +59,7 @@ class EveDecoder:
         self.has_flows = False  # flow events were seen, so that netflow events tell nothing new
         self._new_id = new_id
         self._link_header = link_header
-        self._line = 0
+        self._line = self._flow_line = 0
         self._halves: dict[int, _Half] = {}  # by flow_id, the oldest first
         self._told: dict[int, int] = {}  # flow_id -> line, of flows that netflow events told, the oldest first
 
@@ -121,6 +123,7 @@ class EveDecoder:
             self.has_flows = True
             self.skipped["netflow"] += len(self._halves)
             self._halves.clear()
+        self._flow_line = self._line
         flow_id = value.get("flow_id")
         told = self._told.pop(flow_id, None) if isinstance(flow_id, int) else None
         if told is not None and self._line - told <= MOST_LINES_BETWEEN:
@@ -129,9 +132,10 @@ class EveDecoder:
         return [flow._replace(id=self._new_id(now))]
 
     def _netflow(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
-        if self.has_flows:
+        if self.has_flows and self._line - self._flow_line <= MOST_LINES_WITHOUT:
             self.skipped["netflow"] += 1
             return []
+        self.has_flows = False
         counts = value.get("netflow")
         if not isinstance(counts, dict):
             raise Malformed('a netflow event should have an object "netflow"')

@@ -40,6 +40,7 @@ POLL = 1.0  # seconds between two looks at a log in which nothing new stands
 REFRESH = 600.0
 FIRST_KEEP = 10.0  # seconds that the very first reading of a log waits until its place is stored
 FIRST_LOOK = 0.05  # seconds between two looks whether it is
+MOST_KINDS = 60  # of lines that are skipped, told apart in counters: what stands in a log must not fill the memory
 MOST_WAITING = 2_000  # lines that may have to be read again because they wait for others
 
 
@@ -90,6 +91,7 @@ class LogSource:
         self._kept: tuple[Any, float] = (None, 0.0)  # the places that were kept last, and when (steady)
         # The newest lines: file, beginning, and the last id before.
         self._recent: deque[tuple[Tail, int, int]] = deque(maxlen=MOST_WAITING)
+        self._kinds: set[str] = set()
 
     # What the sources that are made of it may know better.
 
@@ -186,6 +188,10 @@ class LogSource:
             except Malformed as error:
                 self._say_malformed(read.tail, str(error))
         for kind, lines in decoder.skipped.items():
+            if len(self._kinds) < MOST_KINDS:
+                self._kinds.add(kind)
+            elif kind not in self._kinds:
+                kind = "other"
             self._counters.add(f"skipped.{self.name}.{kind.replace(' ', '_')}", lines)
         decoder.skipped.clear()
         self._hand_in(events, now)

@@ -55,6 +55,16 @@ class Batch:
         """More flows, in the order in which they came."""
         self.flows.extend(flows if isinstance(flows, FlowBatch) else FlowBatch.of(flows))
 
+    def put_bucket(self, rows: dict[tuple[int, str], tuple[int, int, int]], last_id: int) -> None:
+        """A bucket of ten minutes, in which `last_id` is the newest flow."""
+        self.rollups |= rows
+        self.meta["rolled"] = str(last_id)
+
+    def stored(self) -> dict[str, int]:
+        """How many rows of each kind it writes, of those that there are."""
+        rows = {"devices": len(self.devices), "threats": len(self.threats), "flows": len(self.flows)}
+        return {kind: count for kind, count in rows.items() if count}
+
     def put_threat(self, threat: Threat) -> None:
         """The latest of a threat."""
         self.threats[threat.kind, threat.device, threat.target] = threat

@@ -21,7 +21,7 @@ from netwatchd.storage import hourly, queries, retention, spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
 from netwatchd.storage.connection import Connection
-from netwatchd.storage.rollups import Buckets, Rollups, Rows, Traffic
+from netwatchd.storage.rollups import Buckets, Rollups, Traffic
 from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable, Verdict, verdict
 from netwatchd.storage.writer import Writer
 from netwatchd.worker import Worker
@@ -108,7 +108,7 @@ class Storage:
         """Adds traffic by device to the ten-minute roll-up of `now` (Unix ms); `last_id` is the newest flow in it."""
         with self._changed:
             if ended := self._buckets.add(now, traffic, last_id):
-                self._put_bucket(*ended)
+                self._pending.put_bucket(*ended)
 
     def settle(self, devices: Sequence[Device], flows: Sequence[Flow], last_id: int, *, rollups: bool = False) -> None:
         """Keeps flows, and totals of devices that hold the traffic of all flows up to the event `last_id`.
@@ -274,11 +274,6 @@ class Storage:
             log.warning("the newest flow of the last run cannot be found: %s", error)
             return int(time.time() * 1000) << 12
 
-    def _put_bucket(self, rows: Rows, last_id: int) -> None:
-        """Keeps a bucket of ten minutes. Called with the lock held."""
-        self._pending.rollups |= rows
-        self._pending.meta["rolled"] = str(last_id)
-
     def _put_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
         room = max(self._room(), 0) if self._in_trouble else len(flows)
@@ -335,7 +330,9 @@ class Storage:
         except Unavailable as error:
             self._degrade(error)
             return False
-        self._count(batch)
+        self.counters.add("storage.commits")
+        for kind, stored in batch.stored().items():
+            self.counters.add(f"stored.{kind}", stored)
         self._recover(batch)
         self.checkpoint(only_long=True)
         if self._writer.begin_part(retention.part_size(self.settings.max_size)):
@@ -373,12 +370,6 @@ class Storage:
         if was_degraded:
             log.warning("the database can be written again; %d events were kept and are stored now", batch.events)
 
-    def _count(self, batch: Batch) -> None:
-        self.counters.add("storage.commits")
-        for kind in ("devices", "threats", "flows"):
-            if stored := len(getattr(batch, kind)):
-                self.counters.add(f"stored.{kind}", stored)
-
     def checkpoint(self, *, only_long: bool = False) -> None:
         """Moves what the -wal files hold into the databases, as far as no reader is in the way."""
         try:
@@ -392,7 +383,7 @@ class Storage:
         """Everything that waits is committed, or else saved to the spool file."""
         with self._changed:
             if ended := self._buckets.written():
-                self._put_bucket(*ended)
+                self._pending.put_bucket(*ended)
         # The second is for what a file that had to be begun anew asked for meanwhile.
         if not (self._commit() and self._commit()):
             self._spool(self._in_flight.followed_by(self._pending), self._spools)
