@@ -16,7 +16,7 @@ class Row:
     compared, and by which bytes (`connections: 5-tuple, IP bytes both ways`). `files` is how many inputs were read.
     `expected` counts the records for which there is an expectation, `matched` those of them that came out as expected
     in everything that was compared. Each of `differences` is a sentence that explains some of the others, and says how
-    many (`3 of mixed.pcap: ...`).
+    many (`3 of mixed.pcap: ...`). What cannot be compared on this machine has no files, and a difference that says why.
     """
 
     origin: str

@@ -45,6 +45,10 @@ def main() -> int:
     worse = page.worse(tables, PAGE.read_text(encoding="utf-8")) if PAGE.exists() else []
     for sentence in worse:
         print(f"worse than {PAGE.name} says: {sentence}")
+    lacking = {text for rows in tables.values() for row in rows if not row.files for text in row.differences}
+    if options.write and lacking:
+        print(f"not written, because not all could be compared: {', '.join(sorted(lacking))}", file=sys.stderr)
+        return 1
     if options.write:
         PAGE.write_text(page.render(tables, introductions), encoding="utf-8")
         print(f"written: {PAGE}")

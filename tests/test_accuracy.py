@@ -36,6 +36,7 @@ def test_the_page_says_all_that_was_compared() -> None:
     [
         (ROWS, []),
         ([ROWS[0], Row("a|b", "flows", 2, 2000, 2000)], []),
+        ([ROWS[0], Row("a|b", "flows", 0, 0, 0, ("that program is not installed",))], []),
         ([ROWS[1]], ["packets: zeek/zeek, connections: is not compared any more"]),
         ([Row("zeek/zeek", "connections", 3, 20, 17), ROWS[1]],
          ["packets: zeek/zeek, connections: 3 records differ, there were 2"]),

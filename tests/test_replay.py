@@ -39,7 +39,7 @@ def test_a_capture_becomes_flows_and_devices_with_the_time_of_its_packets(run: R
     assert report == {
         "file": str(run.place / "a.pcap"), "packets": 4, "flows": 2, "devices": 1, "threats": [], "skipped": {},
         "format": "pcap", "records": None, "start": NOON // 1000, "end": NOON // 1000 + 600_001, "partial": False,
-        "error": None, "directory": str(run.into),
+        "error": None, "hint": None, "directory": str(run.into),
     }  # fmt: skip
     first = run.flows()[1]
     assert {key: first[key] for key in ("start", "end", "src_ip", "dst_port", "bytes_out", "bytes_in", "device")} == {
@@ -271,6 +271,8 @@ def test_recorded_exports_are_read_out_of_captures_and_out_of_plain_files(run: R
     assert [(each["format"], each["packets"], each["records"], each["flows"]) for each in reports] == [
         ("netflow", 1, 4, 2), ("netflow", 1, 4, 2), ("netflow", 1, 4, 2), ("netflow", 12, 30, 15), ("netflow", 9, 1, 1),
     ]  # fmt: skip
+    (hinted,) = run.replay(softflowd[0])
+    assert (hinted["flows"], "--as netflow" in hinted["hint"]) == (1, True)
     # What softflowd exported is what is in the capture that it was shown, halves joined.
     shown = DATA / "ntop+nDPI/tests/cfgs/default/pcap/ssh.pcap"
     exported = [flow for flow in run.flows() if flow["dst_ip"] == "172.16.238.168"]

@@ -21,7 +21,7 @@ from netwatchd.decoders.links import Skipped
 from netwatchd.decoders.log_lines import MOST_LINE
 from netwatchd.events import time_of_id
 from netwatchd.replay import Replay, formats
-from netwatchd.replay.datagrams import MOST_FRAGMENTED, Datagrams, split, time_of
+from netwatchd.replay.datagrams import MOST_FRAGMENTED, Datagrams, is_export, split, time_of
 from netwatchd.replay.ids import LAST, MINUTE_MS, PastIds
 from netwatchd.replay.inputs import Unreadable
 from netwatchd.storage import queries
@@ -150,6 +150,17 @@ def test_datagrams_that_lie_one_behind_the_other_are_told_apart() -> None:
     assert list(split(V5 + V9 + IPFIX + V9 + V9 + V5)) == [V5, V9, IPFIX, V9, V9, V5]
     assert {time_of(datagram) for datagram in (V5, V9, IPFIX)} == {NOON}
     assert time_of(b"\0\0\0\5") is None
+
+
+SFLOW = struct.pack("!II4sIIII", 5, 1, b"agnt", 0, 1, 2, 0)
+
+
+@pytest.mark.parametrize("datagram", [V5, V9, IPFIX, SFLOW])
+def test_exports_are_told_from_other_datagrams(datagram: bytes) -> None:
+    assert is_export(datagram)
+    assert not is_export(datagram[:19])
+    assert not is_export(b"\1" + datagram[1:])
+    assert not is_export(b"\0\5\1\0\0\1\0\0\0\0\0\0\3www\7example\3com\0\0\1\0\1"), "a question to a name server"
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", V5[:30], V9[:22], IPFIX[:3]]))

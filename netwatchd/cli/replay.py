@@ -168,6 +168,7 @@ def _as_json(report: FileReport, directory: Path) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "partial": report.partial,
         "error": report.error,
+        "hint": report.hint,
         "directory": str(directory),
     }
 
@@ -193,6 +194,8 @@ def _lines(report: FileReport) -> list[str]:
         lines.append(_line("skipped", ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in reasons)))
     if report.partial:
         lines.append(_line("partial", "its end was not reached"))
+    if report.hint:
+        lines.append(_line("hint", report.hint))
     return lines
 
 

@@ -2,12 +2,15 @@
 
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
 
 from netwatchd.decoders.flowtable import FlowTable
+from netwatchd.decoders.links import Skipped
 from netwatchd.decoders.pcap import Captured, NotACapture
 from netwatchd.decoders.pcapng import open_capture
+from netwatchd.replay.datagrams import Datagrams, is_export
 from netwatchd.replay.inputs import Input, Unreadable
 from netwatchd.replay.reading import Reading
 
@@ -24,12 +27,25 @@ def read(source: Input, reading: Reading) -> None:
     table = FlowTable(reading.new_id, SOURCE, networks=reading.settings.devices.networks)
     see = table.see
     for packets in batches(source, reading):
+        if reading.report.packets == len(packets) and _are_exports(packets):
+            reading.report.hint = "most of it was sent by exporters of flows: --as netflow reads what they have told"
         for time, link_type, data, length, _ in packets:
             see(time // _MS, link_type, data, length)
         reading.add(table.due(packets[-1][0] // _MS), table.sightings())
     reading.add(table.finish(), table.sightings())
     reading.flush()
     reading.report.skipped.update(table.skipped)
+
+
+def _are_exports(packets: list[Captured]) -> bool:
+    """Whether most of the first packets are what exporters send."""
+    datagrams = Datagrams()
+    exports = 0
+    for _, link_type, data, length, _ in packets:
+        with suppress(Skipped):
+            datagram = datagrams.of(link_type, data, length)
+            exports += datagram is not None and is_export(datagram.payload)
+    return exports * 2 > len(packets)
 
 
 def batches(source: Input, reading: Reading) -> Iterator[list[Captured]]:

@@ -91,6 +91,15 @@ def split(data: bytes | mmap) -> Iterator[bytes]:
         at = end
 
 
+def is_export(datagram: bytes) -> bool:
+    """Whether a datagram looks like NetFlow v5 or v9, IPFIX or sFlow v5."""
+    if len(datagram) < 20:
+        return False
+    if datagram[:2] == b"\0\0":  # sFlow: the version, and what kind of address the agent has
+        return datagram[3] == 5 and datagram[4:7] == b"\0\0\0" and datagram[7] in (1, 2)
+    return datagram[0] == 0 and datagram[1] in (5, 9, 10) and _length(datagram, 0) == len(datagram)
+
+
 def time_of(datagram: bytes) -> int | None:
     """When the exporter says that it sent a datagram (Unix ms); None where it does not say."""
     version = int.from_bytes(datagram[:2], "big")

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SETTLE = 5.0  # seconds between two writings of totals, so that what waits for them does not fill the memory
 SWEEP_MS = 30_000  # of the events' time, between two looks for devices that are silent
-WRITER = 60.0  # seconds that the writer may take for what waits at the end
+WRITER = 300.0  # seconds that the writer may take for what waits at the end: a card may be slow
 
 
 class CannotStore(Exception):
@@ -128,9 +128,7 @@ class Pipeline:
         self._flows.settle(ending=True)
         self._writer.ask_to_stop()
         self.storage.wake()
-        deadline = time.monotonic() + WRITER
-        while not self._writer.stop(1.0) and time.monotonic() < deadline:
-            pass
+        self._writer.stop(WRITER)
         self._look_at_writer()
         if left := self.storage.pending:
             raise CannotStore(f"{left} events could not be written to {self._directory}")

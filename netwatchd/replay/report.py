@@ -27,6 +27,7 @@ class FileReport:
     seconds: float = 0.0
     partial: bool = False  # its end was not reached
     error: str | None = None
+    hint: str | None = None  # what the user may have wanted
     fatal: bool = False  # the store cannot be written, so that other files would fare no better
     device_keys: set[str] = field(default_factory=set)
 
