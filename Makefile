@@ -68,8 +68,11 @@ status devices flows threats top: $(VENV)/installed
 
 # Checking.
 
+# Most tests wait for something most of the time, so that there may be more of them at once than there are cores.
+WORKERS ?= 3
+
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/installed-tools
 	$(BIN)/python -m pytest -m slow $(ARGS)

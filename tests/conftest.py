@@ -13,6 +13,9 @@ needs_nobody = pytest.mark.skipif(not nobody_can_run_it(), reason="needs root, a
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler, to make calls of the system fail")
 
+# Tables are as wide in every test, whoever runs it.
+os.environ.pop("COLUMNS", None)
+
 
 @pytest.fixture
 def short() -> Iterator[Path]:

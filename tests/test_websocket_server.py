@@ -202,6 +202,7 @@ def test_a_port_probe_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
         (frame(CLOSE, b"\x03\xe8bye"), 1000),
         (frame(CLOSE), None),
     ],
+    ids=map(str, range(13)),  # masks are random, and the cases must have the same names everywhere
 )
 def test_a_close_frame_says_what_was_wrong(sent: bytes, code: int | None) -> None:
     with serving() as service, RawClient(service.port).open() as client:

@@ -38,6 +38,17 @@ def sums_by(
     return sums
 
 
+def are_few(directory: Path, low: int, high: int, most: int) -> bool:
+    """Whether no more than `most` flows have event ids above `low` and up to `high`; looks at no more than these."""
+    found = 0
+    for db in queries.days(directory, max(low >> 12, 0), high >> 12):
+        query = "SELECT count(*) FROM (SELECT 1 FROM flows WHERE id > ? AND id <= ? LIMIT ?)"
+        found += db.execute(query, (low, high, most + 1 - found)).fetchone()[0]
+        if found > most:
+            return False
+    return True
+
+
 def unwritten(directory: Path) -> Delta | None:
     """What the sums of core.db lack of the flows that are stored; to be added before any more are."""
     with closing(queries.open_read_only(directory / "core.db")) as db:

@@ -13,7 +13,7 @@ from netwatchd.storage.rollups import HOUR_MS, OTHER_PEERS, OTHER_PORTS, hour_of
 
 KINDS = {"device": "devices", "destination": "peers", "port": "ports"}
 OTHERS: dict[str, Any] = {"device": None, "destination": OTHER_PEERS, "port": OTHER_PORTS}
-# Flows of the hour in which the time asked for lies that are read one by one, to be exact: a tenth of a second.
+# Flows from the time asked for to the end of its hour that are read one by one, to be exact: a tenth of a second.
 MOST_SCANNED = 100_000
 TRIES = 3
 
@@ -91,9 +91,8 @@ def _plan(core: sqlite3.Connection, directory: Path, since: int, mark: int) -> _
     next_day = -(-since // hourly.DAY_MS) * hourly.DAY_MS
     if begun == since:
         return _Plan(since, [tail], next_day, begun)
-    query = "SELECT coalesce(sum(flows), 0) FROM main.hourly_devices WHERE hour = ?"
-    if core.execute(query, (begun,)).fetchone()[0] <= MOST_SCANNED and _has_flows(directory, since):
-        rest_of_hour = ((since << 12) - 1, min(mark, (begun + HOUR_MS << 12) - 1))
+    rest_of_hour = ((since << 12) - 1, min(mark, (begun + HOUR_MS << 12) - 1))
+    if _has_flows(directory, since) and scan.are_few(directory, *rest_of_hour, MOST_SCANNED):
         return _Plan(since, [rest_of_hour, tail], next_day, begun + HOUR_MS)
     return _Plan(begun, [tail], -(-begun // hourly.DAY_MS) * hourly.DAY_MS, begun)
 

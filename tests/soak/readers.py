@@ -53,7 +53,9 @@ class Readers:
                 self.mistakes.append(f"{verb} printed {answer.stdout[:100]}")
         except ValueError:
             self.mistakes.append(f"{verb} printed no JSON: {answer.stdout[:100]!r}")
-        if answer.returncode or answer.stderr:
+        # More flows than are read one by one came within these seconds: it says so, and counts the whole hour.
+        said = answer.stderr if "whole hours only" not in answer.stderr else ""
+        if answer.returncode or said:
             self.mistakes.append(f"{verb} ended with {answer.returncode}: {answer.stderr[-300:]}")
 
     def query(self) -> None:
