@@ -49,7 +49,7 @@ from netwatchd.sources import json_lines as json_source
 from netwatchd.sources.liveflows import LiveFlows
 from netwatchd.sources.netlink import check
 from netwatchd.storage import hourly, queries, schema, spool, words
-from netwatchd.storage.batch import Statement, files_of, flow_statements
+from netwatchd.storage.batch import Statement, flow_statements, parts_of
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
 ROOT = Path(__file__).parent.parent
@@ -287,8 +287,8 @@ def read_spool(data: bytes) -> str:
             _execute(_db, statement)
         for delta in batch.totals:
             hourly.add(_db, delta, _execute)
-        for flows in files_of(batch.flows, []).values():
-            for statement in flow_statements("main", flows, words.numbers(words.read(_db)), 1):
+        for part in parts_of(batch.flows, []):
+            for statement in flow_statements("main", part.flows, words.DayNumbers(words.read(_db)), 1):
                 _execute(_db, statement)
         _read_back(_db)
     finally:

@@ -7,7 +7,7 @@ what is rewritten. All methods may be called by any thread.
 
 import threading
 from collections.abc import Sequence
-from operator import add, itemgetter
+from operator import add
 
 from netwatchd.clock import Now
 from netwatchd.events import LIVE, Flow, FlowBatch
@@ -15,7 +15,6 @@ from netwatchd.ingest import Hour, Publish, Store
 from netwatchd.ingest.devices import Devices
 
 Counts = tuple[int, int]  # bytes out, bytes in
-_ID, _STATE = itemgetter(0), itemgetter(12)
 
 
 class Flows:
@@ -53,13 +52,14 @@ class Flows:
         heard: dict[str, int] = {}
         with self._lock:
             hour = self._store.rollups.hour(now.wall)
-            owned = FlowBatch(flows, self._account(flows, traffic, heard, hour))
+            owners, ids, live = self._account(flows, traffic, heard, hour)
+            owned = FlowBatch(flows, owners)
             for key, counts in traffic.items():
                 sums = hour.devices.setdefault(key, [0, 0, 0])
                 sums[:] = map(add, sums, counts)
-            usual = self._are_told_once(flows)
+            usual = not live and self._are_told_once(ids)
             due = owned if usual else [flow for flow in owned if self._is_due(flow)]
-            self._last_id = max(self._last_id, max(map(_ID, flows)))
+            self._last_id = max(self._last_id, max(ids))
             self._publish(owned)
             self._store.add_traffic(now.wall, traffic, self._last_id)
             self._devices.account(traffic, heard, now)
@@ -88,15 +88,9 @@ class Flows:
             self._settled = self._last_id
             self._store.settle(devices, flows, self._settled, rollups=rollups)
 
-    def _are_told_once(self, flows: Sequence[Flow]) -> bool:
-        """Whether nothing was told of the flows before and nothing will be again, as of those that exporters tell."""
-        ids = list(map(_ID, flows))
-        return (
-            LIVE.isdisjoint(map(_STATE, flows))
-            and self._live.keys().isdisjoint(ids)
-            and self._saved.keys().isdisjoint(ids)
-            and min(ids) > self._settled
-        )
+    def _are_told_once(self, ids: list[int]) -> bool:
+        """Whether nothing was told of flows that have ended before, and their day is not settled: exporters tell so."""
+        return min(ids) > self._settled and self._live.keys().isdisjoint(ids) and self._saved.keys().isdisjoint(ids)
 
     def _keep(self, due: Sequence[Flow]) -> None:
         """Stores flows; what those from before the last settling brought since goes into the totals with them."""
@@ -117,15 +111,19 @@ class Flows:
 
     def _account(
         self, flows: Sequence[Flow], traffic: dict[str, list[int]], heard: dict[str, int], hour: Hour
-    ) -> list[str | None]:
-        """The device of each flow; adds what the flows brought since they were last told to `traffic` and to the hour.
+    ) -> tuple[list[str | None], list[int], bool]:
+        """Adds what the flows brought since they were last told to `traffic` and to the hour.
 
-        This loop is what every flow costs here: it takes them apart once, and calls nothing that it need not.
+        Returns the device of each flow, the ids, and whether any flow is alive. This loop is what every flow costs
+        here: it takes them apart once, and calls nothing that it need not.
         """
         owner_of, live, peers, ports = self._devices.owner_of, self._live, hour.peers, hour.ports
-        owners = []
-        for number, _, end, src, _, dst, port, protocol, _, out, _, back, _, _, _, _ in flows:
+        owners, ids, any_live = [], [], False
+        for number, _, end, src, _, dst, port, protocol, _, out, _, back, state, _, _, _ in flows:
+            ids.append(number)
             new = 1
+            if state in LIVE:
+                any_live = True
             if live and (known := live.get(number)) is not None:
                 out, back, new = max(out - known[0], 0), max(back - known[1], 0), 0
             # What comes back is in for the side that opened the flow, and out for the other one. Where no device is
@@ -136,24 +134,31 @@ class Flows:
                 peer, arrived, left = src, out, back
             owners.append(owner)
             key = owner or ""
-            if (sums := traffic.get(key)) is None:
+            try:
+                sums = traffic[key]
+            except KeyError:
                 sums = traffic[key] = [0, 0, 0]
             sums[0] += arrived
             sums[1] += left
             sums[2] += new
-            if (sums := peers.get(peer)) is None:
+            try:
+                sums = peers[peer]
+            except KeyError:
                 sums = peers[peer] = [0, 0, 0]
             sums[0] += arrived
             sums[1] += left
             sums[2] += new
-            if (sums := ports.get(service := protocol << 16 | port)) is None:
+            service = protocol << 16 | port
+            try:
+                sums = ports[service]
+            except KeyError:
                 sums = ports[service] = [0, 0, 0]
             sums[0] += arrived
             sums[1] += left
             sums[2] += new
             if left and owner is not None and heard.get(owner, 0) < end:
                 heard[owner] = end
-        return owners
+        return owners, ids, any_live
 
     def _is_due(self, flow: Flow) -> bool:
         """Whether the flow's row is to be written now; keeps its account."""

@@ -6,17 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from netwatchd.events import Device, Flow, FlowBatch, Origin, Threat, time_of_id
 from netwatchd.storage import schema
 from netwatchd.storage.rollups import Delta
-from netwatchd.storage.words import Numbers, new_numbers
+from netwatchd.storage.words import DayNumbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
 ThreatKey = tuple[str, str | None, str | None]
-ID = itemgetter(0)
-_STATE, _TOLD = itemgetter(12), itemgetter(13, 14)  # the words of a flow
+_ID = itemgetter(0)
 # One INSERT of so many rows costs a third less than as many INSERTs; their 900 values are fewer than the 999 that
 # any SQLite takes.
 ROWS_AT_ONCE = 60
@@ -97,50 +96,63 @@ class Batch:
         return [(sql, rows) for sql, rows in statements if rows]
 
 
-def files_of(flows: FlowBatch, parts: Sequence[int]) -> dict[str, FlowBatch]:
-    """The flows by the names of their files, where parts of days begin at the times `parts`."""
+class Part(NamedTuple):
+    """Flows that belong into one file, and the first and the last of their ids."""
+
+    file: str
+    flows: FlowBatch
+    oldest: int
+    newest: int
+
+
+def parts_of(flows: FlowBatch, begins: Sequence[int]) -> list[Part]:
+    """The flows by their files, the oldest first, where the parts of days begin at the times `begins`."""
     if not flows:
-        return {}
-    first, last = (schema.day_file(time_of_id(edge(map(ID, flows.flows))), parts) for edge in (min, max))
-    if first == last:
-        return {first: flows}
+        return []
+    ids = list(map(_ID, flows.flows))
+    oldest, newest = min(ids), max(ids)
+    file = schema.day_file(time_of_id(oldest), begins)
+    if file == schema.day_file(time_of_id(newest), begins):
+        return [Part(file, flows, oldest, newest)]
     files: dict[str, FlowBatch] = defaultdict(lambda: FlowBatch([], []))
     for flow, device in zip(flows.flows, flows.devices, strict=True):
-        file = files[schema.day_file(time_of_id(flow.id), parts)]
-        file.flows.append(flow)
-        file.devices.append(device)
-    return dict(files)
+        part = files[schema.day_file(time_of_id(flow.id), begins)]
+        part.flows.append(flow)
+        part.devices.append(device)
+    return [
+        Part(file, each, min(map(_ID, each.flows)), max(map(_ID, each.flows))) for file, each in sorted(files.items())
+    ]
 
 
-def flow_statements(name: str, flows: FlowBatch, numbers: Numbers, at_once: int) -> list[Statement]:
+def flow_statements(name: str, flows: FlowBatch, numbers: DayNumbers, at_once: int) -> list[Statement]:
     """What writes flows into the day attached as `name`, `at_once` rows with one INSERT.
 
     `numbers` are those of the day's words, and gain what is new. The statements must be executed in their order.
     """
-    states = new_numbers(numbers.states, set(map(_STATE, flows.flows)))
-    origins = new_numbers(numbers.origins, set(map(_TOLD, flows.flows)))
-    owners = new_numbers(numbers.owners, set(flows.devices))
-    told = [(number, source, *(origin or NO_ORIGIN)) for number, (source, origin) in origins]
-    words = ((schema.PUT_NAME, states), (schema.PUT_ORIGIN, told), (schema.PUT_OWNER, owners))
-    statements: list[Statement] = [(sql.format(schema=name), rows) for sql, rows in words if rows]
     rows = _flow_rows(flows, numbers)
     many = (tuple(chain.from_iterable(islice(rows, at_once))) for _ in range(len(flows) // at_once))
-    # The second takes what the first one has left of the rows.
-    return [*statements, (schema.put_flows(name, at_once), many), (schema.put_flows(name, 1), rows)]
+    # What is new is known when the rows are written.
+    told = ((number, source, *(origin or NO_ORIGIN)) for number, (source, origin) in numbers.origins.new)
+    words = ((schema.PUT_NAME, numbers.states.new), (schema.PUT_ORIGIN, told), (schema.PUT_OWNER, numbers.owners.new))
+    return [
+        (schema.put_flows(name, at_once), many),
+        (schema.put_flows(name, 1), rows),  # what the first one has left of them
+        *((sql.format(schema=name), new) for sql, new in words),
+    ]
 
 
-def late_statements(name: str, flows: FlowBatch, newest: int, writing: int) -> list[Statement]:
+def late_statements(name: str, part: Part, newest: int, writing: int) -> list[Statement]:
     """What keeps the counters, as this writing of the roll-ups holds them, of flows whose rows will be written again.
 
     These are the flows up to the event `newest`.
     """
-    if min(map(ID, flows.flows)) > newest:
+    if part.oldest > newest:
         return []
-    late = [(flow.id, writing) for flow in flows.flows if flow.id <= newest]
+    late = [(flow.id, writing) for flow in part.flows.flows if flow.id <= newest]
     return [(schema.FORGET_LATE.format(schema=name), [(writing,)]), (schema.PUT_LATE.format(schema=name), late)]
 
 
-def _flow_rows(flows: FlowBatch, numbers: Numbers) -> Iterator[tuple[Any, ...]]:
+def _flow_rows(flows: FlowBatch, numbers: DayNumbers) -> Iterator[tuple[Any, ...]]:
     """One row at a time: after a full disk there are 50,000, and memory for them all would stay taken."""
     states, origins, owners = numbers.states, numbers.origins, numbers.owners
     source: str | None = None

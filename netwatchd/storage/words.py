@@ -8,8 +8,8 @@ In the day in which it was updated there are both; the owner AFTER_MACS, which n
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from netwatchd.events import Flow, Origin
@@ -19,13 +19,36 @@ Told = tuple[str, Origin | None]  # the source that told of a flow, and who told
 AFTER_MACS = 1 << 48
 
 
-@dataclass
-class Numbers:
-    """What is written for a word; a word that is not here yet has no number yet."""
+class Numbers(dict[Word, Any]):
+    """The numbers of words. One that has none gets the next when it is asked for, and is then among the `new` ones.
 
-    states: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Told, Any] = field(default_factory=dict)
-    owners: dict[str | None, Any] = field(default_factory=dict)
+    So rows come first and their words behind them: whoever writes a hundred thousand rows a second need not look
+    through them twice.
+    """
+
+    def __init__(self, known: Mapping[Any, Word]) -> None:
+        """`known` are the words by their numbers."""
+        super().__init__((word, number) for number, word in known.items())
+        self._next = max((number for number in known if isinstance(number, int)), default=-1) + 1
+        self.new: list[tuple[int, Word]] = []
+
+    def __missing__(self, word: Word) -> Any:
+        if not is_storable(word):
+            self[word] = word
+            return word
+        self[word] = number = self._next
+        self._next += 1
+        self.new.append((number, word))
+        return number
+
+
+class DayNumbers:
+    """What is written for the words of a day."""
+
+    def __init__(self, words: "Words") -> None:
+        self.states: Numbers[str] = Numbers(words.states)
+        self.origins: Numbers[Told] = Numbers(words.origins)
+        self.owners: Numbers[str | None] = Numbers(words.owners)
 
 
 class _Macs(dict[Any, str | None]):
@@ -67,23 +90,6 @@ def read(db: sqlite3.Connection, schema: str = "main") -> Words:
     return Words(states, origins, _Macs(owners) if AFTER_MACS in owners else owners)
 
 
-def numbers(words: Words) -> Numbers:
-    """The same, as the writer asks."""
-    return Numbers(_turned(words.states), _turned(words.origins), _turned(words.owners))
-
-
-def new_numbers(known: dict[Word, Any], words: Iterable[Word]) -> list[tuple[int, Word]]:
-    """Gives numbers to the words that have none, in `known` too; returns the new ones."""
-    new = [word for word in words if word not in known]
-    if not new:
-        return []
-    first = max((number for number in known.values() if isinstance(number, int)), default=-1) + 1
-    known.update((word, word) for word in new if not is_storable(word))
-    numbered = list(enumerate((word for word in new if word not in known), first))
-    known.update((word, number) for number, word in numbered)
-    return numbered
-
-
 def is_storable(word: Any) -> bool:
     """Whether SQLite can take a word, or all parts of one."""
     if isinstance(word, tuple):
@@ -99,7 +105,3 @@ def _origin(exporter: Any, domain: int, sampling: int, clock_trusted: int) -> Or
 
 def _is_mac(key: str) -> bool:
     return len(key) == 17 and key.count(":") == 5 and "::" not in key
-
-
-def _turned(words: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {word: number for number, word in words.items()}

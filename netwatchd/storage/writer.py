@@ -10,17 +10,16 @@ from netwatchd.counters import Counters
 from netwatchd.events import FlowBatch, time_of_id
 from netwatchd.storage import hourly, queries, scan, schema, spool, words
 from netwatchd.storage.batch import (
-    ID,
     ROWS_AT_ONCE,
     Batch,
     Statement,
     execute_many,
-    files_of,
     flow_statements,
     late_statements,
+    parts_of,
 )
 from netwatchd.storage.connection import MAX_ATTACHED, Connection
-from netwatchd.storage.files import files_of as paths_of
+from netwatchd.storage.files import files_of
 from netwatchd.storage.retention import file_size
 from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
@@ -93,22 +92,23 @@ class Writer:
                 execute(db, statement)
 
     def _write_flows(self, flows: FlowBatch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:
-        days = sorted(files_of(flows, self._parts()).items()) if flows else []
+        parts = parts_of(flows, self._begins()) if flows else []
         mark = hourly.mark(db)
-        while days:
-            some, days = days[:MAX_ATTACHED], days[MAX_ATTACHED:]
-            attached = [(self._connection.attach_day(db, day), flows) for day, flows in some]
+        while parts:
+            some, parts = parts[:MAX_ATTACHED], parts[MAX_ATTACHED:]
+            attached = [(self._connection.attach_day(db, part.file), part) for part in some]
             with _transaction(db):
-                for name, each in attached:
-                    for statement in late_statements(name, each, *mark):
+                for name, part in attached:
+                    for statement in late_statements(name, part, *mark):
                         execute(db, statement)
-                    for statement in flow_statements(name, each, words.numbers(words.read(db, name)), at_once):
+                    numbers = words.DayNumbers(words.read(db, name))
+                    for statement in flow_statements(name, part.flows, numbers, at_once):
                         execute(db, statement)
-            for file, each in some:
-                if (newest := max(map(ID, each.flows))) >= self._newest:
-                    self._newest, self.newest_file = newest, self._connection.directory / file
+            for part in some:
+                if part.newest >= self._newest:
+                    self._newest, self.newest_file = part.newest, self._connection.directory / part.file
 
-    def _parts(self) -> list[int]:
+    def _begins(self) -> list[int]:
         """The times at which the files of flows begin, and that at which the next one will."""
         begins = [schema.begin_of(path.name) or 0 for path in self._connection.day_files()]
         return [*begins, self._next]
@@ -119,7 +119,7 @@ class Writer:
         The caller does not hold the connection's lock. Raises one of ERRORS.
         """
         path = self.newest_file
-        if path is None or file_size(path) + file_size(paths_of(path)[1]) < most:
+        if path is None or file_size(path) + file_size(files_of(path)[1]) < most:
             return False
         if path != self._connection.day_files()[-1]:
             return False  # after a start the first flows may be late ones; the files behind have their times already
