@@ -117,7 +117,7 @@ class Flow(NamedTuple):
 
     def of(self, device: str | None) -> "Flow":
         """The same flow, put down to a device."""
-        return Flow._make((*self[:-1], device))
+        return tuple.__new__(Flow, (*self[:-1], device))
 
 
 class FlowBatch(Sequence[Flow]):

@@ -1,6 +1,8 @@
 """The source `netflow`: real datagrams to a real daemon."""
 
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import sflow_kit
+from exported_mass import Mass
 from exporters import Exporter, data_set
 from netflow_kit import HERE, MS, MS6, record
 from running import Daemon
@@ -172,6 +175,21 @@ def test_what_the_kernel_has_no_room_for_is_in_the_ledger(daemon: Callable[..., 
         (each,) = started.status()["exporters"]
         assert each["lost_here"] == each["lost"] == ledger(started)["lost"]
         assert "did not fit into the receive buffer" in started.log
+
+
+def test_what_there_is_no_time_to_read_at_the_end_is_counted(daemon: Callable[..., Daemon]) -> None:
+    port, count = free_port(), 24_000
+    with daemon(listening(f"127.0.0.1:{port}", join="0 s")) as started, sender(port) as out:
+        mass = Mass(5, paired=False, now=now())
+        started.signal(signal.SIGSTOP)
+        for datagram in mass.take(0, count, now()):
+            out.send(datagram)
+        started.signal(signal.SIGTERM)
+        started.signal(signal.SIGCONT)
+        assert started.wait() == 0
+        lost = [int(number) for number in re.findall(r"(\d+) datagrams of exporters (?:could|did) not", started.log)]
+        assert lost
+        assert len(started.flows()) == (count - sum(lost)) * mass.per_datagram
 
 
 def ledger(daemon: Daemon) -> dict[str, int]:

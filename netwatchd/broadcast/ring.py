@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from netwatchd.broadcast import messages
 from netwatchd.broadcast.messages import TOPIC_OF, Message
+from netwatchd.events import Flow, FlowBatch
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,12 @@ class Batch:
         if self._frames is None:
             self._frames = [None] * len(self.events)
         for at in range(max(0, after + 1 - self.first), len(self.events)):
-            if TOPIC_OF[type(self.events[at])] & topics:
+            if self._topic(at) & topics:
                 yield self.first + at, self._frames[at] or self._framed(at)
+
+    def _topic(self, at: int) -> int:
+        # A batch of flows makes each anew when it is looked at; that they are flows is known without.
+        return TOPIC_OF[Flow if isinstance(self.events, FlowBatch) else type(self.events[at])]
 
     def _framed(self, at: int) -> bytes:
         seq = self.first + at

@@ -8,6 +8,7 @@ Loss has two ledgers. What did not fit into our receive buffers is counted by th
 (`lost.netflow.socket`); gaps in the exporters' own sequence numbers hold that, and what was lost on the way.
 """
 
+import contextlib
 import logging
 import selectors
 import socket
@@ -32,6 +33,7 @@ BURST = 64  # datagrams that are taken at one look at the clock
 BURSTS = 4  # of one socket in one turn: some 7,000 flows
 TURN = 0.1  # seconds until the loop beats, and looks for halves that have waited for long enough
 LAST_READS = 0.5  # seconds at most for what the kernel still holds when the daemon stops
+MOST_UNREAD = 200_000  # datagrams; more fit into no buffer, and an exporter may go on for ever
 LOOK = 1.0  # seconds between two looks at what was lost
 
 MOST_DATAGRAM = 65536  # UDP's limit
@@ -85,6 +87,7 @@ class Netflow:
         while self._turn(0) and clock.now().steady < last:
             worker.beat()
         now = clock.now()
+        self._leave_unread()
         self._look(now)
         self._flows += self._exports.finish(now.wall)
         self._hand_in(now)
@@ -225,6 +228,20 @@ class Netflow:
             if missing := exporter.lost - self._said.get(exporter[:3], 0):
                 self._say_lost(exporter, missing)
         self._said = {exporter[:3]: exporter.lost for exporter in exporters}
+
+    def _leave_unread(self) -> None:
+        """Counts what the sockets still hold when there is no more time to look at it."""
+        unread = 0
+        for listener in self._sockets:
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(MOST_UNREAD):
+                    listener.recv_into(self._buffer)
+                    unread += 1
+        if unread:
+            self._counters.add("lost.netflow.unread", unread)
+            log.warning(
+                "%d datagrams of exporters could not be read any more before the end", unread, extra={"event": "loss"}
+            )
 
     def _say_lost(self, exporter: Exporter, missing: int) -> None:
         address = address_text(exporter.address)
