@@ -15,6 +15,7 @@ from store_kit import DAY, FILE, NOON, device, flow, storing
 from waiting import PATIENCE, eventually
 
 from netwatchd.events import Flow
+from netwatchd.storage.storage import MOST_DELTAS
 from netwatchd.storage.top import top
 
 HOUR = 3_600_000
@@ -225,6 +226,25 @@ def test_what_the_last_run_left_unwritten_is_added_also_where_the_database_canno
         (tmp_path / "away").rename(tmp_path / "core.db")
         eventually(lambda: store.degraded is None and store.pending == 0)
     assert hours(tmp_path) == [(NOON, MAC, 8000, 600, 2), (NOON + HOUR, MAC, 4000, 300, 1)]
+
+
+def test_sums_that_wait_for_the_database_take_only_so_much_memory_and_none_is_lost(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.add_flow(flow(0))
+        eventually(lambda: (tmp_path / FILE).exists())
+        with locked(tmp_path / "core.db"):
+            for number in range(1, 40):
+                hour = store.rollups.hour(NOON + number * 3_600_000)
+                for peer in range(2_000):
+                    hour.peers[peer] = [1, 2, 3]
+                store.rollups.trim(100_000)
+                store.settle([], [], flow(number).id, rollups=True)
+            assert len(store._pending.totals) + len(store._in_flight.totals) <= MOST_DELTAS
+            waiting = [len(hour.peers) for hour in store.rollups._hours.values()]
+            assert len(waiting) > 30 and max(waiting[:-3]) <= 1_000
+        eventually(lambda: store.degraded is None and not store._pending.totals and not store._in_flight.totals)
+        store.settle([], [], flow(40).id, rollups=True)
+    assert rows(tmp_path / "core.db", "SELECT sum(bytes_in), sum(flows) FROM hourly_peers") == [(78_000, 234_000)]
 
 
 def test_sums_that_were_spooled_are_added_once(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ Rows = dict[tuple[int, str], tuple[int, int, int]]
 WRITE_AFTER, WRITE_FLOWS = 600.0, 100_000
 # A scan, or senders that are made up, bring a new peer with every packet. Some 250 bytes each: with these, 5 MB.
 MOST_KEYS, KEPT_KEYS = 10_000, 5_000
+OLD_KEYS = 1_000  # of an hour that waits for others to be written; some 250 kB
 MOST_HOURS = 3  # a replay goes through hours faster than through minutes
 OTHER_PEERS, OTHER_PORTS = b"", -1  # the keys of the rest: no peer has an empty address
 
@@ -80,12 +81,12 @@ class Hour:
     peers: dict[Address, list[int]] = field(default_factory=dict)  # the other side's address, or the responder's
     ports: dict[int, list[int]] = field(default_factory=dict)  # protocol << 16 | port of the responder
 
-    def trim(self) -> None:
-        """Puts the smallest peers and ports together where there are too many; the sums stay what they are."""
-        if len(self.peers) > MOST_KEYS:
-            self.peers = _trimmed(self.peers, OTHER_PEERS)
-        if len(self.ports) > MOST_KEYS:
-            self.ports = _trimmed(self.ports, OTHER_PORTS)
+    def trim(self, most: int = MOST_KEYS, kept: int = KEPT_KEYS) -> None:
+        """Puts the smallest peers and ports together where there are more than `most`; the sums stay what they are."""
+        if len(self.peers) > most:
+            self.peers = _trimmed(self.peers, OTHER_PEERS, kept)
+        if len(self.ports) > most:
+            self.ports = _trimmed(self.ports, OTHER_PORTS, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ class Rollups:
         self._flows += flows
         for hour in self._hours.values():
             hour.trim()
+        if len(self._hours) > MOST_HOURS:  # the database cannot be written for hours; those that are over keep less
+            for hour in list(self._hours.values())[:-MOST_HOURS]:
+                hour.trim(OLD_KEYS, OLD_KEYS)
         return self.due
 
     @property
@@ -131,6 +135,10 @@ class Rollups:
             return False
         late = self._clock() - self._taken >= WRITE_AFTER
         return late or self._flows >= WRITE_FLOWS or len(self._hours) > MOST_HOURS
+
+    def postpone(self) -> None:
+        """Goes on with the same hours until it is time again."""
+        self._taken, self._flows = self._clock(), 0
 
     def take(self, mark: int) -> Delta | None:
         """What came since the last time, to be written; it holds flows up to the event `mark`."""
@@ -142,10 +150,10 @@ class Rollups:
         return Delta(secrets.token_hex(8), after, mark, hours)
 
 
-def _trimmed(sums: dict[Any, list[int]], other: Any) -> dict[Any, list[int]]:
+def _trimmed(sums: dict[Any, list[int]], other: Any, kept: int) -> dict[Any, list[int]]:
     rest = sums.pop(other, [0, 0, 0])
     ordered = sorted(sums.items(), key=lambda item: -(item[1][0] + item[1][1]))
-    for _, counts in ordered[KEPT_KEYS:]:
+    for _, counts in ordered[kept - 1 :]:
         for at, count in enumerate(counts):
             rest[at] += count
-    return {**dict(ordered[:KEPT_KEYS]), other: rest}
+    return {**dict(ordered[: kept - 1]), other: rest}

@@ -33,6 +33,9 @@ FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0  # seconds between the attempts of a degr
 # Flows that wait at most while the database can be written: more makes no commit cheaper, and the memory that a burst
 # once took for them is never given back.
 PLENTY = 10_000
+# What waits of the roll-ups while the database cannot be written, some 5 MB each: what comes then goes on being added
+# to the hours that are open.
+MOST_DELTAS = 4
 TURN = 1.0  # seconds the writer sleeps at most, so that it beats and notices that it is to stop
 
 
@@ -120,7 +123,9 @@ class Storage:
                 self._pending.put_device(device)
             self._put_flows(flows)
             self._pending.meta["settled"] = str(last_id)
-            if rollups and (delta := self.rollups.take(last_id)):
+            if rollups and len(self._pending.totals) + len(self._in_flight.totals) >= MOST_DELTAS:
+                self.rollups.postpone()
+            elif rollups and (delta := self.rollups.take(last_id)):
                 self._pending.put_total(delta)
             self._commit_within(self.settings.commit_interval)
 

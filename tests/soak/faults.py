@@ -10,12 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 from running import Daemon, locked
 from waiting import PATIENCE
 
+from netwatchd.storage.schema import day_files
 from soak.options import Options
 from soak.readers import OLD_DAYS, Readers
 
@@ -25,7 +25,7 @@ CONFIG = """
 [storage]
 commit_interval = {commit_interval}
 cleanup_interval = 3 s
-max_size = {max_size}
+max_size = 100 GB
 [websocket]
 send_timeout = 1 s
 retry_timeout = 500 ms
@@ -38,9 +38,9 @@ MAX_PENDING = 50_000  # flows; its default
 MOST_READ = 50 * 10**6  # bytes; to read all days of more would take too long
 
 
-def config(max_size: str = "100 GB", commit_interval: str = "1 s") -> str:
+def config(commit_interval: str = "1 s") -> str:
     """The daemon's settings, in which everything happens often."""
-    return CONFIG.format(max_size=max_size, commit_interval=commit_interval)
+    return CONFIG.format(commit_interval=commit_interval)
 
 
 class Faults:
@@ -54,7 +54,6 @@ class Faults:
         self.stopping = threading.Event()
         faults: list[Callable[[], None]] = [
             self.core_locked, self.reload, self.day_locked, self.old_days, self.long_reader, self.bad_reload,
-            self.small_budget,
         ]  # fmt: skip
         # First, because memory is highest when it is over, and never as low again.
         faults = [*([self.disk_full] if disk else []), *faults, *([self.killed] if options.kills else [])]
@@ -70,8 +69,8 @@ class Faults:
                 self.counts[fault.__name__] += 1
 
     def today(self) -> Path:
-        """The file that flows are written to now."""
-        return self.daemon.state / f"flows-{datetime.now(UTC):%Y%m%d}.db"
+        """The file that flows are written to now: the newest part of the day."""
+        return day_files(self.daemon.state)[-1]
 
     def core_locked(self) -> None:
         """Another program holds the lock of core.db, for less than a busy timeout or for more."""
@@ -108,17 +107,6 @@ class Faults:
         while self.daemon.log.count("the old settings stay") == said and time.monotonic() < deadline:
             time.sleep(0.05)
         self.daemon.config.write_text(good)
-
-    def small_budget(self) -> None:
-        """No day may stay, but today does, and it is said why."""
-        now = datetime.now(UTC)
-        if (now.hour == 23 and now.minute >= 50) or now.hour == 0:
-            return  # yesterday is ours, too
-        self.daemon.configure(config(max_size="1 MB"))
-        self.daemon.signal(signal.SIGHUP)
-        self.stopping.wait(5)
-        self.daemon.configure(config())
-        self.daemon.signal(signal.SIGHUP)
 
     def old_days(self) -> None:
         """Days that retention removes while they are read."""

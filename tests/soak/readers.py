@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from running import Daemon
 
+from netwatchd.storage.schema import day_files
+
 VERBS = (
     ("status",), ("devices",), ("flows", "--limit", "20"), ("threats",), ("top", "--since", "5 s"),
     ("flows", "--since", "1 s", "--limit", "500"), ("top", "port", "--since", "2 s"), ("devices", "--online"),
@@ -61,7 +63,7 @@ class Readers:
     def query(self) -> None:
         """Reads with plain SQLite, as dashboards do, until told to stop."""
         while not self.stopping.wait(PAUSE / 3):
-            for path in [self.daemon.state / "core.db", *sorted(self.daemon.state.glob("flows-*.db"))[-1:]]:
+            for path in [self.daemon.state / "core.db", *day_files(self.daemon.state)[-1:]]:
                 query = (
                     "SELECT count(*), sum(count) FROM threats"
                     if path.name == "core.db"
@@ -69,7 +71,9 @@ class Readers:
                 )
                 try:
                     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-                        db.execute(query).fetchall()
+                        # A file that was begun a moment ago has no tables yet.
+                        if db.execute("PRAGMA user_version").fetchone()[0]:
+                            db.execute(query).fetchall()
                 except sqlite3.Error as error:
                     self.mistakes.append(f"{query} of {path.name}: {error}")
                 self.queries += 1
