@@ -1,9 +1,11 @@
 """Clients that are slow, stall, vanish or reset: they harm nobody, and what they get is never corrupt."""
 
+import contextlib
 import json
 import socket
 import threading
 import time
+from threading import Lock
 
 import pytest
 from waiting import PATIENCE, eventually
@@ -17,11 +19,16 @@ from websocket_kit import (
     numbers,
     say,
     serving,
+    split_frame,
     take,
     threat,
     until,
 )
 
+from netwatchd.broadcast.messages import ALL_TOPICS
+from netwatchd.broadcast.outbox import Outbox
+from netwatchd.broadcast.ring import Batch, Lost, Run
+from netwatchd.broadcast.transport import Transport
 from netwatchd.events import Threat
 
 QUICK = {"send_timeout": 0.3, "retry_delay": 0.05, "retry_timeout": 0.2}
@@ -117,6 +124,35 @@ def test_a_client_that_is_too_slow_is_told_the_gap_and_can_resume() -> None:
         slow.send(TEXT, text.encode())
         again = slow.message()
         assert (again["type"], again["seq"]) == ("threat_update", gap["missed"][0])
+
+
+def test_what_was_lost_for_all_before_a_full_queue_is_in_the_clients_gap() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        connection, _ = server.accept()
+        with connection:
+            outbox = Outbox(Transport(connection), 2, Lock())
+            last, data, told = 0, b"", []
+
+            def put(piece: Batch | Lost) -> None:
+                nonlocal last
+                outbox.put(Run.of([piece], ALL_TOPICS))
+                last = piece.last
+
+            while len(outbox) < 2:
+                put(Batch(last + 1, 0, [large_threat(last, 100_000)]))
+            put(Lost(last + 1, last + 500, ALL_TOPICS))
+            put(Batch(last + 1, 0, [large_threat(last)]))
+            client.setblocking(False)
+            while not told or told[-1] < last:
+                outbox.flush()
+                with contextlib.suppress(BlockingIOError):
+                    data += client.recv(1 << 20)
+                while frame := split_frame(data):
+                    _, payload, data = frame
+                    one = json.loads(payload)
+                    first, end = one["missed"] if one["type"] == "gap" else (one["seq"], one["seq"])
+                    told += range(first, end + 1)
+    assert told == list(range(1, last + 1))
 
 
 def test_what_waits_for_one_client_is_bounded() -> None:

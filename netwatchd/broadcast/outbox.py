@@ -159,7 +159,7 @@ class Outbox:
     def _lose(self, run: Run, at: int) -> None:
         """Adds a run, from one of its frames on, to the gap."""
         self.lost += len(run.frames) - at
-        self._gap = (self._gap[0] if self._gap else run.seqs[at], run.last)
+        self._gap = (self._gap[0] if self._gap else run.firsts[at], run.last)
 
     def _fits(self, frame: bytes) -> bool:
         return not self._queue or (len(self._queue) < self._most and self._size + len(frame) <= MOST_BYTES)

@@ -76,11 +76,13 @@ class Lost(NamedTuple):
 class Run:
     """Frames of some topics in a row, ready to be sent: shared by all clients that have these topics."""
 
-    __slots__ = ("buffers", "first", "frames", "last", "seqs", "size")
+    __slots__ = ("buffers", "first", "firsts", "frames", "last", "seqs", "size")
 
-    def __init__(self, frames: list[bytes], seqs: list[int]) -> None:
+    def __init__(self, frames: list[bytes], seqs: list[int], firsts: list[int]) -> None:
+        """`seqs` are the numbers of the frames; one that tells of a gap tells of all messages from its `firsts` on."""
         self.frames = frames
         self.seqs = seqs
+        self.firsts = firsts
         self.first = seqs[0] if seqs else 0
         self.last = seqs[-1] if seqs else 0
         # One buffer is cheaper for the kernel than many, and it is joined once for all clients.
@@ -90,13 +92,20 @@ class Run:
     @classmethod
     def of(cls, pieces: Iterable[Batch | Lost], topics: int) -> "Run":
         """The run of what these batches hold of the topics."""
-        numbered = [pair for piece in pieces for pair in piece.frames(topics)]
-        return cls([frame for _, frame in numbered], [seq for seq, _ in numbered])
+        frames: list[bytes] = []
+        seqs: list[int] = []
+        firsts: list[int] = []
+        for piece in pieces:
+            for seq, frame in piece.frames(topics):
+                frames.append(frame)
+                seqs.append(seq)
+                firsts.append(piece.first if isinstance(piece, Lost) else seq)
+        return cls(frames, seqs, firsts)
 
     def after(self, seq: int) -> "Run":
         """What of the run follows the number `seq`."""
         at = bisect_right(self.seqs, seq)
-        return Run(self.frames[at:], self.seqs[at:])
+        return Run(self.frames[at:], self.seqs[at:], self.firsts[at:])
 
 
 class Ring:
