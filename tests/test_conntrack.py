@@ -8,6 +8,7 @@ import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from home import HOST4, HOST6, ROUTER6, SERVER4, WAN4, Home, home_network, why_not
@@ -381,11 +382,15 @@ def test_the_dump_decodes_to_what_conntrack_says(home: Home) -> None:
     with home.router.entered():
         socket = NetlinkSocket(NETFILTER)
     decoder = ConntrackDecoder()
-    decoded = [decoder.decode(answer.data) for answer in socket.ask(GET, DUMP, ANY)]
+
+    def both() -> Any:
+        decoded = [decoder.decode(answer.data) for answer in socket.ask(GET, DUMP, ANY)]
+        said = {one["id"]: one for one in listed(home)}
+        return (decoded, said) if {entry.id for entry in decoded} == set(said) else None
+
+    decoded, said = eventually(both, "nothing has begun or ended between the two looks")
     socket.close()
-    said = {one["id"]: one for one in listed(home)}
     assert len(said) >= 502
-    assert {entry.id for entry in decoded} == set(said)
     assert {1, 6, 17} <= {entry.protocol for entry in decoded}
     for entry in decoded:
         one = said[entry.id]

@@ -212,6 +212,8 @@ def _flow_json(flow: Flow) -> list[Any]:
 def _flow(value: list[Any]) -> Flow:
     if len(value) == 15:  # written by netwatchd 0.1: flows had no origin
         value.insert(14, None)
+    if len(value) != 16:
+        raise ValueError("a flow has 16 fields")
     flow = Flow(*value)
     flow = flow._replace(src_ip=parse_address(value[3]), dst_ip=parse_address(value[5]), origin=_origin(value[14]))
     _check(int, *flow[:3], flow.src_port, *flow[6:12])

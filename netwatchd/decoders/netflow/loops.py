@@ -270,7 +270,7 @@ class _Writer:
             lines.append(f"if protocol == {protocol}:")
             if f"icmp_type{family}" in self._words:
                 code = f"icmp_code{family}" if f"icmp_code{family}" in self._words else "0"
-                lines.append(f"    sport, dport = icmp_type{family}, {code}")
+                lines.append(f"    sport, dport = icmp_type{family} & 255, {code} & 255")
             else:
                 both = f"icmp{family} or dport" if f"icmp{family}" in self._words else "dport"
                 lines += [f"    both = {both}", "    sport, dport = both >> 8 & 255, both & 255"]
