@@ -376,12 +376,10 @@ def _of_xml(flow: ElementTree.Element) -> dict[str, int | str]:
 @needs_conntrack
 def test_the_dump_decodes_to_what_conntrack_says(home: Home) -> None:
     home.serve(SERVER)
-    home.host.python(DOWNLOAD, "100000")
-    home.host.python(DATAGRAMS, "500")
-    home.host.python(PING)
+    for code in ((DOWNLOAD, "100000"), (DATAGRAMS, "500"), (PING,)):
+        home.host.python(*code)
     with home.router.entered():
-        socket = NetlinkSocket(NETFILTER)
-    decoder = ConntrackDecoder()
+        socket, decoder = NetlinkSocket(NETFILTER), ConntrackDecoder()
 
     def both() -> Any:
         decoded = [decoder.decode(answer.data) for answer in socket.ask(GET, DUMP, ANY)]
