@@ -54,6 +54,7 @@ class Report:
             "received": counts.get("received", {}),
             "stored": counts.get("stored", {}),
             "dropped": counts.get("dropped", {}),
+            "lost": counts.get("lost", {}),
             "database": {key: database[key] for key in ("state", "size", "pending")}
             | {"written_today": self._disk.written_today()},
         }
@@ -66,8 +67,18 @@ class Report:
             f"{stats['online']} of {stats['devices']} devices online, {stats['live_flows']} live flows, "
             f"{stats['open_threats']} open threats, {stats['clients']} clients, database {stats['database']['state']}, "
             f"received {sum_of(stats['received'])}, stored {sum_of(stats['stored'])}, "
-            f"dropped {sum_of(stats['dropped'])}, sources on: {', '.join(on) or 'none'}"
+            f"dropped {sum_of(stats['dropped'])}{_lost(stats['lost'])}, sources on: {', '.join(on) or 'none'}"
         )
+
+
+def _lost(tree: dict[str, Any]) -> str:
+    """What sources lost, by source: a sum of all would add datagrams to flows, and count some twice."""
+    leaves = {
+        f"{source} {what}".rstrip(): count
+        for source, counts in tree.items()
+        for what, count in (counts.items() if isinstance(counts, dict) else [("", counts)])
+    }
+    return "".join(f", lost {sum_of(count)} {name}" for name, count in leaves.items())
 
 
 def sum_of(tree: dict[str, Any] | int) -> int:

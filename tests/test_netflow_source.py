@@ -175,6 +175,9 @@ def test_what_the_kernel_has_no_room_for_is_in_the_ledger(daemon: Callable[..., 
         (each,) = started.status()["exporters"]
         assert each["lost_here"] == each["lost"] == ledger(started)["lost"]
         assert "did not fit into the receive buffer" in started.log
+        assert started.status()["lost"]["netflow"]["socket"] == each["lost"]
+        started.stop()
+        assert f"lost {each['lost']} netflow socket" in started.log.splitlines()[-1]
 
 
 def test_what_there_is_no_time_to_read_at_the_end_is_counted(daemon: Callable[..., Daemon]) -> None:

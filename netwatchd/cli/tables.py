@@ -118,7 +118,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("received", _counts(answer["received"])),
         ("stored", _counts(answer["stored"])),
         ("dropped", _counts(answer["dropped"])),
-        *((("lost", _counts(answer["counters"]["lost"])),) if "lost" in answer["counters"] else ()),
+        *((("lost", _counts(answer["lost"])),) if answer["lost"] else ()),
         *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
