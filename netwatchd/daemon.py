@@ -4,7 +4,6 @@ The only file that knows everyone. A part is given the next one's function; nobo
 """
 
 import contextlib
-import dataclasses
 import errno
 import faulthandler
 import logging
@@ -24,7 +23,7 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
-from netwatchd.events import Command, Rename, new_event_id
+from netwatchd.events import Command, Judge, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
@@ -35,6 +34,7 @@ from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
 from netwatchd.positions import Positions
+from netwatchd.reload import merge_reloadable
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
@@ -52,20 +52,6 @@ TURN = 1.0  # seconds between two looks of the main thread
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
-# What may change while the daemon runs; everything else needs a restart.
-RELOADABLE = {
-    "storage": (
-        "commit_interval",
-        "commit_rows",
-        "max_pending",
-        "retention",
-        "max_size",
-        "hourly_retention",
-        "daily_retention",
-    ),
-    "devices": ("offline_after",),
-    "logging": ("level",),
-}
 # A card that is full, worn out or mounted read-only: the live stream is worth having all the same.
 _MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -327,7 +313,7 @@ class Daemon:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())
 
     def _act(self, command: Command) -> str | None:
-        return self.devices.rename(command) if isinstance(command, Rename) else self.threats.judge(command)
+        return self.threats.judge(command) if isinstance(command, Judge) else self.devices.act(command)
 
     def _is_healthy(self) -> bool:
         return self.storage.degraded is None
@@ -351,18 +337,6 @@ class Daemon:
             self.settings.websocket.url,
             extra={"event": "ready"},
         )
-
-
-def merge_reloadable(old: config.Config, new: config.Config) -> tuple[config.Config, list[str]]:
-    """The old configuration with those new settings that may change while running, and the names of the others."""
-    merged, waiting = {}, []
-    for name, section in config.sections().items():
-        before, after = getattr(old, section.name), getattr(new, section.name)
-        changed = [key for key in config.settings_of(type(after)) if getattr(before, key) != getattr(after, key)]
-        taken = [key for key in changed if key in RELOADABLE.get(name, ())]
-        merged[section.name] = dataclasses.replace(before, **{key: getattr(after, key) for key in taken})
-        waiting += [f"[{name}] {key}" for key in changed if key not in taken]
-    return dataclasses.replace(old, **merged), waiting
 
 
 def _stop_together(workers: list[Worker], seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The words that travel: Sighting, Device, Flow, Threat, and what clients ask for.
+"""The words that travel: Sighting, Device, Flow, Threat, what is kept beside a device, and what clients ask for.
 
 Times are Unix milliseconds (UTC), sizes are bytes at IP level, addresses as in `addresses`. All are immutable. A Flow
 is a named tuple, because there may be hundreds of thousands a second and a frozen dataclass costs four times as much.
@@ -38,6 +38,47 @@ class ThreatStatus(StrEnum):
     DISMISSED = "dismissed"
 
 
+# The kinds of clues. What a device says of itself it may say wrongly: all of it is text from the network.
+CLUES = {
+    "hostname": "as a source names it, which does not say how it knows",
+    "dhcp_hostname": "host name that the DHCP client tells (RFC 2132 option 12, RFC 4702, RFC 4704), or of its lease",
+    "dhcp_vendor_class": "vendor class of the DHCP client (RFC 2132 option 60; RFC 8415 option 16: number and text)",
+    "dhcp_client_id": "client identifier (RFC 2132 option 61) in hexadecimal",
+    "dhcp_duid": "DHCP unique identifier (RFC 8415 section 11; RFC 4361 within option 61) in hexadecimal",
+    "dhcp_parameters": "options that the DHCP client asks for, in its order (RFC 2132 option 55): 1,3,6,15",
+    "dhcp_parameters6": "the same of DHCPv6 (RFC 8415 option 6)",
+    "dhcp_user_class": "user class of the DHCP client (RFC 3004, option 77)",
+    "dhcp_mud": "URL of the manufacturer usage description (RFC 8520, option 161)",
+    "mdns_name": "host name in mDNS (RFC 6762), without .local",
+    "mdns_instance": "name of a service instance in mDNS (RFC 6763 section 4.1.1), as people read it",
+    "mdns_service": "service that it offers by mDNS (RFC 6763): _ipp._tcp",
+    "mdns_model": "model that a TXT record of mDNS tells (model, md, ty, am, product, ...)",
+    "mdns_id": "identifier that a TXT record of mDNS tells (id, deviceid, UUID, ...), which no other device has",
+    "ssdp_type": "device or service type in UPnP (UDA 2.0 section 1.1.2): urn:schemas-upnp-org:device:MediaRenderer:1",
+    "ssdp_server": "what SERVER of an SSDP message says: system, UPnP version, product",
+    "ssdp_uuid": "UUID of the UPnP device",
+    "llmnr_name": "host name in LLMNR (RFC 4795)",
+    "netbios_name": "NetBIOS name (RFC 1002), of the machine, not of its group",
+    "lldp_name": "system name in LLDP (IEEE 802.1AB) or CDP",
+    "lldp_description": "system description in LLDP or CDP",
+    "lldp_capability": "enabled capability in LLDP or CDP: bridge, router, wlan, telephone, ...",
+    "cloud": "domain of a manufacturer's cloud that it asks DNS for",
+    "http_agent": "User-Agent of its HTTP requests",
+    "role": "what it does on the network: router (it passes on or advertises routes), dhcp_server",
+    "hosts_name": "name in /etc/hosts or /etc/ethers",
+    "dns_name": "name by reverse DNS",
+    "port": "port of a service that it answered on: tcp/9100",
+}  # fmt: skip
+LONGEST_CLUE = 255  # characters of a value; decoders cut what is longer
+
+
+class Clue(NamedTuple):
+    """Something that a device shows of itself, or that is known of it. `kind` is one of CLUES."""
+
+    kind: str
+    value: str  # printable, not empty, at most LONGEST_CLUE characters
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """One source saw one device: what it can tell, and when. The device worker makes Devices of these."""
@@ -51,6 +92,8 @@ class Sighting:
     name: str | None = None
     online: bool = True  # False: the source says that the device has left
     interface: str | None = None  # of this machine, where the device was seen
+    clues: tuple[Clue, ...] = ()
+    alive: bool = True  # False: something is known of the device, but nothing says that it is here now
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +111,11 @@ class Device:
     bytes_in: int  # to the device
     bytes_out: int  # from the device
     sources: tuple[str, ...]
+    kind: str = "unknown"  # one of identity.KINDS
+    model: str | None = None
+    macs: tuple[str, ...] = ()  # all that it was seen with, the latest first, where there were several
+    evidence: tuple[str, ...] = ()  # why it is of that kind, and why several MACs are one device: sentences
+    usual_silence: int = 0  # milliseconds that it is silent now and then while it is here; 0 is not known
 
     @property
     def ip(self) -> Address | None:
@@ -185,6 +233,49 @@ class Threat:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A device is no more: it was forgotten, or is known to be another one."""
+
+    device: str  # its key
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A clue as it is kept: which station showed it, who saw that, and when first and last."""
+
+    station: str  # the MAC, or the address of a device without one; a device may have been several stations
+    clue: Clue
+    source: str
+    first_seen: int
+    last_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A time in which a device was on the network."""
+
+    device: str
+    start: int
+    end: int | None = None  # None while it lasts
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A MAC that was found to be one more of a known device."""
+
+    mac: str
+    device: str  # the key of the device
+    time: int
+    by: str  # netwatchd or user
+    evidence: tuple[str, ...]  # why, in sentences
+    undone: int | None = None  # when it was told apart again: from then on these two are never merged by netwatchd
+    before: Device | None = None  # what the MAC was known as until then
+
+
+Record = Trait | Session | Alias  # what is kept beside the devices
+
+
+@dataclass(frozen=True, slots=True)
 class Rename:
     """The user gives a device a name (None takes it away)."""
 
@@ -200,8 +291,30 @@ class Judge:
     status: ThreatStatus
 
 
-Event = Device | Flow | Threat
-Command = Rename | Judge
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The user wants nothing of a device to be kept; seen again, it is a new one."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The user says that a device is another one that is known already, with another MAC."""
+
+    device: str
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The user says that a MAC is a device of its own, and not the one that it was merged into."""
+
+    mac: str
+
+
+Event = Device | Flow | Threat | Gone
+Command = Rename | Judge | Forget | Merge | Split
 
 
 class NewId(Protocol):

@@ -88,9 +88,9 @@ class Follower:
         self.missed.discard(seq)
         if "device" in message:
             device = message["device"]
-            for address in device["ips"]:  # who was known by an address alone is this device now
-                self.devices.pop(address, None)
             self.devices[device["mac"] or device["ip"]] = device
+        elif "key" in message:
+            self.devices.pop(message["key"], None)
         elif "threat" in message:
             threat = message["threat"]
             self.threats.pop(threat["id"], None)

@@ -47,7 +47,8 @@ def test_devices_are_listed_the_latest_seen_first_with_the_public_names(stored: 
     assert devices[0] == {
         "mac": MAC, "ips": ["192.168.1.5"], "ip": "192.168.1.5", "hostname": "laptop", "vendor": None,
         "name": "Ada's laptop", "first_seen": NOON, "last_seen": NOON + 1, "status": "online", "random_mac": False,
-        "bytes_in": 12000, "bytes_out": 900, "sources": ["json"],
+        "bytes_in": 12000, "bytes_out": 900, "sources": ["json"], "kind": "unknown", "model": None, "macs": [],
+        "evidence": [], "usual_silence": 0,
     }  # fmt: skip
 
 

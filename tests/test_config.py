@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from netwatchd import config, daemon
+from netwatchd import config
 from netwatchd.config import Config, ConfigError, parse
+from netwatchd.reload import RELOADABLE
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "config.ini"
@@ -202,7 +203,7 @@ def test_the_docs_show_every_setting_with_default_and_meaning_and_whether_it_is_
         expected += [f"## [{name}]", meaning_of_section(kind)]
         for key, field in config.settings_of(kind).items():
             default = f"`{field.metadata['default']}`" if field.metadata["default"] else ""
-            reload = "yes" if key in daemon.RELOADABLE.get(name, ()) else ""
+            reload = "yes" if key in RELOADABLE.get(name, ()) else ""
             expected.append(f"| `{key}` | {default} | {reload} | {field.metadata['meaning']} |")
     text = (ROOT / "docs/CONFIG.md").read_text()
     lines = text[text.index("\n## ") :].splitlines()

@@ -134,8 +134,10 @@ def test_messages_look_as_documented(running: Daemon) -> None:
 
         wanted = {"hello", "snapshot"}
         until(client, note)
+        running.emit({"type": "device", "ip": "192.168.1.77"})  # gone as soon as its MAC is known
+        running.emit({"type": "device", "ip": "192.168.1.77", "mac": "a4:83:e7:00:00:77"})
         running.emit(flow_line(3), THREAT, DEVICE | {"hostname": "television"})
-        wanted = {"device_update", "flow_update", "threat_update"}  # before a snapshot stands in for them
+        wanted = {"device_update", "device_removed", "flow_update", "threat_update"}  # before a snapshot does
         until(client, note)
         client.send('{"op": "ping"}')
         client.send('{"op": "dismiss", "threat": 70}')

@@ -209,10 +209,10 @@ def test_the_users_name_is_told_and_kept_and_survives_sightings() -> None:
     seen = Recorder()
     devices = devices_of(seen)
     devices.see([sighting()], T0)
-    assert devices.rename(Rename(MAC, "Ada's laptop")) is None
+    assert devices.act(Rename(MAC, "Ada's laptop")) is None
     devices.see([sighting(hostname="x")], later(1))
     assert [each.name for each in seen.published] == [None, "Ada's laptop", "Ada's laptop"]
-    assert "there is no device" in (devices.rename(Rename(OTHER_MAC, "x")) or "")
+    assert "there is no device" in (devices.act(Rename(OTHER_MAC, "x")) or "")
 
 
 def test_devices_of_an_earlier_run_are_known_and_have_the_usual_silence_to_show_themselves() -> None:

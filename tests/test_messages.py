@@ -38,7 +38,7 @@ def test_a_device_has_the_public_names_and_its_addresses_as_text() -> None:
     addressed = device_json(device(1).__class__(*_fields(ips=(parse_address("fe80::1"), parse_address("10.0.0.9")))))
     assert list(addressed) == [
         "mac", "ips", "ip", "hostname", "vendor", "name", "first_seen", "last_seen", "status", "random_mac",
-        "bytes_in", "bytes_out", "sources",
+        "bytes_in", "bytes_out", "sources", "kind", "model", "macs", "evidence", "usual_silence",
     ]  # fmt: skip
     assert addressed["ips"] == ["fe80::1", "10.0.0.9"]
     assert addressed["ip"] == "fe80::1"

@@ -17,7 +17,7 @@ from websocket_kit import TEXT, RawClient, Service, device, flow, frame, numbers
 
 from netwatchd.addresses import address_text
 from netwatchd.broadcast.messages import device_json, flow_json, threat_json
-from netwatchd.events import Device, Event, Flow, Threat, ThreatStatus
+from netwatchd.events import Device, Event, Flow, Gone, Threat, ThreatStatus
 
 TOPICS = ["", "", "devices", "threats,devices", "flows", "flows,threats,stats"]
 STATUSES = [ThreatStatus.OPEN, ThreatStatus.OPEN, ThreatStatus.ACKNOWLEDGED, ThreatStatus.DISMISSED]
@@ -39,11 +39,11 @@ class Life:
 
     def go_on(self, events: int) -> None:
         """Lets so much happen."""
-        batch = [self._event() for _ in range(events)]
+        batch = [event for _ in range(events) for event in self._events()]
         seq = self._service.last
         for event in batch:
             seq += 1
-            kind = {Device: "devices", Threat: "threats", Flow: "flows"}[type(event)]
+            kind = {Device: "devices", Gone: "devices", Threat: "threats", Flow: "flows"}[type(event)]
             self.last[kind] = seq
             if isinstance(event, Flow):
                 self.flows[event.id] = seq, as_json(flow_json(event))
@@ -51,7 +51,7 @@ class Life:
         if self.rng.random() < 0.05:
             self._service.broadcaster.publish_stats({"moment": self.moment})
 
-    def _event(self) -> Event:
+    def _events(self) -> list[Event]:
         self.moment += 1
         chance = self.rng.random()
         if chance < 0.3:
@@ -59,19 +59,18 @@ class Life:
         if chance < 0.6:
             text = "x" * self.rng.choice([10, 100, 8000])
             known = threat(self.rng.randrange(30), moment=self.moment, text=text)
-            return dataclasses.replace(known, status=self.rng.choice(STATUSES))
+            return [dataclasses.replace(known, status=self.rng.choice(STATUSES))]
         # So many that each is told of but a few times: what is lost of one is not made good by the next.
-        return flow(self.rng.randrange(10_000))._replace(bytes_in=self.moment)
+        return [flow(self.rng.randrange(10_000))._replace(bytes_in=self.moment)]
 
-    def _device(self) -> Device:
+    def _device(self) -> list[Event]:
         """One of twenty; five are known by their address alone at first, until their MAC is seen."""
         number = self.rng.randrange(20)
         seen = device(self.strangers + number, self.moment)
         address = address_text(seen.ips[0])
         if number >= 15 and seen.mac not in self._service.devices and self.rng.random() < 0.8:
-            return dataclasses.replace(seen, mac=None)
-        self._service.devices.pop(address, None)
-        return seen
+            return [dataclasses.replace(seen, mac=None)]
+        return [Gone(address), seen]
 
     def end(self) -> None:
         """One last thing of each kind."""

@@ -22,7 +22,7 @@ from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Command, Device, Event, Flow, Status, Threat, ThreatStatus
+from netwatchd.events import Command, Device, Event, Flow, Gone, Status, Threat, ThreatStatus
 from netwatchd.worker import Worker
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -81,6 +81,8 @@ class Service:
                 self.devices[event.mac or address_text(event.ips[0])] = event
             elif isinstance(event, Threat):
                 self.threats[event.id] = event
+            elif isinstance(event, Gone):
+                self.devices.pop(event.device, None)
         self.broadcaster.publish(events)
 
     def connect(self, query: str = "", **options: Any) -> ClientConnection:

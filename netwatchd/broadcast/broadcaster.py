@@ -29,7 +29,7 @@ from netwatchd.broadcast.patience import Verdict
 from netwatchd.broadcast.ring import Batch, Lost, Ring, Run
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Threat, batch_of
+from netwatchd.events import Event, batch_of
 from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Broadcaster:
 
     # What the ingest workers call.
 
-    def publish(self, events: Sequence[Device | Flow | Threat]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         """Hands events to all who listen; never blocks. The state behind `snapshot` must contain them already.
 
         The sequence is kept for those who resume: nobody may change it afterwards.

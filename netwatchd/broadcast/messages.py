@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from netwatchd import __version__
 from netwatchd.addresses import address_text
-from netwatchd.events import Device, Flow, Origin, Threat, protocol_name
+from netwatchd.events import Device, Flow, Gone, Origin, Threat, protocol_name
 
 PROTOCOL = 1  # of the messages; rises when a client that reads the old ones could misread the new ones
 
@@ -34,12 +34,12 @@ class Snapshot(NamedTuple):
     stats: dict[str, Any]
 
 
-Message = Device | Flow | Threat | Stats
+Message = Device | Flow | Threat | Gone | Stats
 
 # The topics that a client may subscribe to, a bit each.
 TOPICS = {"devices": 1, "flows": 2, "threats": 4, "stats": 8}
 ALL_TOPICS = 15
-TOPIC_OF: dict[type, int] = {Device: 1, Flow: 2, Threat: 4, Stats: 8}
+TOPIC_OF: dict[type, int] = {Device: 1, Flow: 2, Threat: 4, Stats: 8, Gone: 1}
 
 
 def device_json(device: Device) -> dict[str, Any]:
@@ -59,6 +59,11 @@ def device_json(device: Device) -> dict[str, Any]:
         "bytes_in": device.bytes_in,
         "bytes_out": device.bytes_out,
         "sources": list(device.sources),
+        "kind": device.kind,
+        "model": device.model,
+        "macs": list(device.macs),
+        "evidence": list(device.evidence),
+        "usual_silence": device.usual_silence,
     }
 
 
@@ -119,6 +124,8 @@ def update(seq: int, time: int, event: Message) -> bytes:
         text = _encode({"type": "device_update", "seq": seq, "time": time, "device": device_json(event)})
     elif isinstance(event, Threat):
         text = _encode({"type": "threat_update", "seq": seq, "time": time, "threat": threat_json(event)})
+    elif isinstance(event, Gone):
+        text = _encode({"type": "device_removed", "seq": seq, "time": time, "key": event.device})
     else:
         text = _encode({"type": "stats", "seq": seq, "time": time, "stats": event.figures})
     return frame(text.encode())

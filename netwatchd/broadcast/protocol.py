@@ -14,7 +14,7 @@ from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, Request, reply
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Command, Judge, Rename
+from netwatchd.events import Command
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Protocol:
             self._counters.add("refused.commands")
             self._say(client, messages.error(error.op, str(error)))
             return
-        if isinstance(asked, Rename | Judge):
+        if isinstance(asked, Command):
             if refusal := self._act(asked):
                 self._say(client, messages.error(op, refusal))
         else:

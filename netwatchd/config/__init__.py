@@ -2,24 +2,18 @@
 
 from netwatchd.config.file import DEFAULT_PATH, LOOPBACK, ConfigError, Mistake, load, parse, search_path
 from netwatchd.config.sections import (
-    Capture,
     Config,
-    Conntrack,
     Devices,
-    Eve,
     Ingest,
-    Json,
     Logging,
-    Neighbours,
-    Netflow,
     Storage,
     Websocket,
-    Zeek,
     runtime_directory,
     sections,
     settings_of,
     state_directory,
 )
+from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
 
 __all__ = [
     "DEFAULT_PATH",

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from netwatchd.addresses import Address, address_text, parse_address
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Rename, Sighting, Status
+from netwatchd.events import Device, Forget, Gone, Merge, Rename, Sighting, Split, Status
 from netwatchd.ingest import Publish, Store
 
 log = logging.getLogger(__name__)
@@ -107,13 +107,18 @@ class Devices:
             if device is not None and time < device.first_seen:
                 self._change(key, dataclasses.replace(device, first_seen=time))
 
-    def rename(self, command: Rename) -> str | None:
-        """Gives a device the user's name; returns what is wrong where it cannot."""
+    def act(self, command: Rename | Forget | Merge | Split) -> str | None:
+        """Does what the user wants with a device; returns what is wrong where it cannot."""
         with self._lock:
-            device = self._devices.get(command.device)
-            if device is None:
-                return f"there is no device {command.device!r:.60}"
-            self._change(command.device, dataclasses.replace(device, name=command.name))
+            if isinstance(command, Rename):
+                return self._rename(command)
+        return "not yet"
+
+    def _rename(self, command: Rename) -> str | None:
+        device = self._devices.get(command.device)
+        if device is None:
+            return f"there is no device {command.device!r:.60}"
+        self._change(command.device, dataclasses.replace(device, name=command.name))
         return None
 
     def sweep(self, now: Now) -> None:
@@ -199,6 +204,7 @@ class Devices:
                 self._unpublished.discard(address)
                 self._unsettled.discard(address)
                 self._store.forget_device(address)
+                self._publish([Gone(address)])
         return device
 
     def _presence(self, key: str, sighting: Sighting, steady: float, now: Now) -> Status:

@@ -182,7 +182,8 @@ def _device_json(device: Device) -> dict[str, Any]:
 
 def _device(value: dict[str, Any]) -> Device:
     ips = tuple(parse_address(ip) for ip in value["ips"])
-    device = Device(**value | {"ips": ips, "sources": tuple(value["sources"]), "status": Status(value["status"])})
+    lists = {key: tuple(value.get(key, ())) for key in ("sources", "macs", "evidence")}
+    device = Device(**value | lists | {"ips": ips, "status": Status(value["status"])})
     _check(str | None, device.mac, device.hostname, device.vendor, device.name)
     _check(int, device.first_seen, device.last_seen, device.bytes_in, device.bytes_out)
     _check(str, *device.sources)
