@@ -49,6 +49,7 @@ STUCK = 30.0  # seconds without a beat after which a thread counts as stuck, and
 SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
+TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
@@ -161,6 +162,7 @@ class Daemon:
         self._clock = retention.Clock(self._newest)
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
+            Job(TICK, lambda: self.devices.tick(clock.now())),
             Job(10, self.devices.publish_progress),
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
@@ -301,7 +303,7 @@ class Daemon:
         merged, waiting = merge_reloadable(self.settings, new)
         self.settings = merged
         self.storage.settings = merged.storage
-        self.devices.offline_after = merged.devices.offline_after
+        self.devices.presence.offline_after = merged.devices.offline_after
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:

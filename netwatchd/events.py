@@ -232,6 +232,24 @@ class Threat:
     status: ThreatStatus
 
 
+class Change(NamedTuple):
+    """What has become of a device."""
+
+    time: int  # Unix ms, of this machine's clock
+    key: str
+    before: Device | None  # None: it is new
+    after: Device
+
+
+class Claim(NamedTuple):
+    """An address was shown by another device than before."""
+
+    time: int
+    ip: Address
+    key: str  # who has it now
+    before: str  # who had it
+
+
 @dataclass(frozen=True, slots=True)
 class Gone:
     """A device is no more: it was forgotten, or is known to be another one."""

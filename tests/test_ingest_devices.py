@@ -11,8 +11,9 @@ from waiting import eventually
 from netwatchd.addresses import parse_address
 from netwatchd.clock import Now
 from netwatchd.events import Device, Rename, Status
-from netwatchd.ingest.devices import MOST_ADDRESSES, MOST_BYTES, MOST_DEVICES
+from netwatchd.ingest.devices import MOST_DEVICES
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.records import MOST_ADDRESSES, MOST_BYTES
 
 LAPTOP, PHONE, ROUTER = 0xC0A80105, 0xC0A80106, 0xC0A80101
 V6 = parse_address("fd00::5")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from netwatchd.addresses import Address
-from netwatchd.events import Device, Event, Flow, Threat
+from netwatchd.events import Change, Claim, Device, Event, Flow, Threat
 
 
 class Hour(Protocol):
@@ -70,3 +70,19 @@ class Publish(Protocol):
 
     def __call__(self, events: Sequence[Event]) -> None:
         """Sends events to whoever listens; nobody may change the sequence afterwards."""
+
+
+class Watch(Protocol):
+    """Who is told what becomes of devices, in the order in which it happens, with the lock of `Devices` held."""
+
+    def changed(self, change: Change) -> None:
+        """A device is new or another than before; what merely goes on (last_seen, traffic) is not told."""
+
+    def claimed(self, claim: Claim) -> None:
+        """An address moved from one device to another."""
+
+    def gone(self, key: str, into: str | None, time: int) -> None:
+        """A device was forgotten, or found to be the device `into`."""
+
+    def tick(self, time: int) -> None:
+        """It is `time` (Unix ms), also where nothing happens; called about twice a second."""

@@ -100,6 +100,7 @@ class Pipeline:
         # Detectors are shown the flows and sightings here, once there are some, and their threats go the same way.
         if threats:
             self._threats.see(threats, moment)
+        self.devices.tick(moment)
         if abs(now - self._swept) >= SWEEP_MS:
             self._swept = now
             self.devices.sweep(moment)
