@@ -33,7 +33,7 @@ from netwatchd.events import (
 )
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
-from netwatchd.ingest.presence import Presence
+from netwatchd.ingest.presence import TRAFFIC, Presence
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Devices:
 
     def __init__(self, publish: Publish, store: Store, counters: Counters, offline_after: float) -> None:
         """`offline_after` is the silence, in seconds, after which a device counts as gone."""
-        self.presence = Presence(store, offline_after)
+        self.presence = Presence(store, offline_after, counters)
         self.identities = Identities(store)
         self.watch: Watch | None = None  # who wants to know what becomes of devices
         self._publish = publish
@@ -74,7 +74,7 @@ class Devices:
         `kept` is what is stored beside the devices.
         """
         with self._lock:
-            stored = set(devices)
+            stored, kept = set(devices), list(kept)
             self.identities.remember(each for each in kept if not isinstance(each, Session))
             for old in stored:
                 key = records.key_of(old.mac, old.ips)
@@ -85,6 +85,7 @@ class Devices:
                 self.presence.remember(key, self._devices[key], now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
+            self.presence.resume([each for each in kept if isinstance(each, Session)], self._devices)
             self._remembered = True
             for key, device in self._devices.items():
                 if device not in stored:
@@ -113,9 +114,9 @@ class Devices:
                     )
                     self._mark(key)
                     if key in heard:
-                        status = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now)
-                        if status is not self._devices[key].status:
-                            self._change(key, dataclasses.replace(self._devices[key], status=status), now)
+                        device = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now, TRAFFIC)
+                        if device is not self._devices[key]:
+                            self._change(key, device, now)
 
     def backdate(self, key: str, time: int) -> None:
         """Moves the time at which a device was first seen back to `time` (Unix ms), where it is later.
@@ -150,6 +151,7 @@ class Devices:
     def tick(self, now: Now) -> None:
         """Decides what waited for a moment to pass."""
         with self._lock:
+            self.presence.tick(now)
             if self.watch:
                 self.watch.tick(now.wall)
 
@@ -214,8 +216,8 @@ class Devices:
         self._own(key, device.ips, now)
         self._disown(key, old, device)
         if not sighting.online:
-            return dataclasses.replace(device, status=self.presence.leave(key, device, now))
-        return dataclasses.replace(device, status=self.presence.hear(key, device, now.ago(seen), now))
+            return self.presence.leave(key, device, now.ago(seen), now, sighting.source)
+        return self.presence.hear(key, device, now.ago(seen), now, sighting.source, sighting.interface)
 
     def _put(self, key: str, old: Device | None, device: Device, now: Now, source: str) -> None:
         """Keeps what became of a device, and tells it unless it was merely seen again."""
@@ -240,8 +242,9 @@ class Devices:
             stray = self._devices.pop(address, None) if address != key else None
             if stray is not None:
                 device = records.joined(stray, device)
+                self.presence.join(address, key)
                 self._let_go(address)
-                self._store.forget_device(address)
+                self._store.join_device(address, key)
                 self._publish([Gone(address)])
         return device
 
