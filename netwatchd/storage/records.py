@@ -76,13 +76,13 @@ class Erasure:
         """SQL that does it, and its rows."""
         stations = sorted(self.stations)
         return [
-            (_ERASE_SESSIONS, [(self.device,)]),
+            (_ERASE_SESSIONS, [(station,) for station in stations]),
             (_ERASE_TRAITS, [(station,) for station in stations]),
             (_ERASE_ALIASES, [(station, self.device) for station in stations]),
         ]
 
     def covers(self, record: Key) -> bool:
-        """Whether it removes the trait or alias of this key."""
+        """Whether it removes the row of this key."""
         table, first, second = record[:3]
         return first in self.stations or (table == "aliases" and second == self.device)
 
