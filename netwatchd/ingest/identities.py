@@ -34,3 +34,11 @@ class Identities:
     def described(self, key: str, device: Device) -> Device:
         """The device with all that is known of what it is called and what it is."""
         return dataclasses.replace(device)
+
+    def told(self, station: str, kind: str) -> tuple[str, ...]:
+        """The values of clues of this kind that a station has shown so far, the latest first."""
+        return ()
+
+    def undecided(self, key: str) -> bool:
+        """Whether it is being looked into whether a device is another one that is known."""
+        return False
