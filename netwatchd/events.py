@@ -233,6 +233,14 @@ class Threat:
     status: ThreatStatus
 
 
+class Renaming(NamedTuple):
+    """A station shows a name that it did not show before, though it did show one of this kind."""
+
+    kind: str  # of the clue: dhcp_hostname, mdns_name, ...
+    name: str
+    before: tuple[str, ...]  # what it showed until then, the latest first
+
+
 class Change(NamedTuple):
     """What has become of a device."""
 
@@ -240,6 +248,7 @@ class Change(NamedTuple):
     key: str
     before: Device | None  # None: it is new
     after: Device
+    renamed: tuple[Renaming, ...] = ()
 
 
 class Claim(NamedTuple):
@@ -249,6 +258,25 @@ class Claim(NamedTuple):
     ip: Address
     key: str  # who has it now
     before: str  # who had it
+    source: str = ""  # who saw that
+
+
+class Became(NamedTuple):
+    """A device is no more: it was found to be another one, or the user had it forgotten."""
+
+    time: int
+    key: str
+    into: str | None  # the other one
+
+
+class TakenBack(NamedTuple):
+    """A threat that was told turned out to be none."""
+
+    time: int
+    kind: str
+    device: str | None
+    target: str | None
+    why: str  # a sentence
 
 
 @dataclass(frozen=True, slots=True)

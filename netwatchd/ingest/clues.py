@@ -94,6 +94,12 @@ class Clues:
         found.sort(key=lambda item: -item[0])
         return list(dict.fromkeys(clue for _, clue in found))
 
+    def names(self, station: str, kind: str) -> tuple[str, ...]:
+        """The values of a clue of which a station has one at a time, the latest first."""
+        if kind not in _ONE_AT_A_TIME or (station, kind) not in self._latest:
+            return ()
+        return tuple(clue.value for clue in self.of([station]) if clue.kind == kind)
+
     def stations_with(self, mark: Hashable) -> Collection[str]:
         """Who has shown a clue with this mark."""
         return self._marked.get(mark, ())

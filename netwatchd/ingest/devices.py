@@ -23,6 +23,7 @@ from netwatchd.events import (
     Device,
     Gone,
     Record,
+    Renaming,
     Session,
     Sighting,
     Status,
@@ -118,7 +119,8 @@ class Devices(Merging):
                     if key in heard:
                         status = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now)
                         if status is not self._devices[key].status:
-                            self._change(key, dataclasses.replace(self._devices[key], status=status), now)
+                            here = dataclasses.replace(self._devices[key], status=status)
+                            self._change(key, here, now, before=device)
 
     def backdate(self, key: str, time: int) -> None:
         """Moves the time at which a device was first seen back to `time` (Unix ms), where it is later.
@@ -194,34 +196,42 @@ class Devices(Merging):
         if old is None:
             self.identities.arrive(station, station, seen)
         device = old if old is not None and not sighting.alive else self._met(key, old, sighting, seen, now)
+        renamed = self._renamed(station, sighting)
         if self.identities.learn(station, sighting, seen) or old is None:
             device = self.identities.described(key, device)
-        self._put(key, old, device, now, sighting.source)
+        self._put(key, old, device, now, sighting.source, renamed)
+
+    def _renamed(self, station: str, sighting: Sighting) -> tuple[Renaming, ...]:
+        """The names of a sighting that are other ones than the station has shown; asked before they are learnt."""
+        told = ((clue, self.identities.told(station, clue.kind)) for clue in sighting.clues)
+        return tuple(Renaming(*clue, before) for clue, before in told if before and clue.value not in before)
 
     def _met(self, key: str, old: Device | None, sighting: Sighting, seen: int, now: Now) -> Device:
         """The device after it has shown itself at `seen` (Unix ms)."""
         device = records.updated(old, sighting, seen) if old else records.first(key, sighting, seen)
         if sighting.online and sighting.mac:
             device = self.identities.alive(key, device, sighting, seen)
-        device = self._adopt(key, sighting, device)
+        device = self._adopt(key, sighting, device, now)
         if device.mac is None:  # its first address is what it is known by
             device = dataclasses.replace(device, ips=records.latest_first((parse_address(key),), device.ips))
-        self._own(key, device.ips, now)
+        self._own(key, device.ips, now, sighting.source)
         self._disown(key, old, device)
         if not sighting.online:
             return dataclasses.replace(device, status=self.presence.leave(key, device, now))
         return dataclasses.replace(device, status=self.presence.hear(key, device, now.ago(seen), now))
 
-    def _put(self, key: str, old: Device | None, device: Device, now: Now, source: str) -> None:
+    def _put(
+        self, key: str, old: Device | None, device: Device, now: Now, source: str, renamed: tuple[Renaming, ...]
+    ) -> None:
         """Keeps what became of a device, and tells it unless it was merely seen again."""
-        if old is not None and records.same_but_for_progress(old, device):
+        if old is not None and not renamed and records.same_but_for_progress(old, device):
             if device != old:
                 self._devices[key] = device
                 self._mark(key)
             return
         if old is None:
             log.info("new device %s", key, extra={"event": "new_device", "device": key, "source": source})
-        self._change(key, device, now, new=old is None)
+        self._change(key, device, now, new=old is None, renamed=renamed)
 
     def _station_of(self, sighting: Sighting) -> str:
         if sighting.mac:
@@ -229,7 +239,7 @@ class Devices(Merging):
         owner = self._owners.get(sighting.ips[0])
         return self.identities.station_of(owner, self._devices[owner]) if owner else address_text(sighting.ips[0])
 
-    def _adopt(self, key: str, sighting: Sighting, device: Device) -> Device:
+    def _adopt(self, key: str, sighting: Sighting, device: Device, now: Now) -> Device:
         """Joins to a device what was known of its addresses before it was."""
         for address in map(address_text, sighting.ips):
             stray = self._devices.pop(address, None) if address != key else None
@@ -239,6 +249,8 @@ class Devices(Merging):
                 self.identities.adopt(address, sighting.mac or key)
                 self._store.forget_device(address)
                 self._publish([Gone(address)])
+                if self.watch:
+                    self.watch.gone(address, key, now.wall)
         return device
 
     def _let_go(self, key: str) -> None:
@@ -255,7 +267,7 @@ class Devices(Merging):
             if self._owners.get(ip) == key:
                 del self._owners[ip]
 
-    def _own(self, key: str, ips: tuple[Address, ...], now: Now) -> None:
+    def _own(self, key: str, ips: tuple[Address, ...], now: Now, source: str) -> None:
         """Puts addresses down to a device, and takes them from whoever had them before."""
         for ip in ips:
             owner = self._owners.get(ip)
@@ -268,17 +280,26 @@ class Devices(Merging):
                 loser = dataclasses.replace(loser, ips=tuple(other for other in loser.ips if other != ip))
                 self._change(owner, self.identities.depart(owner, loser, ip), now)
                 if self.watch:
-                    self.watch.claimed(Claim(now.wall, ip, key, owner))
+                    self.watch.claimed(Claim(now.wall, ip, key, owner, source))
 
-    def _change(self, key: str, device: Device, now: Now | None, *, new: bool = False) -> None:
+    def _change(
+        self,
+        key: str,
+        device: Device,
+        now: Now | None,
+        *,
+        new: bool = False,
+        before: Device | None = None,
+        renamed: tuple[Renaming, ...] = (),
+    ) -> None:
         """Keeps, tells and stores a device. Without `now` it is the user who changes it, which is no news."""
-        before = self._devices.get(key)
+        before = before or self._devices.get(key)
         self._devices[key] = device
         self._unpublished.discard(key)
         self._publish([device])
         self._store.upsert_device(self._row(key), new=new)
         if self.watch and now is not None:
-            self.watch.changed(Change(now.wall, key, before, device))
+            self.watch.changed(Change(now.wall, key, before, device, renamed))
 
     def _mark(self, key: str) -> None:
         self._unpublished.add(key)

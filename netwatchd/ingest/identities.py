@@ -104,6 +104,10 @@ class Identities:
                 self._clues.say_of_address(sighting, clues)
         return station in self._changed
 
+    def told(self, station: str, kind: str) -> tuple[str, ...]:
+        """The names of this kind that a station has called itself so far, the latest first."""
+        return self._clues.names(station, kind)
+
     def arrive(self, station: str, place: str | Address, seen: int) -> None:
         """A station shows up that has this MAC or address: what has waited for it is its own."""
         if self._clues.arrive(station, place, seen):
@@ -191,6 +195,10 @@ class Identities:
                 return Alias(key, found.key, now.wall, "netwatchd", found.why, before=devices[key])
             log.debug("%s is a device of its own: %s", key, "; ".join(found.why), extra={"device": key})
         return None
+
+    def undecided(self, key: str) -> bool:
+        """Whether it is being looked into whether a device is another one that is known."""
+        return key in self._suspicions
 
     def told_apart(self) -> list[str]:
         """The MACs that have proven to be devices of their own, since this was last asked."""
