@@ -304,4 +304,3 @@ class Devices(Merging):
     def _mark(self, key: str) -> None:
         self._unpublished.add(key)
         self._unsettled.add(key)
-

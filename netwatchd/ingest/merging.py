@@ -87,7 +87,9 @@ class Merging:
             return f"there is no device {command.mac!r:.60}"
         if key == command.mac:
             others = ", ".join(mac for mac in device.macs if mac != key)
-            has = f"is what its device is known by: split {others} from it" if others else "is the only MAC of its device"
+            has = (
+                f"is what its device is known by: split {others} from it" if others else "is the only MAC of its device"
+            )
             return f"{command.mac} {has}"
         self._split(command.mac, now, by_user=True)
         return None
@@ -111,8 +113,8 @@ class Merging:
         """Makes one device of two, under the key of the one that is kept."""
         lost, kept = self._devices[alias.mac], self._devices[alias.device]
         device = records.merged(kept, lost)
-        heard = max(filter(None, map(self.presence.heard, (alias.mac, alias.device))), default=now.steady)
         ahead = [self._ahead.get(key, (0, 0)) for key in (alias.mac, alias.device)]
+        self.presence.join(alias.mac, alias.device)
         self._let_go(alias.mac)
         self._ahead[alias.device] = ahead[0][0] + ahead[1][0], ahead[0][1] + ahead[1][1]
         for ip in (*lost.ips, *kept.ips):
@@ -123,8 +125,8 @@ class Merging:
                     del self._owners[ip]
         self.identities.join(alias, lost)
         self._store.join_device(alias.mac, alias.device)
-        if Status.ONLINE in (lost.status, kept.status):
-            device = dataclasses.replace(device, status=self.presence.hear(alias.device, device, heard, now))
+        here = Status.ONLINE in (lost.status, kept.status)
+        device = dataclasses.replace(device, status=Status.ONLINE if here else Status.OFFLINE)
         self._publish([Gone(alias.mac)])
         if self.watch:
             self.watch.gone(alias.mac, alias.device, now.wall)
