@@ -78,8 +78,7 @@ class Recorder:
         erasure = Erasure(key, frozenset((key, *stations)))
         self.erased.append((key, erasure.stations))
         self.rows[key] = None
-        sessions = {name for name in self.records if name[:2] == ("sessions", key)}
-        for name in [each for each in self.records if each in sessions or erasure.covers(each)]:
+        for name in [each for each in self.records if erasure.covers(each)]:
             del self.records[name]
 
     def keep(self, record: Record) -> None:

@@ -170,12 +170,13 @@ def test_ops_are_those_that_are_documented_and_are_understood() -> None:
 
 def test_tables_and_columns_are_those_that_are_documented(running: Daemon) -> None:
     documented = {names(row[0])[0]: names(row[1]) for row in rows(section("Databases"))}
+    (told,) = re.findall(r"`PRAGMA user_version` is the version of the schema: (.*?)\.\s", INTERFACE)
     (day,) = running.state.glob("flows-*.db")
     found = {}
     for label, path in (("core.db", running.state / "core.db"), ("flows", day)):
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            assert f"`PRAGMA user_version` is the version of the schema, {version} now" in INTERFACE
+            assert f"{version} of {'`core.db`' if label == 'core.db' else 'the flows'}" in told
             tables = db.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
             for (table,) in tables:
                 columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
@@ -246,7 +247,9 @@ def test_every_counter_is_documented() -> None:
                  if name in PATTERNS}  # fmt: skip
     # What the sFlow decoder counts gets its place in front of it by `exports`.
     code = code - {"lost.by_agent"} | {"samples.sflow", "skipped.sflow.REASON", "lost.sflow.WHAT"}
-    code = {general(name) for name in code - {""}} | {f"stored.{kind}" for kind in ("devices", "flows", "threats")}
+    code = {general(name) for name in code - {""}} | {
+        f"stored.{kind}" for kind in ("devices", "flows", "threats", "traits", "sessions", "aliases")
+    }
     assert code == set(first_names("Counters"))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from netwatchd.events import Device, Flow, FlowBatch, Origin, Record, Threat, time_of_id
 from netwatchd.storage import records, schema
-from netwatchd.storage.records import Records
+from netwatchd.storage.records import Erasure, Join, Records
 from netwatchd.storage.rollups import Delta
 from netwatchd.storage.words import DayNumbers
 
@@ -54,12 +54,12 @@ class Batch:
     def join_device(self, loser: str, winner: str) -> None:
         """The device `loser` is `winner`."""
         self.forget_device(loser)
-        self.records.join(loser, winner)
+        self.records.act(Join(loser, winner))
 
     def erase_device(self, key: str, stations: Iterable[str]) -> None:
         """Nothing is to be known of the device of this key, which was these stations."""
         self.forget_device(key)
-        self.records.erase(key, stations)
+        self.records.act(Erasure(key, frozenset((key, *stations))))
 
     def keep(self, record: Record) -> None:
         """The latest of a trait, a session or an alias."""
@@ -81,6 +81,7 @@ class Batch:
     def stored(self) -> dict[str, int]:
         """How many rows of each kind it writes, of those that there are."""
         rows = {"devices": len(self.devices), "threats": len(self.threats), "flows": len(self.flows)}
+        rows |= self.records.stored()
         return {kind: count for kind, count in rows.items() if count}
 
     def put_threat(self, threat: Threat) -> None:
@@ -103,12 +104,13 @@ class Batch:
         """Adds what came to the hours, with all flows that were put in until now."""
         self.totals.append(replace(delta, at=len(self.flows)))
 
-    def core_statements(self) -> list[Statement]:
-        """What it writes into core.db."""
+    def core_statements(self, done: str | None = None) -> list[Statement]:
+        """What it writes into core.db, where the newest act of `Records` that was done is `done`, by its token."""
         rollups = [(*key, *counts) for key, counts in self.rollups.items()]
         statements: list[tuple[str, list[tuple[Any, ...]]]] = [
+            *self.records.statements(done),
             (schema.DELETE_DEVICE, [(key,) for key, device in self.devices.items() if device is None]),
-            (schema.UPSERT_DEVICE, [schema.device_row(device) for device in self.devices.values() if device]),
+            (schema.put_device(), [schema.device_row(device) for device in self.devices.values() if device]),
             (schema.UPSERT_THREAT, [schema.threat_row(threat) for threat in self.threats.values()]),
             (schema.PUT_ROLLUP, rollups),
             (schema.PUT_META, list(self.meta.items())),

@@ -9,14 +9,44 @@ stands up to that act is not written again, after a failure in doubt or from the
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from netwatchd.events import Alias, Record, Session, Trait
+from netwatchd.events import Record, Session, Trait
+from netwatchd.storage import rows, schema
 
 Key = tuple[str, str, str | int] | tuple[str, str, str, str]  # the table and its primary key
 Rows = dict[Key, Record | None]  # None: its row goes
-TABLES: dict[type[Record], str] = {Trait: "traits", Session: "sessions", Alias: "aliases"}
+Statements = list[tuple[str, list[tuple[Any, ...]]]]
+NEWEST_ACT = "newest_act"  # in meta: its token
+_PUT = {"traits": schema.PUT_TRAIT, "sessions": schema.PUT_SESSION, "aliases": schema.PUT_ALIAS}
+_DELETE = {"traits": schema.DELETE_TRAIT, "sessions": schema.DELETE_SESSION, "aliases": schema.DELETE_ALIAS}
+
+# Of two devices' sessions those that overlap are put together, each group into its first one. A session that lasts
+# ends never.
+_NEVER = 2**62
+_TOGETHER = f"""
+INSERT OR REPLACE INTO main.sessions
+WITH each AS (
+    SELECT start, max(coalesce("end", {_NEVER})) AS "end" FROM main.sessions WHERE device IN (?1, ?2) GROUP BY start
+), reached AS (
+    SELECT *, max("end") OVER (ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM each
+), grouped AS (SELECT *, sum(before IS NULL OR before <= start) OVER (ORDER BY start) AS number FROM reached)
+SELECT ?2, min(start), nullif(max("end"), {_NEVER}) FROM grouped GROUP BY number
+"""
+_WITHIN_OTHERS = f"""
+DELETE FROM main.sessions WHERE device = ?1 AND start IN (
+    SELECT start FROM (
+        SELECT start, max(coalesce("end", {_NEVER})) OVER (
+            ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM main.sessions WHERE device = ?1)
+    WHERE before > start)
+"""
+_ERASE_SESSIONS = "DELETE FROM main.sessions WHERE device = ?"
+_ERASE_TRAITS = "DELETE FROM main.traits WHERE station = ?"
+_ERASE_ALIASES = "DELETE FROM main.aliases WHERE mac = ?1 OR device = ?2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +56,14 @@ class Join:
     loser: str
     winner: str
 
+    def statements(self) -> Statements:
+        """SQL that does it, and its rows."""
+        return [
+            (_TOGETHER, [(self.loser, self.winner)]),
+            (_ERASE_SESSIONS, [(self.loser,)]),
+            (_WITHIN_OTHERS, [(self.winner,)]),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
@@ -34,8 +72,17 @@ class Erasure:
     device: str
     stations: frozenset[str]  # all that it was, and itself
 
+    def statements(self) -> Statements:
+        """SQL that does it, and its rows."""
+        stations = sorted(self.stations)
+        return [
+            (_ERASE_SESSIONS, [(station,) for station in stations]),
+            (_ERASE_TRAITS, [(station,) for station in stations]),
+            (_ERASE_ALIASES, [(station, self.device) for station in stations]),
+        ]
+
     def covers(self, record: Key) -> bool:
-        """Whether it removes the trait or alias of this key."""
+        """Whether it removes the row of this key."""
         table, first, second = record[:3]
         return first in self.stations or (table == "aliases" and second == self.device)
 
@@ -45,8 +92,8 @@ class Act:
     """A join or an erasure, and the sessions that are written before it."""
 
     what: Join | Erasure
-    sessions: Rows = field(default_factory=dict)
-    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    sessions: Rows
+    token: str  # what tells it from every other one: it is done once, however often it is written
 
 
 @dataclass
@@ -60,25 +107,15 @@ class Records:
     def __len__(self) -> int:
         return len(self.acts) + len(self.sessions) + len(self.others) + sum(len(act.sessions) for act in self.acts)
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self.sessions or key in self.others
-
     def put(self, key: Key, record: Record | None) -> None:
         """The latest of a row; None removes it."""
         (self.sessions if key[0] == "sessions" else self.others)[key] = record
 
-    def join(self, loser: str, winner: str) -> None:
-        """Makes the sessions of one device those of another."""
-        self._act(Act(Join(loser, winner), self.sessions))
-
-    def erase(self, device: str, stations: Iterable[str]) -> None:
-        """Removes what is kept of a device and of all the stations that it was."""
-        self._act(Act(Erasure(device, frozenset((device, *stations))), self.sessions))
-
-    def _act(self, act: Act) -> None:
-        self.acts.append(act)
+    def act(self, what: Join | Erasure, token: str | None = None) -> None:
+        """A join or an erasure; `token` is that of one that was spooled."""
+        self.acts.append(Act(what, self.sessions, token or secrets.token_hex(8)))
         self.sessions = {}
-        self.others = _left(self.others, [act])
+        self.others = _left(self.others, self.acts[-1:])
 
     def followed_by(self, later: "Records") -> "Records":
         """Both in one; neither changes."""
@@ -88,11 +125,23 @@ class Records:
             sessions = dict(later.sessions)
         return Records([*self.acts, *acts], sessions, _left(self.others, acts) | later.others)
 
-    def count(self, table: str) -> int:
-        """How many rows of a table it writes, of those that stay."""
-        rows = [*self.others.items(), *self.sessions.items()]
-        rows += [item for act in self.acts for item in act.sessions.items()]
-        return sum(key[0] == table and record is not None for key, record in rows)
+    def stored(self) -> dict[str, int]:
+        """How many rows of each table it writes, of those that stay."""
+        layers = [self.others, self.sessions, *(act.sessions for act in self.acts)]
+        return Counter(key[0] for layer in layers for key, record in layer.items() if record is not None)
+
+    def statements(self, done: str | None) -> Statements:
+        """What is written, where the act with the token `done` is the newest that was done."""
+        tokens = [act.token for act in self.acts]
+        acts = self.acts[tokens.index(done) + 1 :] if done in tokens else self.acts
+        found: Statements = []
+        for act in acts:
+            found += [
+                *_row_statements(act.sessions),
+                *act.what.statements(),
+                (schema.PUT_META, [(NEWEST_ACT, act.token)]),
+            ]
+        return [*found, *_row_statements(self.sessions), *_row_statements(self.others)]
 
 
 def key_of(record: Record) -> Key:
@@ -110,3 +159,18 @@ def _left(rows: Rows, acts: Iterable[Act]) -> Rows:
     if not erasures:
         return dict(rows)
     return {key: record for key, record in rows.items() if not any(each.covers(key) for each in erasures)}
+
+
+def _row_statements(layer: Rows) -> Statements:
+    found: Statements = []
+    for table in _PUT:
+        mine = [(key, record) for key, record in layer.items() if key[0] == table]
+        found.append((_DELETE[table], [key[1:] for key, record in mine if record is None]))
+        found.append((_PUT[table], [_row(record) for _, record in mine if record is not None]))
+    return found
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    if isinstance(record, Trait):
+        return rows.trait_row(record)
+    return rows.session_row(record) if isinstance(record, Session) else rows.alias_row(record)
