@@ -23,12 +23,14 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
+from netwatchd.detectors.news import News
 from netwatchd.events import Command, Judge, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.watching import LEARNING, Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
@@ -124,8 +126,12 @@ class Daemon:
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
+        self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
         self.threats = Threats(self.devices, publish, self.storage)
+        self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
+        note = partial(self.storage.put_note, soon=True)
+        self.watching = self.devices.watch = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -240,8 +246,9 @@ class Daemon:
     def _remember(self, db: sqlite3.Connection) -> None:
         """Takes in what core.db holds, when it is opened for the first time or was replaced."""
         stored = queries.stored(db)
-        self.devices.remember(stored.devices, clock.now())
+        self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
+        self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -283,6 +290,7 @@ class Daemon:
         self.inboxes.end()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self.watching.finish(clock.now().wall)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -314,6 +322,8 @@ class Daemon:
         self.storage.settings = merged.storage
         self.devices.presence.offline_after = merged.devices.offline_after
         self.devices.presence.doubts.rate = merged.devices.probe_rate
+        self.devices.identities.merge = merged.devices.merge
+        self.news.settings = merged.news
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
 from netwatchd.values import (
@@ -138,6 +139,11 @@ class Devices:
     probe_rate: int = setting(
         whole(1, 6000), "60", "How many devices are asked in a minute, at most; ten of them may be at once."
     )
+    merge: bool = setting(
+        yes_no,
+        "yes",
+        "Recognise a device that comes back with another private MAC as the one that it was.",
+    )
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,7 @@ class Config:
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
+    news: News = _section("detector:news", News)
     logging: Logging = _section("logging", Logging)
 
 

@@ -25,6 +25,14 @@ _UNICAST = 1  # RTN_*
 _UP, _LOWER_UP = 0x1, 0x10000  # IFF_*
 
 
+class Question(NamedTuple):
+    """Somebody wants to know whether a device is still here: it is asked at one of its addresses."""
+
+    device: str  # its key
+    mac: str
+    ips: tuple[Address, ...]  # the first of them that can be asked, is; not empty
+
+
 class Interface(NamedTuple):
     """One network interface, and whether it can hear anything."""
 

@@ -16,8 +16,7 @@ from netwatchd.addresses import Address
 from netwatchd.counters import Counters
 from netwatchd.decoders.neighbours import BRIDGE, INET, INET6, NEW_NEIGHBOUR, PERMANENT, Neighbour, decode_neighbour
 from netwatchd.decoders.netlink import ACK, CREATE, DUMP, Malformed
-from netwatchd.decoders.routes import decode_interface, link_of_route, probe_request, route_request
-from netwatchd.events import Question
+from netwatchd.decoders.routes import Question, decode_interface, link_of_route, probe_request, route_request
 from netwatchd.sources import Unavailable
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket
 from netwatchd.worker import Worker

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netwatchd.addresses import PRIVATE, Address, Networks
-from netwatchd.events import LIVE, Alias, Device, Flow, Session, Threat, Trait
+from netwatchd.events import LIVE, Alias, Device, Flow, Record, Session, Threat, Trait
 from netwatchd.storage import rows, schema, words
 from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 
@@ -40,6 +40,11 @@ class Stored:
     traits: list[Trait]
     aliases: list[Alias]  # the oldest first
     sessions: list[Session]  # of each device those that have not ended, and the newest one; the oldest first
+
+    @property
+    def kept(self) -> list[Record]:
+        """What is stored beside the devices."""
+        return [*self.traits, *self.aliases, *self.sessions]
 
 
 def stored(db: sqlite3.Connection) -> Stored:
@@ -221,8 +226,13 @@ def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str 
 def note(directory: Path, key: str) -> str | None:
     """What `put_note` kept under a key; raises NoDatabase."""
     with closing(open_read_only(directory / "core.db")) as db:
-        found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(found[0]) if found else None
+        return note_in(db, key)
+
+
+def note_in(db: sqlite3.Connection, key: str) -> str | None:
+    """The same, of the core.db of an open connection."""
+    found = db.execute("SELECT value FROM main.meta WHERE key = ?", (key,)).fetchone()
+    return str(found[0]) if found else None
 
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
