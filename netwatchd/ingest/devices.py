@@ -80,10 +80,10 @@ class Devices(Merging):
                 if new is None or not self._remembered:
                     # Only the first time: a file that replaces another holds traffic that was counted here already.
                     self._devices[key] = records.joined(old, new) if new else old
-                self.presence.remember(key, self._devices[key], now)
+                self.presence.remember(key, old, now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
-            self.presence.resume([each for each in kept if isinstance(each, Session)], self._devices)
+            self.presence.resume([each for each in kept if isinstance(each, Session)])
             self._remembered = True
             self._recall_aliases(now)
             for key, device in self._devices.items():

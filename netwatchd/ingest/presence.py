@@ -9,7 +9,7 @@ A session begins when a device comes and ends at its last sign of life. `Devices
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from netwatchd.clock import Now
@@ -77,6 +77,7 @@ class Presence:
         self._deaf_until: dict[str, float] = {}  # by the name of a source or an interface: when it was last found deaf
         self._awake = _NEVER  # when this machine last woke up
         self._noticed: Now | None = None
+        self._last_run: dict[str, int] = {}  # when each device was last seen in the run before, until `resume`
 
     # Signs of life.
 
@@ -173,27 +174,43 @@ class Presence:
 
     def remember(self, key: str, device: Device, now: Now) -> None:
         """Takes in a device of an earlier run: if it was online then, it has the usual silence to show itself."""
-        if key not in self._known:
+        self._last_run[key] = device.last_seen
+        one = self._known.get(key)
+        if one is None:
             one = self._known[key] = _Known(device.usual_silence)
             one.here = device.status is Status.ONLINE
             one.since, one.seen = now.steady, device.last_seen
+        elif not one.silence.usual:
+            one.silence = Silence(device.usual_silence / 1000)
 
-    def resume(self, sessions: Iterable[Session], devices: Mapping[str, Device]) -> None:
+    def resume(self, sessions: Sequence[Session]) -> None:
         """Takes in the sessions of earlier runs, after the devices: those that a crash left open go on, or end.
 
         A session that this run began is stored again, as the file may be another one.
         """
         for session in sorted(sessions, key=lambda session: session.start):
-            one = self._known.get(session.device)
-            if one is not None and session.end is None and one.here and one.start is None:
-                one.start = session.start
-            elif session.end is None and (one is None or one.start != session.start):
-                seen = (one and one.seen) or session.start
-                self._store.keep(dataclasses.replace(session, end=max(seen, session.start)))
+            if session.end is None:
+                self._resume(session)
         stored = {(session.device, session.start) for session in sessions}
         for key, one in self._known.items():
             if one.here and one.start is not None and (key, one.start) not in stored:
                 self._store.keep(Session(key, one.start))
+        self._last_run.clear()
+
+    def _resume(self, session: Session) -> None:
+        """Takes in a session that was left open."""
+        one = self._known.get(session.device)
+        seen = max(self._last_run.get(session.device, session.start), session.start)
+        if one is not None and one.here and one.start is None:
+            one.start = session.start
+        elif one is None or not one.here or one.start is None:
+            self._store.keep(dataclasses.replace(session, end=seen))
+        elif one.start != session.start:  # this run has begun one before the file could be read
+            if one.start - seen > one.silence.patience(self.offline_after) * 1000:
+                self._store.keep(dataclasses.replace(session, end=seen))
+            else:
+                self._store.drop(Session(session.device, one.start))
+                one.start = session.start
 
     def join(self, key: str, into: str) -> None:
         """A device turned out to be another one. What is stored of their sessions is joined by `Store.join_device`."""
