@@ -9,6 +9,7 @@ A session begins when a device comes and ends at its last sign of life. `Devices
 """
 
 import dataclasses
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ TRAFFIC = "traffic"  # flows of whichever source
 
 # The parts of its patience after which a silent device is asked, with growing pauses; the rest is for the answer.
 ASKED_AT = (0.5, 0.55, 0.65, 0.85)
+# Who is thought to be gone is asked again after so many times its patience, because what is silent for days, as a
+# printer is, would otherwise be gone for days after a cable was out for minutes.
+ASKED_AGAIN = (2, 4, 8, 16, 32)
 UNASKED = 2.0  # times its patience that a device has when there were too many others to ask it
 
 # Seconds after the release in which other sources see the release itself: frames in the bridge's table, whose ages are
@@ -135,9 +139,10 @@ class Presence:
         """The devices that were here and were silent for too long; those that soon will be are asked."""
         gone, looked = [], False
         for key, one in self._known.items():
-            if not one.here:
-                continue
             patience = one.silence.patience(self.offline_after)
+            if not one.here:
+                self._ask_again(key, one, devices[key], now.steady, patience)
+                continue
             silence = now.steady - self._since(one)
             if silence < patience * ASKED_AT[0]:
                 continue
@@ -155,6 +160,15 @@ class Presence:
                 gone.append(key)
         self.tick(now)
         return gone
+
+    def _ask_again(self, key: str, one: _Known, device: Device, steady: float, patience: float) -> None:
+        """Has a device that is not here asked now and then whether it is; not where it said that it leaves."""
+        if one.asked >= len(ASKED_AGAIN) or one.heard is None or one.left is not None:
+            return
+        passed = bisect_right(ASKED_AGAIN, (steady - one.heard) / patience)
+        if passed > one.asked:
+            one.asked = passed - 1  # an old ghost of the kernel's table is asked once
+            self.doubts.wonder(key, device, one.asked)
 
     def tick(self, now: Now) -> None:
         """Puts the questions that wait, as many as may be."""
