@@ -141,6 +141,14 @@ def test_a_scan_of_many_peers_and_ports_hides_nobody_who_moved_much(tmp_path: Pa
     assert len(queries.peers(tmp_path, MAC, 0, 10**6)) == queries.MOST_PEERS
 
 
+def test_of_a_device_with_very_many_flows_the_newest_are_looked_at(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.upsert_device(device(ips=(LAPTOP,)))
+        store.add_flows([flow(n, NOON - DAY * day) for day in range(3) for n in range(10)])
+    flows = [[each.flows for each in queries.peers(tmp_path, MAC, 0, 9, most)] for most in (5, 10, 15, 99)]
+    assert flows == [[5], [10], [15], [30]]
+
+
 def test_traffic_of_today_is_that_of_rollups_and_of_the_flows_since(tmp_path: Path) -> None:
     with storing(tmp_path) as store:
         store.upsert_device(device(ips=(LAPTOP,)))
