@@ -25,7 +25,8 @@ def read_leases(data: bytes) -> str:
     if isinstance(whole, str) or isinstance(other, str):
         return whole if isinstance(whole, str) else "refused in pieces"
     assert len(whole.leases) <= MOST_LEASES
-    assert whole.leases == other.leases
+    if not any(reason.startswith("a record is longer") for reason in whole.bad | other.bad):
+        assert whole.leases == other.leases
     macs = Macs()
     macs.learn(whole.leases.values())
     for old, is_first in ((None, True), (None, False), *((each, False) for each in whole.leases.values())):

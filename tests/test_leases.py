@@ -62,6 +62,16 @@ def test_what_came_while_nothing_could_be_read_is_as_old_as_the_last_look(path: 
     assert watcher.look(seconds=600) == [(PHONE, "known", 600, "phone"), (TV, "alive", 600, "tv")]
 
 
+@pytest.mark.parametrize("cut", [0, 10, len(BOTH) // 2, len(BOTH) - 1])
+def test_half_a_file_at_first_is_no_lease_given_when_the_rest_comes(path: Path, cut: int) -> None:
+    write(path, BOTH[:cut])
+    now = path.stat().st_mtime_ns // 1_000_000
+    watcher = Watcher(path, now=now)
+    told = watcher.look(seconds=0.01)
+    write(path, BOTH)
+    assert [each[1] for each in told + watcher.settle()] == ["known", "known"]
+
+
 def test_an_address_that_is_given_back_early_is_a_device_that_leaves(path: Path) -> None:
     watcher = started(path, BOTH)
     write(path, line(TV, "192.168.1.6", "tv"))
@@ -107,8 +117,8 @@ def test_a_file_that_stays_half_for_want_of_space_takes_no_lease_away(path: Path
     write(path, BOTH[:cut])
     assert watcher.settle() == []
     write(path, BOTH)
-    # Of an emptied file nothing is known any more: it is as if all were given anew.
-    assert [each[1] for each in watcher.settle()] == (["alive", "alive"] if cut == 0 else [])
+    # Of an emptied file nothing is known any more: names are told again, but nobody has come.
+    assert [each[1] for each in watcher.settle()] == (["known", "known"] if cut == 0 else [])
 
 
 def test_a_change_that_the_files_times_do_not_show_is_found(path: Path) -> None:
