@@ -70,7 +70,7 @@ def test_a_host_that_gets_an_address_is_here_and_that_gives_it_back_has_left(sho
             left = until(updates, lambda m: m["type"] == "device_update" and m["device"]["status"] == "offline")
             assert left["device"]["mac"] == HOST_MAC
             eventually(lambda: not leases.read_text())
-        assert daemon.stop() == 0
+            assert daemon.stop() == 0
         assert "Traceback" not in daemon.log
 
 

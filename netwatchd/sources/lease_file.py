@@ -16,7 +16,7 @@ from netwatchd.clock import Now
 from netwatchd.decoders.leases import MOST_LEASES, Lease, LeaseFile
 from netwatchd.sources.watched import Reading, Stamp, look
 
-SETTLED = 1.0  # seconds that a file must have stood still
+SETTLED = 0.75  # seconds that a file must have stood still
 WRITTEN = 200  # milliseconds in which any file is written that can be written at all
 MOST_BYTES = 32 << 20  # of one file; 20,000 leases need 8 MB at most
 APPENDED = ("isc", "kea")  # formats of files that grow
