@@ -13,7 +13,7 @@ from netwatchd.config.sections import (
     settings_of,
     state_directory,
 )
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
 
 __all__ = [
     "DEFAULT_PATH",
@@ -24,12 +24,15 @@ __all__ = [
     "Conntrack",
     "Devices",
     "Eve",
+    "Hosts",
     "Ingest",
     "Json",
+    "Leases",
     "Logging",
     "Mistake",
     "Neighbours",
     "Netflow",
+    "Rdns",
     "Storage",
     "Websocket",
     "Zeek",
