@@ -45,7 +45,9 @@ class Storage:
         size, "2 GB", "The oldest flows are removed before all databases together are larger; roll-ups stay."
     )
     hourly_retention: float = setting(age, "90 d", "Roll-ups of hours older than this are removed.")
-    daily_retention: float = setting(age, "1825 d", "Roll-ups of days older than this are removed.")
+    daily_retention: float = setting(
+        age, "1825 d", "Roll-ups of days, sessions and traits of devices older than this are removed."
+    )
     cleanup_interval: float = setting(
         positive_duration, "1 h", "How often is looked for what retention and max_size want removed."
     )

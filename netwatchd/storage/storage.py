@@ -9,14 +9,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Threat
+from netwatchd.events import Device, Flow, Record, Threat
 from netwatchd.storage import hourly, queries, retention, spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
@@ -78,15 +78,27 @@ class Storage:
 
     def upsert_device(self, device: Device, *, new: bool = False) -> None:
         """Keeps the latest of a device; a new one within a quarter of a second."""
-        with self._changed:
-            self._pending.put_device(device)
-            self._commit_within(URGENT if new else self.settings.commit_interval)
+        self._put(Batch.put_device, device, within=URGENT if new else None)
 
     def forget_device(self, key: str) -> None:
         """Removes a device's row: it was joined to another one."""
-        with self._changed:
-            self._pending.forget_device(key)
-            self._commit_within(self.settings.commit_interval)
+        self._put(Batch.forget_device, key)
+
+    def join_device(self, loser: str, winner: str) -> None:
+        """Removes the row of `loser`, and makes its sessions those of `winner`; of those that overlap one is made."""
+        self._put(Batch.join_device, loser, winner)
+
+    def erase_device(self, key: str, stations: Iterable[str]) -> None:
+        """Removes all that is kept of a device, which was these stations, but flows, roll-ups and threats."""
+        self._put(Batch.erase_device, key, stations)
+
+    def keep(self, record: Record) -> None:
+        """Keeps the latest of a trait, a session or an alias."""
+        self._put(Batch.keep, record)
+
+    def drop(self, record: Record) -> None:
+        """Removes the row of a trait, a session or an alias."""
+        self._put(Batch.drop, record)
 
     def add_flow(self, flow: Flow) -> None:
         """Keeps a flow; one with the same id is replaced."""
@@ -101,11 +113,11 @@ class Storage:
 
     def add_threat(self, threat: Threat) -> None:
         """Keeps a threat that was not there before, within a quarter of a second."""
-        self._put_threat(threat, URGENT)
+        self._put(Batch.put_threat, threat, within=URGENT)
 
     def upsert_threat(self, threat: Threat) -> None:
         """Keeps the latest of a threat that was seen again: the same row, in the next regular commit."""
-        self._put_threat(threat, self.settings.commit_interval)
+        self._put(Batch.put_threat, threat)
 
     def add_traffic(self, now: int, traffic: Traffic, last_id: int) -> None:
         """Adds traffic by device to the ten-minute roll-up of `now` (Unix ms); `last_id` is the newest flow in it."""
@@ -275,10 +287,11 @@ class Storage:
                 extra={"repeat": "storage.full", "event": "loss"},
             )
 
-    def _put_threat(self, threat: Threat, within: float) -> None:
+    def _put(self, put: Callable[..., None], *what: Any, within: float | None = None) -> None:
+        """Has the batch that waits take something, for the next regular commit unless it must be earlier."""
         with self._changed:
-            self._pending.put_threat(threat)
-            self._commit_within(within)
+            put(self._pending, *what)
+            self._commit_within(self.settings.commit_interval if within is None else within)
 
     def _commit_within(self, seconds: float) -> None:
         """Sets the time of the next commit, where it is not earlier already. Called with the lock held."""
