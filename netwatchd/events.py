@@ -65,6 +65,7 @@ CLUES = {
     "cloud": "domain of a manufacturer's cloud that it asks DNS for",
     "http_agent": "User-Agent of its HTTP requests",
     "role": "what it does on the network: router (it passes on or advertises routes), dhcp_server",
+    "vendor": "maker, as a source names it",
     "hosts_name": "name in /etc/hosts or /etc/ethers",
     "dns_name": "name by reverse DNS",
     "port": "port of a service that it answered on: tcp/9100",

@@ -21,19 +21,16 @@ from netwatchd.events import (
     Change,
     Claim,
     Device,
-    Forget,
     Gone,
-    Merge,
     Record,
-    Rename,
     Renaming,
     Session,
     Sighting,
-    Split,
     Status,
 )
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
+from netwatchd.ingest.merging import Merging
 from netwatchd.ingest.presence import Presence
 
 log = logging.getLogger(__name__)
@@ -41,7 +38,7 @@ log = logging.getLogger(__name__)
 MOST_DEVICES = 20_000  # a flood of made-up MACs must not fill the memory
 
 
-class Devices:
+class Devices(Merging):
     """Every device by its key."""
 
     def __init__(self, publish: Publish, store: Store, counters: Counters, offline_after: float) -> None:
@@ -66,8 +63,8 @@ class Devices:
         return list(self._devices.values())
 
     def find(self, key: str) -> Device | None:
-        """The device of a key (its MAC, or its address)."""
-        return self._devices.get(key)
+        """The device of a key (a MAC of it, or its address)."""
+        return self._devices.get(self.identities.key_of(key))
 
     def remember(self, devices: Iterable[Device], now: Now, kept: Iterable[Record] = ()) -> None:
         """Takes in what was stored by earlier runs; what this run saw already counts more, and is stored again.
@@ -87,6 +84,7 @@ class Devices:
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
             self._remembered = True
+            self._recall_aliases(now)
             for key, device in self._devices.items():
                 if device not in stored:
                     self._store.upsert_device(self._row(key))
@@ -96,12 +94,17 @@ class Devices:
         with self._lock:
             for sighting in sightings:
                 self._see(sighting, now)
+            for key in self.identities.suspect(self._devices, now):
+                self.presence.doubt(key, self._devices[key], now)
 
     def account(self, traffic: dict[str, list[int]], heard: dict[str, int], now: Now) -> None:
         """Adds traffic (key -> [bytes in, bytes out, flows]), and signs of life (key -> Unix ms) that it was."""
         with self._lock:
             for key, (bytes_in, bytes_out, _) in traffic.items():
                 device = self._devices.get(key)
+                if device is None:  # it may have been merged since
+                    key = self.identities.key_of(key)
+                    device = self._devices.get(key)
                 if device is not None:
                     ahead_in, ahead_out = self._ahead.get(key, (0, 0))
                     self._ahead[key] = ahead_in + bytes_in, ahead_out + bytes_out
@@ -129,20 +132,6 @@ class Devices:
             if device is not None and time < device.first_seen:
                 self._change(key, dataclasses.replace(device, first_seen=time), None)
 
-    def act(self, command: Rename | Forget | Merge | Split) -> str | None:
-        """Does what the user wants with a device; returns what is wrong where it cannot."""
-        with self._lock:
-            if isinstance(command, Rename):
-                return self._rename(command)
-        return "not yet"
-
-    def _rename(self, command: Rename) -> str | None:
-        device = self._devices.get(command.device)
-        if device is None:
-            return f"there is no device {command.device!r:.60}"
-        self._change(command.device, dataclasses.replace(device, name=command.name), None)
-        return None
-
     def sweep(self, now: Now) -> None:
         """Turns devices offline that were silent for too long."""
         with self._lock:
@@ -152,6 +141,7 @@ class Devices:
     def tick(self, now: Now) -> None:
         """Decides what waited for a moment to pass."""
         with self._lock:
+            self._settle_identities(now)
             if self.watch:
                 self.watch.tick(now.wall)
 
@@ -176,10 +166,11 @@ class Devices:
         It belongs to flows that began before the totals were last settled, so that nobody would add it otherwise.
         """
         with self._lock:
-            for key, (bytes_in, bytes_out) in traffic.items():
-                ahead_in, ahead_out = self._ahead.get(key, (0, 0))
-                self._ahead[key] = max(ahead_in - bytes_in, 0), max(ahead_out - bytes_out, 0)
-            return [self._row(key) for key in traffic if key in self._devices]
+            keys = {station: self.identities.key_of(station) for station in traffic}
+            for station, (bytes_in, bytes_out) in traffic.items():
+                ahead_in, ahead_out = self._ahead.get(keys[station], (0, 0))
+                self._ahead[keys[station]] = max(ahead_in - bytes_in, 0), max(ahead_out - bytes_out, 0)
+            return [self._row(key) for key in set(keys.values()) if key in self._devices]
 
     def _row(self, key: str) -> Device:
         """The device as it is stored."""
@@ -202,6 +193,8 @@ class Devices:
             self._counters.add("dropped.devices.too_many")
             return
         seen = min(sighting.time, now.wall)
+        if old is None:
+            self.identities.arrive(station, station, seen)
         device = old if old is not None and not sighting.alive else self._met(key, old, sighting, seen, now)
         renamed = self._renamed(station, sighting)
         if self.identities.learn(station, sighting, seen) or old is None:
@@ -216,6 +209,8 @@ class Devices:
     def _met(self, key: str, old: Device | None, sighting: Sighting, seen: int, now: Now) -> Device:
         """The device after it has shown itself at `seen` (Unix ms)."""
         device = records.updated(old, sighting, seen) if old else records.first(key, sighting, seen)
+        if sighting.online and sighting.mac:
+            device = self.identities.alive(key, device, sighting, seen)
         device = self._adopt(key, sighting, device, now)
         if device.mac is None:  # its first address is what it is known by
             device = dataclasses.replace(device, ips=records.latest_first((parse_address(key),), device.ips))
@@ -251,6 +246,7 @@ class Devices:
             if stray is not None:
                 device = records.joined(stray, device)
                 self._let_go(address)
+                self.identities.adopt(address, sighting.mac or key)
                 self._store.forget_device(address)
                 self._publish([Gone(address)])
                 if self.watch:
@@ -278,10 +274,11 @@ class Devices:
             if owner == key:
                 continue
             self._owners[ip] = key
+            self.identities.arrive(key, ip, now.wall)
             loser = self._devices.get(owner) if owner else None
             if owner and loser:
-                others = tuple(other for other in loser.ips if other != ip)
-                self._change(owner, dataclasses.replace(loser, ips=others), now)
+                loser = dataclasses.replace(loser, ips=tuple(other for other in loser.ips if other != ip))
+                self._change(owner, self.identities.depart(owner, loser, ip), now)
                 if self.watch:
                     self.watch.claimed(Claim(now.wall, ip, key, owner, source))
 

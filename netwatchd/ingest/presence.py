@@ -42,6 +42,18 @@ class Presence:
             if devices[key].status is Status.ONLINE and now.steady - heard >= self.offline_after
         ]
 
+    def heard(self, key: str) -> float | None:
+        """The steady time of the device's last sign of life; None where it gave none in this run."""
+        return self._heard.get(key)
+
+    def doubt(self, key: str, device: Device, now: Now) -> bool:
+        """Has a device be asked at once whether it is here; returns whether it can be asked."""
+        return False
+
+    def join(self, key: str, into: str) -> None:
+        """A device turned out to be another one."""
+        self._heard[into] = max(self._heard.pop(key, 0.0), self._heard.get(into, 0.0))
+
     def forget(self, key: str) -> None:
         """The device is no more."""
         self._heard.pop(key, None)
