@@ -146,7 +146,7 @@ class Merging:
             self._owners[ip] = mac
         if mac == (device.macs or (key,))[0]:  # it is the one that is here
             own = dataclasses.replace(own, last_seen=device.last_seen)
-            own = dataclasses.replace(own, status=self.presence.hear(mac, own, now.ago(own.last_seen), now))
+            own = self.presence.hear(mac, own, now.ago(own.last_seen), now)
         moment = None if by_user else now  # what the user says is no news
         self._change(key, self.identities.described(key, rest), moment)
         self._change(mac, self.identities.described(mac, own), moment, new=True)
