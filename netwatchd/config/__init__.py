@@ -14,7 +14,7 @@ from netwatchd.config.sections import (
     settings_of,
     state_directory,
 )
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
 
 __all__ = [
     "DEFAULT_PATH",
@@ -25,13 +25,16 @@ __all__ = [
     "Conntrack",
     "Devices",
     "Eve",
+    "Hosts",
     "Ingest",
     "Json",
+    "Leases",
     "Logging",
     "Mistake",
     "Neighbours",
     "Netflow",
     "News",
+    "Rdns",
     "Storage",
     "Websocket",
     "Zeek",
