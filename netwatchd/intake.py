@@ -19,8 +19,10 @@ from netwatchd.sources.eve import Eve
 from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.locals import Locals
 from netwatchd.sources.logs import Memory
+from netwatchd.sources.mdns import Mdns
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.netflow import Netflow
+from netwatchd.sources.ssdp import Ssdp
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.sources.zeek import Zeek
 
@@ -60,6 +62,8 @@ class Intake:
             Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
             Zeek(settings.zeek, door("zeek"), new_id, Locals(local), memory("zeek"), counters),
             Eve(settings.eve, door("eve"), new_id, Locals(local), memory("eve"), counters),
+            Mdns(settings.mdns, local, door("mdns"), counters),
+            Ssdp(settings.ssdp, local, door("ssdp"), counters),
         ]
         # A source, its section of the configuration and its counters share one word.
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}

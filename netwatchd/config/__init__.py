@@ -13,7 +13,7 @@ from netwatchd.config.sections import (
     settings_of,
     state_directory,
 )
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Mdns, Neighbours, Netflow, Ssdp, Zeek
 
 __all__ = [
     "DEFAULT_PATH",
@@ -27,9 +27,11 @@ __all__ = [
     "Ingest",
     "Json",
     "Logging",
+    "Mdns",
     "Mistake",
     "Neighbours",
     "Netflow",
+    "Ssdp",
     "Storage",
     "Websocket",
     "Zeek",

@@ -8,7 +8,7 @@ from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.config.setting import setting
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Mdns, Neighbours, Netflow, Ssdp, Zeek
 from netwatchd.values import (
     age,
     duration,
@@ -165,6 +165,8 @@ class Config:
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
+    mdns: Mdns = _section("source:mdns", Mdns)
+    ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)
 
 

@@ -63,7 +63,8 @@ class Capture:
     filter: str = setting(
         one_of("control", "all"),
         "control",
-        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST. all: every packet.",
+        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, NetBIOS, IPv6 ND, LLDP, CDP, and TCP packets with SYN, FIN or "
+        "RST. all: every packet.",
     )
     promiscuous: bool = setting(
         yes_no,
@@ -128,4 +129,24 @@ class Netflow:
         "2 s",
         "How long one direction of a flow waits for the other one, at most, where an exporter tells of each by "
         "itself. 0 s: each is a flow.",
+    )
+
+
+@dataclass(frozen=True)
+class Mdns:
+    """What devices announce of themselves by multicast DNS (docs/DEVICES.md). Only listens, without privilege."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces, "", "Interfaces to listen on. Empty: all that have an address of [devices] networks."
+    )
+
+
+@dataclass(frozen=True)
+class Ssdp:
+    """What devices announce of themselves by SSDP, that is UPnP (docs/DEVICES.md). Only listens, without privilege."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces, "", "Interfaces to listen on. Empty: all that have an address of [devices] networks."
     )
