@@ -9,11 +9,8 @@ from announce_kit import (
     browser,
     cdp,
     dhcp6,
-    host,
     ia_na,
     lldp,
-    mdns,
-    message,
     name,
     netbios,
     option6,
@@ -42,8 +39,6 @@ from netwatchd.decoders.ssdp import read_ssdp
 
 ME = parse_address(A)
 TEXT_A, TEXT_B, TEXT_ROUTER = (mac.hex(":") for mac in (MAC_A, MAC_B, MAC_ROUTER))
-HELLO = mdns(message(host("tv.local", A)))
-NAMED = {TEXT_A: [("mdns_name", "tv")]}
 UUID = "4d696e69-444c-164e-9d41-b827eb54e939"
 
 

@@ -43,7 +43,6 @@ ME = parse_address(A)
 TEXT_A, TEXT_B, TEXT_ROUTER = (mac.hex(":") for mac in (MAC_A, MAC_B, MAC_ROUTER))
 HELLO = mdns(message(host("tv.local", A)))
 NAMED = {TEXT_A: [("mdns_name", "tv")]}
-UUID = "4d696e69-444c-164e-9d41-b827eb54e939"
 
 
 def asks(domain: str, src: str = A, dst: str = C, mac: bytes = MAC_A, port: int = 40000) -> bytes:
