@@ -165,7 +165,7 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \bchamberlain  \btedee  \bswitch ?bot lock  \bgogogate  \bring ?intercom
     """),
     ("health", PRODUCT, r"""
-        \bwithings  \bfitbit  \baria ?(?:2|air)\b  \bbody ?(?:cardio|plus|scan|comp)\b  \bscale\b  \bwaage\b  \bwbs ?\d\d
+        \bwithings  \bfitbit  \baria ?(?:2|air)\b  \bbody ?(?:cardio|plus|scan|comp)\b  \bscale\b  \bwaage\b
         \bgarmin index  \beufy ?(?:smart )?scale  \bbeurer  \bomron  \bblood ?pressure  \bcpap  \bairsense  \bpeloton
         \bsleep ?number
     """),
