@@ -82,9 +82,15 @@ def merge(options: argparse.Namespace, settings: config.Config) -> int:
     key, other = schema.key_of(device), schema.key_of(into)
     if key == other:
         raise Trouble(f"{options.device!r:.80} and {options.into!r:.80} are the same device: {described(into)}")
-    done = _do(settings, lambda done: key in done.removed, {"op": "merge", "device": key, "into": other})
-    undo = f"; to undo: {join(['netwatchd', 'split', other, key])}" if device.mac else ""
-    return _say(options, done, [other], f"{described(device)} is {described(into)} now{undo}")
+    ways = ((device, into), (into, device))  # where only one has a MAC, the daemon keeps that one
+
+    def shown(done: Done) -> bool:
+        return any(schema.key_of(a) in done.removed and schema.key_of(b) in done.devices for a, b in ways)
+
+    done = _do(settings, shown, {"op": "merge", "device": key, "into": other})
+    gone, kept = ways[other in done.removed]
+    undo = f"; to undo: {join(['netwatchd', 'split', schema.key_of(kept), gone.mac])}" if gone.mac else ""
+    return _say(options, done, [schema.key_of(kept)], f"{described(device)} is {described(into)} now{undo}")
 
 
 @acting
