@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
 from netwatchd.values import (
@@ -167,6 +168,7 @@ class Config:
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
+    news: News = _section("detector:news", News)
     logging: Logging = _section("logging", Logging)
 
 
