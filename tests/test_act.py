@@ -58,9 +58,20 @@ def running(one: Daemon, capsys: pytest.CaptureFixture[str]) -> Iterator[Running
 
 def known(running: Running) -> dict[str, dict[str, Any]]:
     """The devices that the daemon knows now, by key."""
+    devices: dict[str, dict[str, Any]] = {}
+
+    def take(message: dict[str, Any]) -> bool:
+        for device in message.get("devices", [message["device"]] if "device" in message else []):
+            devices[device["mac"] or device["ip"]] = device
+        devices.pop(message.get("key", ""), None)
+        return bool(message["type"] == "pong")
+
     with running.daemon.client() as client:
-        snapshot = until(client, lambda message: message["type"] == "snapshot")
-    return {device["mac"] or device["ip"]: device for device in snapshot["devices"]}
+        client.send('{"op": "subscribe", "topics": ["devices"]}')
+        until(client, lambda message: take(message) or message["type"] == "snapshot")
+        client.send('{"op": "ping"}')  # what has happened since the snapshot was made comes before the answer
+        until(client, take)
+    return devices
 
 
 def test_a_device_gets_a_name_and_loses_it(running: Running) -> None:

@@ -34,7 +34,7 @@ class Done:
     def take(self, message: Message) -> None:
         """Takes in an update."""
         if message["type"] == "device_update":
-            self.devices[message["device"]["mac"] or message["device"]["ip"]] = message["device"]
+            self.devices[_key_of(message["device"])] = message["device"]
         elif message["type"] == "device_removed":
             self.removed.append(message["key"])
 
@@ -129,9 +129,23 @@ def _merged_mac(options: argparse.Namespace, device: Device) -> str:
 
 def _known(settings: config.Config) -> list[Device]:
     """The devices that the running daemon knows."""
+    known: dict[str, dict[str, Any]] = {}
     with stream(settings.websocket) as live:
         told = live.until(lambda message: message["type"] == "snapshot")
-    return [_device_of(row) for row in told[-1]["devices"]]
+        live.say("ping")
+        # A snapshot may have been made for another client a moment ago: what has happened since follows it.
+        for message in [*told, *live.until(lambda message: message["type"] == "pong")]:
+            if message["type"] == "snapshot":
+                known = {_key_of(row): row for row in message["devices"]}
+            elif message["type"] == "device_update":
+                known[_key_of(message["device"])] = message["device"]
+            elif message["type"] == "device_removed":
+                known.pop(message["key"], None)
+    return list(map(_device_of, known.values()))
+
+
+def _key_of(row: dict[str, Any]) -> str:
+    return str(row["mac"] or row["ip"])
 
 
 def _device_of(row: dict[str, Any]) -> Device:

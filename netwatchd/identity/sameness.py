@@ -7,7 +7,7 @@ name from the factory counts only where one went silent as the other came. In do
 merge them, and one that was merged wrongly hides a stranger.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -133,11 +133,12 @@ def find(newer: Shown, others: Mapping[str, Shown], told_apart: Collection[str] 
     return Found(fitting[0], rungs[fitting[0]].why)
 
 
-def _compare(older: Shown, newer: Shown, unique: Collection[Clue], alike: int) -> _Rung:
+def _compare(older: Shown, newer: Shown, unique: Set[Clue], alike: int) -> _Rung:
     """How sure it is that the newer one is the older one; `alike` is how many devices look like the newer one."""
-    # It was not there before, or the two were here at the same time: two devices, whatever they say of themselves.
+    # Only one that was there before can have been it.
     if older.since >= newer.since:
         return _Rung(0, ("the other one came later",))
+    # Who is here at the same time is two, whatever they say of themselves.
     if together(older, newer):
         return _Rung(0, ("both were here at the same time",))
     # An identifier that nobody else has goes with the device, whatever else has changed.
@@ -148,6 +149,11 @@ def _compare(older: Shown, newer: Shown, unique: Collection[Clue], alike: int) -
         return _Rung(0, ("the other one has a MAC from the factory, and they share no identifier",))
     if different := _difference(older, newer):
         return _Rung(0, (different,))
+    return _compare_names(older, newer, alike)
+
+
+def _compare_names(older: Shown, newer: Shown, alike: int) -> _Rung:
+    """The lower rungs: nothing but what they are called, and how their DHCP clients ask."""
     common = _common_names(older, newer)
     if not common:
         return _Rung(0, ("they have no name in common",))
@@ -178,15 +184,16 @@ def _difference(older: Shown, newer: Shown) -> str | None:
         ours, theirs = ({each for each in one.identifiers if each.kind == kind} for one in (older, newer))
         if ours and theirs and not ours & theirs:
             return f"each has its own {_IDENTIFIERS[kind]}"
-    for kind in _FINGERPRINT:
-        if kind in older.fingerprint and kind in newer.fingerprint:
-            if not older.fingerprint[kind] & newer.fingerprint[kind]:
-                return "their DHCP clients ask in different ways"
+    for kind in older.fingerprint.keys() & newer.fingerprint.keys():
+        if not older.fingerprint[kind] & newer.fingerprint[kind]:
+            return "their DHCP clients ask in different ways"
     for kind in older.names.keys() & newer.names.keys():
-        ours, theirs = older.names[kind], newer.names[kind]
         # In mDNS a device whose old name is still in somebody's cache adds a number to it (RFC 6762 section 9).
-        if ours != theirs and not (kind == "mdns_name" and without_conflict(theirs) == without_conflict(ours)):
-            return f"they are called {ours} and {theirs}"
+        known, said = (
+            without_conflict(one.names[kind]) if kind == "mdns_name" else one.names[kind] for one in (older, newer)
+        )
+        if known != said:
+            return f"they are called {known} and {said}"
     return None
 
 

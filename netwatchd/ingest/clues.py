@@ -24,7 +24,8 @@ STORED_EVERY = 86_400_000  # milliseconds between two writings of what is merely
 
 # Of these the latest is the one that holds; of others a station has several at a time.
 _ONE_AT_A_TIME = frozenset({
-    "hostname", "vendor", "dhcp_hostname", "mdns_name", "llmnr_name", "netbios_name", "lldp_name", "hosts_name", "dns_name",
+    "hostname", "vendor", "dhcp_hostname", "mdns_name", "llmnr_name", "netbios_name", "lldp_name", "hosts_name",
+    "dns_name",
 })  # fmt: skip
 
 # What is said of an address, whoever has it: it goes with the address, and not with the device that has it now.

@@ -31,7 +31,7 @@ from netwatchd.events import (
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
 from netwatchd.ingest.merging import Merging
-from netwatchd.ingest.presence import Presence
+from netwatchd.ingest.presence import TRAFFIC, Presence
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Devices(Merging):
 
     def __init__(self, publish: Publish, store: Store, counters: Counters, offline_after: float) -> None:
         """`offline_after` is the silence, in seconds, after which a device counts as gone."""
-        self.presence = Presence(store, offline_after)
+        self.presence = Presence(store, offline_after, counters)
         self.identities = Identities(store)
         self.watch: Watch | None = None  # who wants to know what becomes of devices
         self._publish = publish
@@ -72,7 +72,7 @@ class Devices(Merging):
         `kept` is what is stored beside the devices.
         """
         with self._lock:
-            stored = set(devices)
+            stored, kept = set(devices), list(kept)
             self.identities.remember(each for each in kept if not isinstance(each, Session))
             for old in stored:
                 key = records.key_of(old.mac, old.ips)
@@ -83,6 +83,7 @@ class Devices(Merging):
                 self.presence.remember(key, self._devices[key], now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
+            self.presence.resume([each for each in kept if isinstance(each, Session)], self._devices)
             self._remembered = True
             self._recall_aliases(now)
             for key, device in self._devices.items():
@@ -117,9 +118,8 @@ class Devices(Merging):
                     )
                     self._mark(key)
                     if key in heard:
-                        status = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now)
-                        if status is not self._devices[key].status:
-                            here = dataclasses.replace(self._devices[key], status=status)
+                        here = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now, TRAFFIC)
+                        if here is not self._devices[key]:
                             self._change(key, here, now, before=device)
 
     def backdate(self, key: str, time: int) -> None:
@@ -141,6 +141,7 @@ class Devices(Merging):
     def tick(self, now: Now) -> None:
         """Decides what waited for a moment to pass."""
         with self._lock:
+            self.presence.tick(now)
             self._settle_identities(now)
             if self.watch:
                 self.watch.tick(now.wall)
@@ -217,8 +218,8 @@ class Devices(Merging):
         self._own(key, device.ips, now, sighting.source)
         self._disown(key, old, device)
         if not sighting.online:
-            return dataclasses.replace(device, status=self.presence.leave(key, device, now))
-        return dataclasses.replace(device, status=self.presence.hear(key, device, now.ago(seen), now))
+            return self.presence.leave(key, device, now.ago(seen), now, sighting.source)
+        return self.presence.hear(key, device, now.ago(seen), now, sighting.source, sighting.interface)
 
     def _put(
         self, key: str, old: Device | None, device: Device, now: Now, source: str, renamed: tuple[Renaming, ...]
@@ -245,9 +246,10 @@ class Devices(Merging):
             stray = self._devices.pop(address, None) if address != key else None
             if stray is not None:
                 device = records.joined(stray, device)
+                self.presence.join(address, key)
                 self._let_go(address)
                 self.identities.adopt(address, sighting.mac or key)
-                self._store.forget_device(address)
+                self._store.join_device(address, key)
                 self._publish([Gone(address)])
                 if self.watch:
                     self.watch.gone(address, key, now.wall)
@@ -305,4 +307,3 @@ class Devices(Merging):
     def _mark(self, key: str) -> None:
         self._unpublished.add(key)
         self._unsettled.add(key)
-

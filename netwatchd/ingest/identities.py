@@ -34,7 +34,7 @@ class Suspicion(NamedTuple):
 
 
 class Identities:
-    """Which station is which device, and what each has shown. `merge` is whether any are joined without being told to."""
+    """Which station is which device, and what each has shown. `merge`: whether any are joined without being told to."""
 
     def __init__(self, store: Store, *, merge: bool = True) -> None:
         self.merge = merge
@@ -240,8 +240,9 @@ class Identities:
             self._store.drop(other)
             self._point(dataclasses.replace(other, device=alias.device))
             self._store.keep(self._aliases[mac])
-        for gone in (self._stations, self._turns, self._suspicions):
-            gone.pop(alias.mac, None)  # type: ignore[attr-defined]
+        self._stations.pop(alias.mac, None)
+        self._turns.pop(alias.mac, None)
+        self._suspicions.pop(alias.mac, None)
         self._undone.pop((alias.mac, alias.device), None)
         self._point(alias)
         self._store.keep(alias)
@@ -267,7 +268,9 @@ class Identities:
         if len(stations) == 1:
             del self._stations[alias.device]
         self._shower = {
-            ip: shower for ip, shower in self._shower.items() if shower != mac and (len(stations) > 1 or shower not in stations)
+            ip: shower
+            for ip, shower in self._shower.items()
+            if shower != mac and (len(stations) > 1 or shower not in stations)
         }
         self._turns.pop(alias.device, None)
         self._undone[mac, alias.device] = alias

@@ -13,7 +13,7 @@ import threading
 from netwatchd import clock
 from netwatchd.addresses import Address, parse_address
 from netwatchd.clock import Now
-from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split, Status
+from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
 from netwatchd.ingest.presence import Presence
@@ -87,7 +87,9 @@ class Merging:
             return f"there is no device {command.mac!r:.60}"
         if key == command.mac:
             others = ", ".join(mac for mac in device.macs if mac != key)
-            has = f"is what its device is known by: split {others} from it" if others else "is the only MAC of its device"
+            has = (
+                f"is what its device is known by: split {others} from it" if others else "is the only MAC of its device"
+            )
             return f"{command.mac} {has}"
         self._split(command.mac, now, by_user=True)
         return None
@@ -111,8 +113,8 @@ class Merging:
         """Makes one device of two, under the key of the one that is kept."""
         lost, kept = self._devices[alias.mac], self._devices[alias.device]
         device = records.merged(kept, lost)
-        heard = max(filter(None, map(self.presence.heard, (alias.mac, alias.device))), default=now.steady)
         ahead = [self._ahead.get(key, (0, 0)) for key in (alias.mac, alias.device)]
+        self.presence.join(alias.mac, alias.device)
         self._let_go(alias.mac)
         self._ahead[alias.device] = ahead[0][0] + ahead[1][0], ahead[0][1] + ahead[1][1]
         for ip in (*lost.ips, *kept.ips):
@@ -123,8 +125,7 @@ class Merging:
                     del self._owners[ip]
         self.identities.join(alias, lost)
         self._store.join_device(alias.mac, alias.device)
-        if Status.ONLINE in (lost.status, kept.status):
-            device = dataclasses.replace(device, status=self.presence.hear(alias.device, device, heard, now))
+        device = dataclasses.replace(device, status=self.presence.status_of(alias.device))
         self._publish([Gone(alias.mac)])
         if self.watch:
             self.watch.gone(alias.mac, alias.device, now.wall)
@@ -144,7 +145,7 @@ class Merging:
             self._owners[ip] = mac
         if mac == (device.macs or (key,))[0]:  # it is the one that is here
             own = dataclasses.replace(own, last_seen=device.last_seen)
-            own = dataclasses.replace(own, status=self.presence.hear(mac, own, now.ago(own.last_seen), now))
+            own = self.presence.hear(mac, own, now.ago(own.last_seen), now)
         moment = None if by_user else now  # what the user says is no news
         self._change(key, self.identities.described(key, rest), moment)
         self._change(mac, self.identities.described(mac, own), moment, new=True)

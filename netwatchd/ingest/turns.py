@@ -1,4 +1,4 @@
-"""Whether two MACs that were taken for one device take turns, as one device does that changes its MAC, or are both here.
+"""Whether two MACs that were taken for one device take turns, as those of one that changes its MAC, or are both here.
 
 A device shows one MAC for minutes at least before it shows another one. Two devices show themselves in turn again and
 again. One sign of life may be late, or a person may switch a phone back and forth, so that it takes several.
