@@ -24,11 +24,13 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
+from netwatchd.detectors.news import News
 from netwatchd.events import Command, Judge, Status, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.watching import LEARNING, Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
@@ -126,6 +128,9 @@ class Daemon:
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.flows = Flows(self.devices, publish, self.storage)
         self.threats = Threats(self.devices, publish, self.storage)
+        self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
+        note = partial(self.storage.put_note, soon=True)
+        self.watching = self.devices.watch = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -236,6 +241,7 @@ class Daemon:
         stored = queries.stored(db)
         self.devices.remember(stored.devices, clock.now())
         self.threats.remember(stored.threats)
+        self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -277,6 +283,7 @@ class Daemon:
         self.inboxes.end()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self.watching.finish(clock.now().wall)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -307,6 +314,7 @@ class Daemon:
         self.settings = merged
         self.storage.settings = merged.storage
         self.devices.presence.offline_after = merged.devices.offline_after
+        self.news.settings = merged.news
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:

@@ -1,5 +1,6 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
+from netwatchd.config.detectors import News
 from netwatchd.config.file import DEFAULT_PATH, LOOPBACK, ConfigError, Mistake, load, parse, search_path
 from netwatchd.config.sections import (
     Config,
@@ -32,6 +33,7 @@ __all__ = [
     "Mistake",
     "Neighbours",
     "Netflow",
+    "News",
     "Rdns",
     "Storage",
     "Websocket",

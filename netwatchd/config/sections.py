@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
 from netwatchd.values import (
@@ -170,6 +171,7 @@ class Config:
     leases: Leases = _section("source:leases", Leases)
     hosts: Hosts = _section("source:hosts", Hosts)
     rdns: Rdns = _section("source:rdns", Rdns)
+    news: News = _section("detector:news", News)
     logging: Logging = _section("logging", Logging)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import Address, address_text, parse_address, parse_mac
+from netwatchd.counters import Counters
 from netwatchd.decoders.json_lines import check_evidence
 from netwatchd.events import Alias, Clue, Device, Flow, Origin, Record, Session, Threat, ThreatStatus, Trait
 from netwatchd.storage import rows, schema
@@ -52,8 +53,8 @@ def write(path: Path, batch: Batch) -> None:
         raise
 
 
-def save(paths: Sequence[Path], batch: Batch) -> bool:
-    """Saves a batch in the first place that takes it, and says so; whether there is one, or nothing to save."""
+def save(paths: Sequence[Path], batch: Batch, counters: Counters) -> None:
+    """Saves a batch in the first place that takes it, and says so, or counts what is lost."""
     for path in paths if len(batch) else ():
         try:
             write(path, batch)
@@ -61,8 +62,12 @@ def save(paths: Sequence[Path], batch: Batch) -> bool:
             log.error("saving pending events to %s failed: %s", path, error)
         else:
             log.warning("%d pending events were saved to %s for the next start", batch.events, path)
-            return True
-    return not len(batch)
+            return
+    if batch.events:
+        counters.add("dropped.events.no_spool", batch.events)
+        log.critical(
+            "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
+        )
 
 
 def read(path: Path) -> Batch | None:

@@ -93,8 +93,15 @@ class Storage:
         self._put(Batch.erase_device, key, stations)
 
     def keep(self, record: Record) -> None:
-        """Keeps the latest of a trait, a session or an alias."""
-        self._put(Batch.keep, record)
+        """Keeps the latest of a trait, a session or an alias; a store in trouble only while there is room."""
+        with self._changed:
+            waiting = len(self._pending.records) + len(self._in_flight.records)
+            if self._in_trouble and waiting >= self.settings.max_pending:
+                self.counters.add("dropped.records.storage_full")
+                self._say_full("sessions and traits")
+                return
+            self._pending.keep(record)
+            self._commit_within(self.settings.commit_interval)
 
     def drop(self, record: Record) -> None:
         """Removes the row of a trait, a session or an alias."""
@@ -197,7 +204,7 @@ class Storage:
     def rescue(self) -> None:
         """Saves what waits while the writer hangs, and not where the databases are: the next write would hang, too."""
         with self._changed:
-            self._spool(self._in_flight.followed_by(self._pending), self._spools[-1:])
+            spool.save(self._spools[-1:], self._in_flight.followed_by(self._pending), self.counters)
 
     # The writer thread.
 
@@ -228,7 +235,7 @@ class Storage:
                     self._commit()
             self._commit_last()
         except BaseException:
-            self._spool(self._in_flight.followed_by(self._pending), self._spools)
+            spool.save(self._spools, self._in_flight.followed_by(self._pending), self.counters)
             raise
 
     def wake(self) -> None:
@@ -281,11 +288,11 @@ class Storage:
         self._pending.put_flows(flows[:room])
         if room < len(flows):
             self.counters.add("dropped.flows.storage_full", len(flows) - room)
-            log.error(
-                "the database cannot be written and %d events wait already (max_pending): newer flows are not kept",
-                self.settings.max_pending,
-                extra={"repeat": "storage.full", "event": "loss"},
-            )
+            self._say_full("flows")
+
+    def _say_full(self, what: str) -> None:
+        text = "the database cannot be written and %d events wait already (max_pending): newer %s are not kept"
+        log.error(text, self.settings.max_pending, what, extra={"repeat": f"storage.full.{what}", "event": "loss"})
 
     def _put(self, put: Callable[..., None], *what: Any, within: float | None = None) -> None:
         """Has the batch that waits take something, for the next regular commit unless it must be earlier."""
@@ -387,13 +394,6 @@ class Storage:
                 self._pending.put_bucket(*ended)
         # The second is for what a file that had to be begun anew asked for meanwhile.
         if not (self._commit() and self._commit()):
-            self._spool(self._in_flight.followed_by(self._pending), self._spools)
+            spool.save(self._spools, self._in_flight.followed_by(self._pending), self.counters)
         with self.connection.lock:
             self.connection.close()
-
-    def _spool(self, batch: Batch, paths: Sequence[Path]) -> None:
-        if not spool.save(paths, batch) and batch.events:
-            self.counters.add("dropped.events.no_spool", batch.events)
-            log.critical(
-                "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
-            )
