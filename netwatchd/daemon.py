@@ -19,15 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd import clock, config
+from netwatchd.addresses import Address
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
-from netwatchd.events import Command, Judge, new_event_id
+from netwatchd.detectors.news import News
+from netwatchd.events import Command, Judge, Status, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.watching import LEARNING, Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
@@ -125,6 +128,9 @@ class Daemon:
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.flows = Flows(self.devices, publish, self.storage)
         self.threats = Threats(self.devices, publish, self.storage)
+        self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
+        note = partial(self.storage.put_note, soon=True)
+        self.watching = self.devices.watch = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -186,7 +192,9 @@ class Daemon:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         new_id = EventIds(self._newest_id)
-        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of)
+        intake = Intake(
+            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
+        )
         self.sources, self.exporters = intake.sources, intake.exporters
         self.server = self._listen()
         self._build_workers()
@@ -233,6 +241,7 @@ class Daemon:
         stored = queries.stored(db)
         self.devices.remember(stored.devices, clock.now())
         self.threats.remember(stored.threats)
+        self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -274,6 +283,7 @@ class Daemon:
         self.inboxes.end()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self.watching.finish(clock.now().wall)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -304,12 +314,16 @@ class Daemon:
         self.settings = merged
         self.storage.settings = merged.storage
         self.devices.presence.offline_after = merged.devices.offline_after
+        self.news.settings = merged.news
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:
             log.warning("these settings need a restart to take effect: %s", ", ".join(waiting))
 
     # What the parts are given.
+
+    def _addresses(self) -> list[Address]:
+        return [ip for device in self.devices.all() if device.status is Status.ONLINE for ip in device.ips]
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())

@@ -17,6 +17,7 @@ RELOADABLE = {
     ),
     "devices": ("offline_after",),
     "logging": ("level",),
+    "detector:news": ("enabled", "learning", "absence", "cooldown"),
 }
 
 

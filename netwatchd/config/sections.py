@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
 from netwatchd.values import (
     age,
     duration,
@@ -167,6 +168,10 @@ class Config:
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
+    leases: Leases = _section("source:leases", Leases)
+    hosts: Hosts = _section("source:hosts", Hosts)
+    rdns: Rdns = _section("source:rdns", Rdns)
+    news: News = _section("detector:news", News)
     logging: Logging = _section("logging", Logging)
 
 

@@ -206,7 +206,7 @@ class FlowTable:
             self._gather(side, packet)
         if side.mac != mac:
             # The stations say whether they want to see the next packet of this side, too.
-            side.mac = mac if self.stations.see(time, packet, data) else None
+            side.mac = mac if self.stations.see(time, packet, data, side.packets) else None
 
     def _control(self, time: int, side: Side, packet: Packet, data: Buffer, at: int) -> Side:
         """SYN, FIN, RST: the side to count the packet (at `at`) on, which is a new flow's if it opens one."""

@@ -228,8 +228,13 @@ def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str 
 def note(directory: Path, key: str) -> str | None:
     """What `put_note` kept under a key; raises NoDatabase."""
     with closing(open_read_only(directory / "core.db")) as db:
-        found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(found[0]) if found else None
+        return note_in(db, key)
+
+
+def note_in(db: sqlite3.Connection, key: str) -> str | None:
+    """The same, of the core.db of an open connection."""
+    found = db.execute("SELECT value FROM main.meta WHERE key = ?", (key,)).fetchone()
+    return str(found[0]) if found else None
 
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
