@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd import clock, config
+from netwatchd.addresses import Address
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
-from netwatchd.events import Command, Judge, new_event_id
+from netwatchd.events import Command, Judge, Status, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
@@ -193,7 +194,9 @@ class Daemon:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         new_id = EventIds(self._newest_id)
-        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of)
+        intake = Intake(
+            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
+        )
         self.sources, self.exporters = intake.sources, intake.exporters
         self._wire(self.devices.presence, intake)
         self.server = self._listen()
@@ -330,6 +333,9 @@ class Daemon:
             log.warning("these settings need a restart to take effect: %s", ", ".join(waiting))
 
     # What the parts are given.
+
+    def _addresses(self) -> list[Address]:
+        return [ip for device in self.devices.all() if device.status is Status.ONLINE for ip in device.ips]
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())

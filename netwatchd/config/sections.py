@@ -9,7 +9,20 @@ from typing import Any
 from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 from netwatchd.values import (
     age,
     duration,
@@ -185,7 +198,12 @@ class Config:
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
+    leases: Leases = _section("source:leases", Leases)
+    hosts: Hosts = _section("source:hosts", Hosts)
+    rdns: Rdns = _section("source:rdns", Rdns)
     news: News = _section("detector:news", News)
+    mdns: Mdns = _section("source:mdns", Mdns)
+    ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)
 
 

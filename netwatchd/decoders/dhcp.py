@@ -1,56 +1,81 @@
-"""DHCPv4 (RFC 2131, 2132): which device has, wants or gives up which address, and how it calls itself."""
+"""DHCPv4 (RFC 2131, 2132): which device has, wants or gives up which address, and what it tells of itself."""
 
 import struct
 from typing import NamedTuple
 
 from netwatchd.addresses import Address
+from netwatchd.decoders.clues import MOST_AT_ONCE, clue, hexadecimal, printable
 from netwatchd.decoders.links import Buffer
+from netwatchd.events import LONGEST_CLUE, Clue
 
-_DISCOVER, _REQUEST, _ACK, _RELEASE, _INFORM = 1, 3, 5, 7, 8  # message types (option 53)
-_HOSTNAME, _REQUESTED, _MESSAGE, _END = 12, 50, 53, 255
+_DISCOVER, _OFFER, _REQUEST, _ACK, _RELEASE, _INFORM = 1, 2, 3, 5, 7, 8  # message types (option 53)
+_HOSTNAME, _REQUESTED, _OVERLOAD, _MESSAGE, _SERVER, _PARAMETERS, _CLASS = 12, 50, 52, 53, 54, 55, 60
+_CLIENT_ID, _USER_CLASS, _FQDN, _MUD, _END = 61, 77, 81, 161, 255
 _COOKIE = b"\x63\x82\x53\x63"
+_ETHERNET = 1  # hardware type (RFC 1700)
+_WITH_DUID = 255  # type of a client identifier that holds an IAID (4 bytes) and a DUID (RFC 4361)
+_ENCODED = 0x04  # the flag E of option 81: its name is encoded as in DNS (RFC 4702 section 2.1)
 
-# Operation, hardware type and size; ciaddr, yiaddr; chaddr; then sname, file, cookie.
-_FIXED = struct.Struct("!BBBx8xII8x6s").unpack_from
-_OPTIONS_AT = 240
-_LONGEST_NAME = 255
+# Operation, hardware type and size; ciaddr, yiaddr; giaddr; chaddr.
+_FIXED = struct.Struct("!BBBx8xII4xI6s").unpack_from
+_SERVER_NAME, _FILE, _OPTIONS_AT = (44, 108), (108, 236), 240
 
 
 class Lease(NamedTuple):
-    """What one message says of its client."""
+    """What one message says of its client, and of the server where it sent the message."""
 
     mac: bytes
     address: Address | None
     hostname: str | None
     released: bool  # it gives its address back: it leaves
+    clues: tuple[Clue, ...] = ()
+    server: Address | None = None  # who lends the address, and has sent this by himself
+    offered: bool = False  # nothing is said of the client: the server only offers
 
 
 def read_dhcp(data: Buffer, at: int) -> Lease | None:
-    """What the message at `at` says; None where it says nothing that lasts, or is none."""
+    """What the message at `at` says; None where it says nothing that lasts, or is none.
+
+    A server's name for the client is told; what else the server repeats of the client is not. DHCPDECLINE says that an
+    address is somebody else's, and nothing of who is where.
+    """
     try:
-        operation, hardware, size, own, given, mac = _FIXED(data, at)
+        operation, hardware, size, own, given, relay, mac = _FIXED(data, at)
     except struct.error:
         return None
-    if bytes(data[at + 236 : at + _OPTIONS_AT]) != _COOKIE or (hardware, size) != (1, 6):
+    if bytes(data[at + 236 : at + _OPTIONS_AT]) != _COOKIE or (hardware, size) != (_ETHERNET, 6):
         return None
-    options = _options(bytes(data[at + _OPTIONS_AT :]))
+    options = _all_options(data, at)
     message = options.get(_MESSAGE, b"\0")[:1]
     kind = message[0] if message else 0
     if operation == 2:
-        # The server repeats the name that the client gave, or gives it one.
-        return Lease(mac, given or own or None, _hostname(options), False) if kind == _ACK else None
-    if kind == _REQUEST:
-        requested = options.get(_REQUESTED, b"")
-        wanted = int.from_bytes(requested, "big") if len(requested) == 4 else 0
-        return Lease(mac, own or wanted or None, _hostname(options), False)
-    if kind in (_DISCOVER, _INFORM, _RELEASE):
-        return Lease(mac, own or None, _hostname(options), kind == _RELEASE)
-    return None
+        # A relay passes on what the server far away has sent.
+        server = _address(options.get(_SERVER, b"")) if not relay and (given or own) else None
+        if kind == _ACK:
+            # The server repeats the name that the client gave, or gives it one.
+            name = _hostname(options)
+            return Lease(mac, given or own or None, name, False, _names(name), server)
+        return Lease(mac, None, None, False, (), server, True) if kind == _OFFER and server else None
+    if kind not in (_DISCOVER, _REQUEST, _INFORM, _RELEASE):
+        return None
+    wanted = _address(options.get(_REQUESTED, b"")) if kind == _REQUEST else None
+    clues = _clues(options, mac)
+    return Lease(mac, own or wanted, _hostname(options), kind == _RELEASE, clues[:MOST_AT_ONCE])
 
 
-def _options(data: bytes) -> dict[int, bytes]:
+def _all_options(data: Buffer, at: int) -> dict[int, bytes]:
+    """The options of the message at `at`, also those in the fields that option 52 says are used for them."""
+    options = _options(bytes(data[at + _OPTIONS_AT :]))
+    overload = options.get(_OVERLOAD, b"\0")[:1]
+    for bit, (start, end) in ((1, _FILE), (2, _SERVER_NAME)):
+        if overload and overload[0] & bit:
+            _options(bytes(data[at + start : at + end]), options)
+    return options
+
+
+def _options(data: bytes, found: dict[int, bytes] | None = None) -> dict[int, bytes]:
     """The options by their codes; one that comes in pieces is joined (RFC 3396)."""
-    found: dict[int, bytes] = {}
+    found = {} if found is None else found
     at = 0
     while at < len(data) and data[at] != _END:
         if data[at] == 0:
@@ -64,6 +89,58 @@ def _options(data: bytes) -> dict[int, bytes]:
     return found
 
 
+def _address(value: bytes) -> Address | None:
+    return int.from_bytes(value, "big") or None if len(value) == 4 else None
+
+
 def _hostname(options: dict[int, bytes]) -> str | None:
-    text = options.get(_HOSTNAME, b"").rstrip(b"\0").decode(errors="replace").strip()
-    return text if text and text.isprintable() and len(text) <= _LONGEST_NAME else None
+    """The client's name: option 12, else that of option 81."""
+    return printable(options.get(_HOSTNAME, b"")) or _name_of_fqdn(options.get(_FQDN, b"")) or None
+
+
+def _names(*names: str | None) -> tuple[Clue, ...]:
+    return tuple(Clue("dhcp_hostname", name) for name in dict.fromkeys(names) if name)
+
+
+def _name_of_fqdn(value: bytes) -> str:
+    """The host's own name in option 81: flags, two codes that are not used any more, and the name with its domain."""
+    flags, name = value[:1], value[3:]
+    if not flags or not name:
+        return ""
+    if flags[0] & _ENCODED:
+        return printable(name[1 : 1 + name[0]]) if name[0] < 64 else ""
+    return printable(name).partition(".")[0]
+
+
+def _clues(options: dict[int, bytes], mac: bytes) -> tuple[Clue, ...]:
+    """What the client tells of itself."""
+    mud = clue("dhcp_mud", options.get(_MUD, b""))
+    return (
+        *_names(printable(options.get(_HOSTNAME, b"")), _name_of_fqdn(options.get(_FQDN, b""))),
+        *clue("dhcp_vendor_class", options.get(_CLASS, b"")),
+        *_parameters(options.get(_PARAMETERS, b"")),
+        *_client_id(options.get(_CLIENT_ID, b""), mac),
+        *_user_class(options.get(_USER_CLASS, b"")),
+        *(each for each in mud if each.value.startswith("https://")),  # RFC 8520 section 10: nothing else
+    )
+
+
+def _parameters(value: bytes) -> tuple[Clue, ...]:
+    return clue("dhcp_parameters", ",".join(map(str, value))[:LONGEST_CLUE].rstrip(","))
+
+
+def _client_id(value: bytes, mac: bytes) -> tuple[Clue, ...]:
+    """The identifier, unless it only repeats the hardware address, and the DUID in it."""
+    if len(value) < 2 or value in (mac, bytes((_ETHERNET,)) + mac):
+        return ()
+    duid = value[5:] if value[0] == _WITH_DUID else b""
+    return (*hexadecimal("dhcp_client_id", value), *(hexadecimal("dhcp_duid", duid) if len(duid) > 2 else ()))
+
+
+def _user_class(value: bytes) -> tuple[Clue, ...]:
+    """RFC 3004: texts with their lengths in front; Microsoft and others send one text without."""
+    texts, at = [], 0
+    while at < len(value) and value[at]:
+        texts.append(value[at + 1 : at + 1 + value[at]])
+        at += 1 + value[at]
+    return tuple(each for text in (texts if at == len(value) else [value]) for each in clue("dhcp_user_class", text))
