@@ -7,7 +7,10 @@ from accuracy import Row
 
 Tables = Mapping[str, Sequence[Row]]  # the rows of each module, by its name
 
-TITLES = {"exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs", "devices": "Devices"}
+TITLES = {
+    "exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs", "leases": "Leases",
+    "devices": "Devices",
+}  # fmt: skip
 INTRODUCTION = """\
 # Accuracy
 
