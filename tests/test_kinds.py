@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netwatchd.decoders.txt import clues_of_txt
 from netwatchd.events import CLUES, Clue
 from netwatchd.identity.kinds import FAMILIES, KINDS, MOST_CLUES, MOST_REASONS, describe
 from netwatchd.identity.tables import dhcp, words
@@ -111,6 +112,20 @@ def test_what_people_call_their_devices_tells_no_kind() -> None:
     for name in PEOPLES_NAMES.split():
         for text in (name, f"{name}-2", f"{name}1", f"Haus-{name}"):
             assert describe(None, [Clue("hostname", text), Clue("mdns_instance", text)]).kind == "unknown", text
+
+
+def test_the_category_of_an_accessory_tells_its_kind() -> None:
+    told = [
+        Clue("mdns_service", "_hap._tcp"),
+        *clues_of_txt("_hap._tcp", [b"ci=8", b"md=LS1", b"id=11:22:33:44:55:66"]),
+    ]
+    assert describe(None, told)[2:] == (
+        "light",
+        "LS1",
+        ("is a light switch for HomeKit (ci=8 by mDNS)", "is an accessory for HomeKit (_hap._tcp by mDNS)"),
+    )
+    assert describe(None, clues_of_txt("_device-info._tcp", [b"osxvers=22"])).kind == "computer"
+    assert not clues_of_txt("_http._tcp", [b"ci=8", b"osxvers=22"])
 
 
 def test_every_maker_in_the_table_is_in_the_registry() -> None:
