@@ -79,7 +79,7 @@ def test_a_device_gets_a_name_and_loses_it(running: Running) -> None:
         join(client)
         answer = running.cli("name", "192.168.1.5", "  Ada's TV ")
         assert answer.returncode == 0, answer.stderr
-        assert answer.stdout == f'tv.lan ({MAC}, 192.168.1.5) is called "Ada\'s TV" now\n'
+        assert answer.stdout == f'tv ({MAC}, 192.168.1.5) is called "Ada\'s TV" now\n'
         told = until(client, lambda message: message["type"] == "device_update" and message["device"]["name"])
         assert told["device"]["mac"] == MAC
     assert known(running)[MAC]["name"] == "Ada's TV"
@@ -164,7 +164,7 @@ def test_two_devices_become_one_and_two_again(running: Running) -> None:
         answer = running.cli("merge", "phone", "tv")
         assert answer.returncode == 0, answer.stderr
         undo = f"netwatchd split {MAC} {OTHER_MAC}"
-        assert f"phone ({OTHER_MAC}, 192.168.1.6) is tv.lan ({MAC}, 192.168.1.5) now; to undo: {undo}" in answer.stdout
+        assert f"phone ({OTHER_MAC}, 192.168.1.6) is tv ({MAC}, 192.168.1.5) now; to undo: {undo}" in answer.stdout
         assert until(client, lambda message: message.get("key") == OTHER_MAC)["type"] == "device_removed"
     assert set(known(running)) == {MAC, "192.168.1.7"}
     assert set(known(running)[MAC]["macs"]) == {MAC, OTHER_MAC}

@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )  # fmt: skip
         store.upsert_device(
-            device(OTHER_MAC, ips=(0xC0A80106,), hostname="nas", vendor=LONG_VENDOR, kind="storage",
+            device(OTHER_MAC, ips=(0xC0A80106,), hostname="nas", vendor=LONG_VENDOR, kind="nas",
                    last_seen=NOW - 2 * DAY, first_seen=NOW - 30 * DAY, status=Status.OFFLINE)
         )  # fmt: skip
         store.upsert_device(device(TV, ips=(V6,), hostname="tv.lan", last_seen=NOW - 9000, first_seen=NOW - 30 * DAY))
@@ -112,7 +112,7 @@ def test_those_that_are_here_come_first_then_the_latest_seen(stored: Home) -> No
     [
         (["--kind", "PHONE"], [MAC]),
         (["--kind", "unknown"], [TV, LAMP, None]),
-        (["--kind", "toaster"], []),
+        (["--kind", "Access Point"], []),
         (["--new"], [LAMP]),
         (["--new", "4 d"], [MAC, LAMP]),
         (["--new", "4 d", "--online"], [MAC]),
@@ -124,6 +124,13 @@ def test_those_that_are_here_come_first_then_the_latest_seen(stored: Home) -> No
 )
 def test_devices_are_filtered(stored: Home, filters: list[str], macs: list[str | None]) -> None:
     assert [each["mac"] for each in stored.json("devices", *filters)] == macs
+
+
+def test_a_kind_that_is_none_is_a_usage_error(stored: Home) -> None:
+    answer = stored.cli("devices", "--kind", "toaster")
+    assert answer.returncode == 2
+    assert "there are phone, tablet," in answer.stderr
+    assert answer.stderr.endswith("unknown\n")
 
 
 def test_all_devices_of_a_name_are_listed(stored: Home) -> None:
@@ -147,7 +154,7 @@ def test_the_table_fits_eighty_columns(stored: Home) -> None:
             ["Ada's phone", "Apple ", "phone", "192.168.1.5", "online", "10 MB", "2.5 kB"],
             ["tv.lan", "unknown", "2001:db8", "online"],
             ["(random MAC)", "unknown", "1 h ago"],
-            ["nas", "Hangzhou Ve\N{HORIZONTAL ELLIPSIS}", "storage", "192.168.1.6", "2 d ago", "-"],
+            ["nas", "Hangzhou Ve\N{HORIZONTAL ELLIPSIS}", "nas", "192.168.1.6", "2 d ago", "-"],
             ["tv", "192.168.1.7", "3 d ago"],
         ),
         strict=True,

@@ -10,7 +10,7 @@ from typing import Any
 from netwatchd.addresses import address_text
 from netwatchd.broadcast.messages import device_json, threat_json
 from netwatchd.cli import devicetable, portrait
-from netwatchd.cli.answer import reading, show
+from netwatchd.cli.answer import Misused, reading, show
 from netwatchd.cli.find import find, find_all
 from netwatchd.cli.moments import midnight
 from netwatchd.events import Device, Status, ThreatStatus, protocol_name
@@ -26,10 +26,10 @@ ALL = -1  # to SQLite, as a limit
 def devices(options: argparse.Namespace, directory: Path) -> int:
     """The devices: those that are here first, then the latest seen."""
     now = _now()
-    found = [device for device in _known(directory) if _wanted(device, options)]
-    if options.device is not None:
-        meant = find_all(options.device, _known(directory))
-        found = [device for device in found if device in meant]
+    kind = None if options.kind is None else _kind(options.kind)
+    known = _known(directory)
+    meant = known if options.device is None else find_all(options.device, known)
+    found = [device for device in meant if _wanted(device, options) and kind in (None, device.kind)]
     found.sort(key=lambda device: (device.status is not Status.ONLINE, -device.last_seen))
     today = most.traffic_since(directory, midnight(now))
     rows = [_with_today(device, today) for device in found[: options.limit or None]]
@@ -41,9 +41,18 @@ def _wanted(device: Device, options: argparse.Namespace) -> bool:
     return (
         device.last_seen >= options.since
         and (options.new is None or device.first_seen >= options.new)
-        and (options.kind is None or device.kind.casefold() == options.kind.casefold())
         and (device.status is Status.ONLINE or not options.online)
     )
+
+
+def _kind(given: str) -> str:
+    """The kind of devices that is given; raises Misused."""
+    from netwatchd.identity.kinds import KINDS  # here, because it loads all by which kinds are told
+
+    kind = given.strip().casefold().replace(" ", "_").replace("-", "_")
+    if kind not in KINDS:
+        raise Misused(f"{given!r:.60} is no kind of device; there are {', '.join(KINDS)}")
+    return kind
 
 
 @reading
