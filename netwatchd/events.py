@@ -261,18 +261,9 @@ class Claim(NamedTuple):
     source: str = ""  # who saw that
 
 
-class Became(NamedTuple):
-    """A device is no more: it was found to be another one, or the user had it forgotten."""
-
-    time: int
-    key: str
-    into: str | None  # the other one
-
-
 class TakenBack(NamedTuple):
     """A threat that was told turned out to be none."""
 
-    time: int
     kind: str
     device: str | None
     target: str | None
@@ -284,6 +275,7 @@ class Gone:
     """A device is no more: it was forgotten, or is known to be another one."""
 
     device: str  # its key
+    into: str | None = None  # the key of the other one, for whoever needs to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,14 +309,6 @@ class Alias:
     evidence: tuple[str, ...]  # why, in sentences
     undone: int | None = None  # when it was told apart again: from then on these two are never merged by netwatchd
     before: Device | None = None  # what the MAC was known as until then
-
-
-class Question(NamedTuple):
-    """Somebody wants to know whether a device is still here: it is asked at one of its addresses."""
-
-    device: str  # its key
-    mac: str
-    ips: tuple[Address, ...]  # the first of them that can be asked, is; not empty
 
 
 Record = Trait | Session | Alias  # what is kept beside the devices

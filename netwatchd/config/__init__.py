@@ -14,7 +14,20 @@ from netwatchd.config.sections import (
     settings_of,
     state_directory,
 )
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Neighbours, Netflow, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 
 __all__ = [
     "DEFAULT_PATH",
@@ -25,13 +38,18 @@ __all__ = [
     "Conntrack",
     "Devices",
     "Eve",
+    "Hosts",
     "Ingest",
     "Json",
+    "Leases",
     "Logging",
+    "Mdns",
     "Mistake",
     "Neighbours",
     "Netflow",
     "News",
+    "Rdns",
+    "Ssdp",
     "Storage",
     "Websocket",
     "Zeek",

@@ -33,7 +33,7 @@ from netwatchd.detectors.newcomers import (
     is_newcomer,
 )
 from netwatchd.detectors.stories import DEVICE_BACK, KINDS, NEW_DEVICE
-from netwatchd.events import Became, Change, Claim, Device, Status, TakenBack, Threat
+from netwatchd.events import Change, Claim, Device, Gone, Status, TakenBack, Threat
 
 BETTER = 60_000  # milliseconds in which the text of a newcomer's news follows what it shows: mDNS may come later
 MOST_HEIRS = 256  # their own change follows at once
@@ -105,7 +105,7 @@ class News:
             if self._newcomers.pop(key, None) is not None:
                 self._met_again(key, device, time)
 
-    def see(self, event: Change | Claim | Became) -> list[Finding]:
+    def see(self, event: Change | Claim | Gone) -> list[Finding]:
         """What is news now, because of this event."""
         if isinstance(event, Claim):
             return self._see_claim(event)
@@ -171,18 +171,18 @@ class News:
             return self._join_flood({oldest: self._newcomers.pop(oldest)}, change.time)
         return self._tell_newcomers(change.time, change.key)
 
-    def _see_end(self, event: Became) -> list[Finding]:
-        self._conflicts.forget(event.key)
-        waiting = self._newcomers.pop(event.key, None)
-        self._fresh.pop(event.key, None)
+    def _see_end(self, event: Gone) -> list[Finding]:
+        self._conflicts.forget(event.device)
+        waiting = self._newcomers.pop(event.device, None)
+        self._fresh.pop(event.device, None)
         for kind in KINDS:
-            self._held.pop((kind, event.key), None)
+            self._held.pop((kind, event.device), None)
         if event.into is None:
             # The user wants it forgotten: seen again, it is new again.
-            self._told.forget(event.key)
+            self._told.forget(event.device)
             return []
         if self._flood:
-            self._flood.remove(event.key)
+            self._flood.remove(event.device)
         if waiting is not None:
             return []
         other = self._find(event.into)
@@ -193,7 +193,7 @@ class News:
                 del self._heirs[next(iter(self._heirs))]
             return []
         why = f"It is a known device: {called(other, event.into)}."
-        return [TakenBack(event.time, NEW_DEVICE, event.key, None, why)]
+        return [TakenBack(NEW_DEVICE, event.device, None, why)]
 
     def _see_claim(self, claim: Claim) -> list[Finding]:
         moves = self._conflicts.see(claim)
@@ -251,7 +251,7 @@ class News:
             device = self._find(key)
             if device is not None and 0 <= time - told < FLOOD_WINDOW:
                 self._flood.add(key, device, time)
-                found.append(TakenBack(time, NEW_DEVICE, key, None, why))
+                found.append(TakenBack(NEW_DEVICE, key, None, why))
         self._fresh.clear()
         for key, newcomer in due.items():
             self._flood.add(key, newcomer.device, time)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
-from netwatchd.events import Became, Change, Claim, Device, TakenBack, Threat
+from netwatchd.events import Change, Claim, Device, Gone, TakenBack, Threat
 from netwatchd.ingest.threats import Threats
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Detector(Protocol):
     def remember(self, devices: Iterable[Device], threats: Iterable[Threat], learning: str | None, time: int) -> None:
         """Takes in what is stored."""
 
-    def see(self, event: Change | Claim | Became) -> list[Threat | TakenBack]:
+    def see(self, event: Change | Claim | Gone) -> list[Threat | TakenBack]:
         """What is news because of an event."""
 
     def tick(self, time: int) -> list[Threat | TakenBack]:
@@ -116,7 +116,7 @@ class Watching:
 
     def gone(self, key: str, into: str | None, time: int) -> None:
         """A device was forgotten, or found to be the device `into`."""
-        self._see(Became(time, key, into), time)
+        self._see(Gone(key, into), time)
 
     def tick(self, time: int) -> None:
         """It is `time`."""
@@ -133,7 +133,7 @@ class Watching:
         with self._lock:
             self._tell(self.detector.finish(time), time)
 
-    def _see(self, event: Change | Claim | Became, time: int) -> None:
+    def _see(self, event: Change | Claim | Gone, time: int) -> None:
         with self._lock:
             self._look()
             self._tell(self.detector.see(event), time)
