@@ -357,3 +357,31 @@ def test_what_an_older_netwatchd_has_stored_is_shown(stored: Home) -> None:
     assert devices
     answer = stored.json("device", devices[0]["mac"] or devices[0]["ip"])
     assert [answer[key] for key in ("clues", "merged", "sessions")] == [[]] * 3
+
+
+# What was stored under a MAC that was merged.
+
+
+@pytest.mark.parametrize("given", [MAC, OLD_MAC, "Ada's phone"])
+def test_the_flows_and_threats_of_a_device_are_those_of_all_its_macs(stored: Home, given: str) -> None:
+    flows = stored.json("flows", "--device", given, "--since", "5 d")
+    assert [each["device"] for each in flows] == [MAC, OLD_MAC, MAC]
+    assert [each["id"] for each in flows] == sorted((each["id"] for each in flows), reverse=True)
+    assert len(stored.json("flows", "--device", given, "--limit", "2")) == 2
+    assert len(stored.json("flows", "--device", given, "--limit", "0")) == 4
+    with storing(stored.state) as store:
+        store.upsert_threat(threat(7, kind="before it was merged", device=OLD_MAC))
+    kinds = {each["kind"] for each in stored.json("threats", "--device", given)}
+    assert kinds == {"port_scan", "before it was merged"}
+    with storing(stored.state) as store:
+        store.add_flows([flow(9, NOW, device=OLD_MAC, src_ip=0x5DB8D822, dst_ip=0xC0A80105, dst_port=22)])
+    newest = next(line for line in stored.cli("flows").stdout.splitlines() if "tcp/22" in line)
+    assert "Ada's phone" in newest
+    assert " <  93.184.216.34" in newest, "the other side has opened it"
+
+
+def test_what_several_macs_of_a_device_moved_is_one_row(stored: Home) -> None:
+    rows = stored.json("top", "--since", "5 h")
+    assert rows == [{"device": MAC, "bytes_in": 10_000_000, "bytes_out": 2500, "flows": 2}]
+    assert len(stored.json("top", "--since", "5 h", "--limit", "1")) == 1
+    assert "Ada's phone" in stored.cli("top", "--since", "5 h").stdout

@@ -11,7 +11,7 @@ from netwatchd.addresses import address_text
 from netwatchd.broadcast.messages import device_json, threat_json
 from netwatchd.cli import devicetable, portrait
 from netwatchd.cli.answer import Misused, reading, show
-from netwatchd.cli.find import find, find_all
+from netwatchd.cli.find import find, find_all, keys_of
 from netwatchd.cli.moments import midnight
 from netwatchd.events import Device, Status, ThreatStatus, protocol_name
 from netwatchd.storage import queries, schema
@@ -62,7 +62,7 @@ def device(options: argparse.Namespace, directory: Path) -> int:
     known = _known(directory)
     found = find(options.device, known)
     key = schema.key_of(found)
-    stations = list(dict.fromkeys((key, *found.macs)))
+    stations = keys_of(found)
     threats = [
         threat
         for threat in sorted(queries.read_core(directory).threats, key=lambda threat: -threat.last_seen)
@@ -96,7 +96,7 @@ def _known(directory: Path) -> list[Device]:
 
 def _of(device: Device, traffic: Traffic) -> tuple[int, int]:
     """What a device has of the traffic by key: in and out, under any of its MACs."""
-    counts = [traffic.get(key, (0, 0)) for key in {schema.key_of(device), *device.macs}]
+    counts = [traffic.get(key, (0, 0)) for key in keys_of(device)]
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 

@@ -60,6 +60,11 @@ def described(device: Device) -> str:
     return f"{name} ({marks})" if name else marks
 
 
+def keys_of(device: Device) -> list[str]:
+    """The key of a device, and the MACs that were merged into it: under these its flows and threats may be stored."""
+    return list(dict.fromkeys((schema.key_of(device), *device.macs)))
+
+
 def _suggestion(given: str, devices: Sequence[Device]) -> str:
     known: dict[str, str] = {}
     for device in devices:
