@@ -34,7 +34,8 @@ class Running(Shell):
 def one() -> Iterator[Daemon]:
     """A daemon for all tests here: to start one for each would take most of the time."""
     directory = scratch()
-    with Daemon(directory) as started:
+    # What the user says is stored soon, however long all else may wait: the next command reads it.
+    with Daemon(directory, "[storage]\ncommit_interval = 10 min") as started:
         yield started
         assert started.stop() == 0
     shutil.rmtree(directory)
@@ -83,6 +84,7 @@ def test_a_device_gets_a_name_and_loses_it(running: Running) -> None:
         told = until(client, lambda message: message["type"] == "device_update" and message["device"]["name"])
         assert told["device"]["mac"] == MAC
     assert known(running)[MAC]["name"] == "Ada's TV"
+    eventually(lambda: [each["mac"] for each in running.json("devices") if each["name"] == "Ada's TV"] == [MAC])
     answer = running.cli("name", "ada's tv", "--remove")
     assert answer.stdout == f"Ada's TV ({MAC}, 192.168.1.5) has no name of yours any more\n"
     assert known(running)[MAC]["name"] is None

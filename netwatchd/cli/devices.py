@@ -27,7 +27,7 @@ def devices(options: argparse.Namespace, directory: Path) -> int:
     """The devices: those that are here first, then the latest seen."""
     now = _now()
     kind = None if options.kind is None else _kind(options.kind)
-    known = _known(directory)
+    known = _with_traffic(queries.read_core(directory), directory)
     meant = known if options.device is None else find_all(options.device, known)
     found = [device for device in meant if _wanted(device, options) and kind in (None, device.kind)]
     found.sort(key=lambda device: (device.status is not Status.ONLINE, -device.last_seen))
@@ -59,13 +59,14 @@ def _kind(given: str) -> str:
 def device(options: argparse.Namespace, directory: Path) -> int:
     """Everything that is known of one device."""
     now = _now()
-    known = _known(directory)
+    core = queries.read_core(directory)
+    known = _with_traffic(core, directory)
     found = find(options.device, known)
     key = schema.key_of(found)
     stations = keys_of(found)
     threats = [
         threat
-        for threat in sorted(queries.read_core(directory).threats, key=lambda threat: -threat.last_seen)
+        for threat in sorted(core.threats, key=lambda threat: -threat.last_seen)
         if threat.status is ThreatStatus.OPEN and not {threat.device, threat.target}.isdisjoint(stations)
     ]
     whole = portrait.Portrait(
@@ -83,9 +84,8 @@ def device(options: argparse.Namespace, directory: Path) -> int:
     return 0
 
 
-def _known(directory: Path) -> list[Device]:
+def _with_traffic(core: queries.Stored, directory: Path) -> list[Device]:
     """The devices with their traffic up to now: totals are settled once a minute, flows are committed earlier."""
-    core = queries.read_core(directory)
     traffic = queries.traffic(directory, core.settled, core.devices)
     found = []
     for each in core.devices:
