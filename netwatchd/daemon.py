@@ -126,6 +126,7 @@ class Daemon:
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
+        self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
         self.threats = Threats(self.devices, publish, self.storage)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
@@ -239,7 +240,7 @@ class Daemon:
     def _remember(self, db: sqlite3.Connection) -> None:
         """Takes in what core.db holds, when it is opened for the first time or was replaced."""
         stored = queries.stored(db)
-        self.devices.remember(stored.devices, clock.now())
+        self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
@@ -314,6 +315,7 @@ class Daemon:
         self.settings = merged
         self.storage.settings = merged.storage
         self.devices.presence.offline_after = merged.devices.offline_after
+        self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})

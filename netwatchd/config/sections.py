@@ -21,6 +21,7 @@ from netwatchd.values import (
     size,
     whole,
     words,
+    yes_no,
 )
 
 
@@ -127,6 +128,11 @@ class Devices:
         networks, PRIVATE, "Networks whose addresses are devices here, where a source tells of flows without MACs."
     )
     offline_after: float = setting(age, "15 min", "Silence after which a device counts as offline.")
+    merge: bool = setting(
+        yes_no,
+        "yes",
+        "Recognise a device that comes back with another private MAC as the one that it was.",
+    )
 
 
 @dataclass(frozen=True)
