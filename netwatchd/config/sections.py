@@ -127,7 +127,18 @@ class Devices:
     networks: Networks = setting(
         networks, PRIVATE, "Networks whose addresses are devices here, where a source tells of flows without MACs."
     )
-    offline_after: float = setting(age, "15 min", "Silence after which a device counts as offline.")
+    offline_after: float = setting(
+        age, "15 min", "Silence after which a device counts as offline; longer where it is usually silent for longer."
+    )
+    probe: bool = setting(
+        yes_no,
+        "yes",
+        "Ask a device that falls silent whether it is still here, by an ARP request or neighbour solicitation to it "
+        "alone, before it counts as offline. Needs CAP_NET_ADMIN.",
+    )
+    probe_rate: int = setting(
+        whole(1, 6000), "60", "How many devices are asked in a minute, at most; ten of them may be at once."
+    )
     merge: bool = setting(
         yes_no,
         "yes",
