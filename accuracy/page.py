@@ -7,7 +7,7 @@ from accuracy import Row
 
 Tables = Mapping[str, Sequence[Row]]  # the rows of each module, by its name
 
-TITLES = {"exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs"}
+TITLES = {"exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs", "leases": "Leases"}
 INTRODUCTION = """\
 # Accuracy
 

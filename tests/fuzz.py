@@ -21,6 +21,7 @@ from random import Random
 
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
+from fuzz_names import NAMES
 from fuzz_netflow import NETFLOW
 from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
@@ -171,6 +172,8 @@ def recorded(target: Target) -> list[bytes]:
     if target.name in ("conntrack", "neighbours", "http", "live-frames", "live-tls"):
         # What goes over wires: damage of another kind than ours.
         return [file.read_bytes()[:2000] for file in sorted(RECORDED.rglob("*.pcap"))[:60]]
+    if target.name == "leases":
+        return [file.read_bytes() for file in sorted(RECORDED.rglob("*lease*")) if file.is_file()]
     if target.name == "captures":
         captures = [*RECORDED.rglob("*.pcap"), *RECORDED.rglob("*.pcapng")]
         return [file.read_bytes() for file in sorted(captures) if file.stat().st_size < 20_000]
@@ -181,7 +184,7 @@ def recorded(target: Target) -> list[bytes]:
 def targets(names: list[str]) -> Iterator[list[Target]]:
     """The targets of these names, or all."""
     with live_targets() as live:
-        every = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *LOGS, *live]
+        every = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *LOGS, *NAMES, *live]
         if unknown := set(names) - {target.name for target in every}:
             known = ", ".join(target.name for target in every)
             sys.exit(f"there is no target {', '.join(sorted(unknown))}; there are {known}")

@@ -185,7 +185,8 @@ def test_a_mistake_in_the_configuration_is_named_with_its_line(stored: Daemon, v
     answer = stored.cli(verb)
     assert answer.returncode == 78
     assert "[storage] colour" in answer.stderr
-    assert "line 8" in answer.stderr
+    line = stored.config.read_text().splitlines().index("colour = blue") + 1
+    assert f"line {line}: [storage] colour" in answer.stderr
 
 
 def test_check_config_says_that_there_is_no_mistake(stored: Daemon) -> None:

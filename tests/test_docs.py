@@ -229,6 +229,10 @@ def state() -> Iterator[Path]:
         today = bucket // 86_400_000 * 86_400_000
         db.execute("INSERT INTO daily_devices VALUES (?, ?, 1000, 100, 1)", (today, MAC))
         db.execute("INSERT INTO daily_ports VALUES (?, ?, 1000, 100, 1)", (today, 6 << 16 | 443))
+        db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, NULL)", (MAC, today))
+        db.execute("INSERT OR REPLACE INTO traits VALUES (?, 'hostname', 'tv', 'json', ?, ?)", (MAC, today, today))
+        alias = ("a4:83:e7:00:00:07", MAC, today, "netwatchd", '["the same client id"]')
+        db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, NULL, NULL)", alias)
     yield daemon.state
     shutil.rmtree(directory)
 

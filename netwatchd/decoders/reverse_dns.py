@@ -20,7 +20,7 @@ _MOST_ALIASES = 8  # RFC 2317 has one
 # Names that say no more than that there is somebody.
 _NOBODY = re.compile(
     r"(?:unknown|unassigned|unallocated|undefined|localhost|localdomain|host|client|dhcp|pool|dyn|dynamic|static|ip|"
-    r"ipv?[46]|addr|user|device|pc|hidden|null|none|no-?data|no-?name|no-?ptr|reserved)[-_.]?(?:[0-9a-f]{0,4})?",
+    r"ipv?[46]|addr|user|device|pc|hidden|null|none|no-?data|no-?name|no-?ptr|reserved)[-_.]?[0-9]{0,4}",
     re.IGNORECASE,
 )
 

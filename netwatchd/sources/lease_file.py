@@ -16,7 +16,8 @@ from netwatchd.clock import Now
 from netwatchd.decoders.leases import MOST_LEASES, Lease, LeaseFile
 from netwatchd.sources.watched import Reading, Stamp, look
 
-SETTLED = 1.0  # seconds that a file must have stood still
+SETTLED = 0.75  # seconds that a file must have stood still
+WRITTEN = 200  # milliseconds in which any file is written that can be written at all
 MOST_BYTES = 32 << 20  # of one file; 20,000 leases need 8 MB at most
 APPENDED = ("isc", "kea")  # formats of files that grow
 # Bytes before the end of what was read that must still be the same where a file has grown.
@@ -94,7 +95,8 @@ class WatchedLeases:
                     break
         self._note(content)
         if self.format not in APPENDED:
-            self._is_other = self._is_other or not (self._is_first or reading.stamp.is_same_file(before))
+            if not (self._is_first or reading.stamp.is_same_file(before)):
+                self._is_first = self._is_other = True
             return self._of_rewritten(earlier, since, now, again=again)
         gone = [key for key in content.touched if key in self.known and key not in content.leases]
         news = self._of_new((key for key in content.touched if key in content.leases), since, is_first=self._is_first)
@@ -130,8 +132,8 @@ class WatchedLeases:
     def _of_rewritten(self, earlier: LeaseFile, since: int, now: Now, *, again: bool) -> list[News]:
         """What is new in a file that is written anew each time; what is missing when it is read `again` the same."""
         content = self._content
-        is_empty = content.format is None
-        is_first = self._is_first or (self._is_other and not is_empty and not again)
+        # Several that come out of nothing are more likely to have been written again than given at once.
+        is_first = self._is_first or (not self.known and len(content.leases) > 1)
         news = self._of_new(content.leases, since, is_first=is_first)
         if again and content.is_whole and content.leases == earlier.leases:
             missing = [key for key in self.known if key not in content.leases]
@@ -143,8 +145,13 @@ class WatchedLeases:
             self._is_first = self._is_other = False
         else:
             self._changed, self._is_settled = now.steady, False
-            self._is_first = self._is_first and is_empty
+            # Nothing is missing in a file that was not being written when it was read.
+            self._is_first = self._is_first and not (content.is_whole and self._age(now) > WRITTEN)
         return news
+
+    def _age(self, now: Now) -> int:
+        """Milliseconds since the file was changed."""
+        return now.wall - self._stamp.changed // 1_000_000 if self._stamp else 0
 
     def _forget_ended(self, now: Now) -> None:
         """Leases that stand in an earlier file only are kept while they last: who gives one back is known then."""

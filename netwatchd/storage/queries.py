@@ -97,14 +97,17 @@ class Peer:
     port: int
 
 
+# A router's own flows may be ten million a day: so many of a device, the newest, take two seconds.
+MOST_LOOKED_AT = 500_000
 # Of a day so many pairs of peer and port are looked at, those that moved most: a scan makes a new one with each packet.
 MOST_PEERS = 10_000
 _PEERS = f"""
 SELECT CASE WHEN opened THEN dst_ip ELSE src_ip END AS peer, protocol << 16 | dst_port AS service,
     CAST(total(CASE WHEN opened THEN bytes_in ELSE bytes_out END) AS INTEGER),
-    CAST(total(CASE WHEN opened THEN bytes_out ELSE bytes_in END) AS INTEGER), count(*), max("end")
+    CAST(total(CASE WHEN opened THEN bytes_out ELSE bytes_in END) AS INTEGER), count(*), max("end"),
+    sum(count(*)) OVER ()
 FROM (SELECT *, src_ip IN own OR dst_ip NOT IN own AND (is_private(src_ip) OR NOT is_private(dst_ip)) AS opened
-      FROM flows WHERE id >= ? AND {{owner}} IN ({{numbers}}))
+      FROM flows WHERE id >= ? AND {{owner}} IN ({{numbers}}) ORDER BY id DESC LIMIT ?)
 GROUP BY peer, service ORDER BY total(bytes_in) + total(bytes_out) DESC LIMIT {MOST_PEERS}
 """
 _MOST = """
@@ -119,15 +122,15 @@ FROM placed GROUP BY peer ORDER BY total(bytes_in) + total(bytes_out) DESC, sum(
 """
 
 
-def peers(directory: Path, device: str, since: int, limit: int) -> list[Peer]:
+def peers(directory: Path, device: str, since: int, limit: int, most: int = MOST_LOOKED_AT) -> list[Peer]:
     """Whom a device (its key) exchanged most bytes with, by its flows first seen at `since` (Unix ms) or later.
 
-    The flows of MACs that were merged into it are its own, too. What only flows tell is gone with them. Which side of
-    a flow the device is, is told by its addresses of today; where it has neither, the side in a private network is
-    its own. Raises NoDatabase.
+    The flows of MACs that were merged into it are its own, too. Only the newest `most` are looked at, and what was
+    removed is not known. Which side of a flow the device is, is told by its addresses of today; where it has neither,
+    the side in a private network is its own. Raises NoDatabase.
     """
     keys, own = _known_as(directory, device)
-    private = Networks(PRIVATE.split())
+    private, left = Networks(PRIVATE.split()), most
     with closing(sqlite3.connect("")) as found:  # in a file of its own as soon as it is more than a little
         found.execute("CREATE TABLE found (peer, service, bytes_in, bytes_out, flows, last_seen)")
         for db in days(directory, since):
@@ -139,9 +142,13 @@ def peers(directory: Path, device: str, since: int, limit: int) -> list[Peer]:
             db.executemany("INSERT OR IGNORE INTO own VALUES (?)", [(ip,) for ip in own])
             db.create_function("is_private", 1, private.__contains__, deterministic=True)
             query = _PEERS.format(owner=known.column, numbers=_marks(numbers))
-            found.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", db.execute(query, [since << 12, *numbers]))
-        most = found.execute(_MOST, (limit,)).fetchall()
-    return [Peer(ip, into, out, n, last, used >> 16, used & 65535) for ip, into, out, n, last, used in most]
+            sums = db.execute(query, [since << 12, *numbers, left]).fetchall()
+            found.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", [row[:6] for row in sums])
+            left -= sums[0][6] if sums else 0
+            if left <= 0:
+                break
+        first = found.execute(_MOST, (limit,)).fetchall()
+    return [Peer(ip, into, out, n, last, used >> 16, used & 65535) for ip, into, out, n, last, used in first]
 
 
 def _known_as(directory: Path, device: str) -> tuple[set[str], set[Address]]:

@@ -1,9 +1,9 @@
 """The tables, and events as their rows and back.
 
-core.db holds devices, threats, roll-ups and meta. Flows lie in flows-YYYYMMDD.db, one file a UTC day, so that
-retention is an unlink. The flows table is lean for an SD card: its key rises with time and it has no other index, so
-that rows are only ever appended; addresses are integers (IPv6: 16 bytes), and states, origins and devices are numbers
-that the tables `names`, `origins` and `owners` explain. The view flows_readable shows all of it as text.
+core.db holds devices, what is known of them, threats, roll-ups and meta. Flows lie in flows-YYYYMMDD.db, one file a UTC
+day, so that retention is an unlink. The flows table is lean for an SD card: its key rises with time and it has no other
+index, so that rows are only ever appended; addresses are integers (IPv6: 16 bytes), and states, origins and devices are
+numbers that the tables `names`, `origins` and `owners` explain. The view flows_readable shows all of it as text.
 """
 
 import dataclasses

@@ -86,7 +86,7 @@ class Isc:
                 self._host(words[1], body)
             else:
                 self._association(words[0], words[1], body)
-        except (Malformed, NoTime) as error:
+        except Malformed as error:
             self._book.blame(str(error))
 
     def _host(self, name: str, body: list[Statement]) -> None:
@@ -253,7 +253,10 @@ def _time(words: list[str] | None) -> int | None:
         return min(int(words[2]) * 1000, NEVER)
     if len(words) < 4:
         raise Malformed("a time is none")
-    return micros(f"{words[2].replace('/', '-')} {words[3]}", "a time") // 1000
+    try:
+        return micros(f"{words[2].replace('/', '-')} {words[3]}", "a time") // 1000
+    except NoTime:
+        raise Malformed("a time is none") from None
 
 
 def _address(text: str) -> Address:
