@@ -23,10 +23,12 @@ from netwatchd.sources.json_lines import JsonLines
 from netwatchd.sources.leases import Leases
 from netwatchd.sources.locals import Locals
 from netwatchd.sources.logs import Memory
+from netwatchd.sources.mdns import Mdns
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.netflow import Netflow
 from netwatchd.sources.prober import Links, Prober
 from netwatchd.sources.rdns import Rdns
+from netwatchd.sources.ssdp import Ssdp
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.sources.zeek import Zeek
 
@@ -73,6 +75,8 @@ class Intake:
             Leases(settings.leases, door("leases"), counters),
             Hosts(settings.hosts, door("hosts"), counters),
             Rdns(settings.rdns, local, addresses, door("rdns"), counters),
+            Mdns(settings.mdns, local, door("mdns"), counters),
+            Ssdp(settings.ssdp, local, door("ssdp"), counters),
         ]
         # A source, its section of the configuration and its counters share one word.
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}

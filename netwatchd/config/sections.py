@@ -9,7 +9,20 @@ from typing import Any
 from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
-from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 from netwatchd.values import (
     age,
     duration,
@@ -189,6 +202,8 @@ class Config:
     hosts: Hosts = _section("source:hosts", Hosts)
     rdns: Rdns = _section("source:rdns", Rdns)
     news: News = _section("detector:news", News)
+    mdns: Mdns = _section("source:mdns", Mdns)
+    ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)
 
 
