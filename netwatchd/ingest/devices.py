@@ -302,7 +302,8 @@ class Devices(Merging):
         self._devices[key] = device
         self._unpublished.discard(key)
         self._publish([device])
-        self._store.upsert_device(self._row(key), new=new)
+        # Soon, too, what the user has said: the next command reads it from the database.
+        self._store.upsert_device(self._row(key), new=new or now is None)
         if self.watch and now is not None:
             self.watch.changed(Change(now.wall, key, before, device, renamed))
 
