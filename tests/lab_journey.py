@@ -23,6 +23,7 @@ from waiting import eventually
 
 LEARNING = 20  # seconds: everybody who lives there has shown himself by then
 SETTLED = 3.0  # seconds in which nothing more may be told of something that was told
+SOON = 15.0  # seconds after which what was not told will not be
 PROMISE = 2.0  # seconds from the packet to the message
 OFFLINE_AFTER = 30  # seconds of silence, so that one who left without a word is missed while we look
 
@@ -64,8 +65,8 @@ class Line:
 class Journey:
     """One daemon in one lab."""
 
-    def __init__(self, lab: Lab, daemon: Daemon, listener: Listener, wire: Wire) -> None:
-        self.lab, self.daemon, self.listener, self.wire = lab, daemon, listener, wire
+    def __init__(self, lab: Lab, daemon: Daemon, listener: Listener, wire: Wire, capture: bool) -> None:
+        self.lab, self.daemon, self.listener, self.wire, self.capture = lab, daemon, listener, wire, capture
         self.lines: list[Line] = []
         self.begun = time.time()
 
@@ -84,7 +85,8 @@ class Journey:
         """Somebody goes; told or not."""
         since = time.time()
         self.lab.run("leave", name=name, release=int(release))
-        gone = self._shown(since, lambda device: device["mac"] == mac and device["status"] == "offline")
+        patience = SOON if release else OFFLINE_AFTER * 4.0
+        gone = self._shown(since, lambda device: device["mac"] == mac and device["status"] == "offline", patience)
         packet = self.wire.first(mac, since, "dhcp-release") if release else gone
         self._line(what, since, [], packet, gone)
         flips = self.listener.flips(mac, since)
@@ -96,16 +98,18 @@ class Journey:
         since = time.time()
         mac = self.lab.run("ip_change", host=host, ip=ip, mode=mode)["event"]["device"]["mac"]
         shown = self._shown(since, lambda device: device["mac"] == mac and device["ip"] == ip)
-        self._line(f"ip_change mode={mode}", since, [], self.wire.first(mac, since, ip=ip), shown)
+        request = self.wire.last(mac, since, shown or time.time(), "dhcp-request") if mode == "dhcp" else None
+        self._line(f"ip_change mode={mode}", since, [], request or self.wire.first(mac, since, ip=ip), shown)
 
     def mac_change(self) -> None:
         """A phone comes back with another private MAC, and then with its old one."""
         since = time.time()
         event = self.lab.run("mac_change", host="phone")["event"]
         old, new = event["from"]["mac"], event["to"]["mac"]
-        shown = self._shown(since, lambda device: device["mac"] == old and new in device["macs"])
-        packet = self.wire.first(new, since, "dhcp-request")
-        self._line("mac_change", since, [], packet, shown)
+        # The new MAC stays for a moment, its lease for a tenth of a second: only packets have its name then.
+        seen = self.capture and self._shown(since, lambda device: device["mac"] == old and new in device["macs"])
+        packet = self.wire.first(new, since, "dhcp-request") if self.capture else None
+        self._line("mac_change", since, [], packet, seen or None)
         phones = [key for key, each in self.listener.devices().items() if each["hostname"] == event["hostname"]]
         if phones != [old]:
             self.lines[-1].wrong = f"the devices {phones} are called {event['hostname']}"
@@ -162,23 +166,25 @@ class Journey:
         print(_row(line), flush=True)
 
     def _told(self, since: float, wanted: Callable[[dict[str, Any]], object]) -> float | None:
-        return self._first(lambda: next((when for when, each in self.listener.news(since) if wanted(each)), None))
+        return _first(lambda: next((when for when, each in self.listener.news(since) if wanted(each)), None), SOON)
 
-    def _shown(self, since: float, wanted: Callable[[dict[str, Any]], object]) -> float | None:
+    def _shown(self, since: float, wanted: Callable[[dict[str, Any]], object], patience: float = SOON) -> float | None:
         def look() -> float | None:
             found = self.listener.first_device(since, wanted)
             return found[0] if found else None
 
-        found = self._first(look)
+        found = _first(look, patience)
         if found is None:
             print("  it was never shown", flush=True)
         return found
 
-    def _first(self, look: Callable[[], float | None]) -> float | None:
-        with contextlib.suppress(AssertionError):
-            found: float | None = eventually(look)
-            return found
-        return None
+
+def _first(look: Callable[[], float | None], patience: float) -> float | None:
+    """What is found within so many seconds; None where nothing is, which the table then says."""
+    deadline = time.monotonic() + patience
+    while (found := look()) is None and time.monotonic() < deadline:
+        threading.Event().wait(0.02)
+    return found
 
 
 @contextlib.contextmanager
@@ -197,7 +203,7 @@ def journey(*, capture: bool) -> Iterator[Journey]:
         known = {each["mac"] for each in lab.hosts().values()}
         eventually(lambda: known <= set(listener.devices()), "all who live there are known")
         eventually(lambda: "learning is over" in daemon.log, "the learning period is over")
-        made = Journey(lab, daemon, listener, wire)
+        made = Journey(lab, daemon, listener, wire, capture)
         yield made
         daemon.stop()
         print(daemon.log if "--log" in sys.argv else "", end="")
@@ -209,7 +215,7 @@ def travel(*, capture: bool, minutes: float) -> list[Line]:
         guest = on.join("join", ["new_device"])
         on.discovery(("Samsung-TV",))
         on.ip_change("tv", "192.168.77.150", "dhcp")
-        on.ip_change("laptop", "192.168.77.151", "static")
+        on.ip_change("laptop", "192.168.77.51", "static")
         on.mac_change()
         on.leave("leave release=1", guest, release=True)
         on.join("join of one who is known", [])
