@@ -94,14 +94,14 @@ def _decide(cast: list[tuple[str, Vote]]) -> tuple[str, tuple[str, ...]]:
     families = _strengths((sort, FAMILIES.get(vote.kind, vote.kind), vote.strength) for sort, vote in cast)
     first, second = _first_two(families)
     if not first or families[first] < ENOUGH:
-        return "unknown", _reasons(vote for _, vote in cast)
+        return "unknown", _reasons(cast)
     if second and families[second] > CLEAR * families[first]:
-        return "unknown", (f"may be one of {first} or {second}", *_reasons(vote for _, vote in cast))
+        return "unknown", (f"looks like one of {first}, and like one of {second}", *_reasons(cast))
     members = _strengths((sort, vote.kind, vote.strength) for sort, vote in cast if FAMILIES.get(vote.kind) == first)
     kind, sibling = _first_two(members)
     is_one = kind and members[kind] >= SPECIFIC and (not sibling or members[sibling] <= CLEAR * members[kind])
     chosen = kind if is_one and kind else first
-    return chosen, _reasons(vote for _, vote in cast if first in (vote.kind, FAMILIES.get(vote.kind)))
+    return chosen, _reasons((sort, vote) for sort, vote in cast if first in (vote.kind, FAMILIES.get(vote.kind)))
 
 
 def _strengths(cast: Iterable[tuple[str, str, int]]) -> dict[str, int]:
@@ -120,7 +120,9 @@ def _first_two(strengths: dict[str, int]) -> tuple[str | None, str | None]:
     return first, second
 
 
-def _reasons(cast: Iterable[Vote]) -> tuple[str, ...]:
-    """The sentences, the strongest first."""
-    ordered = sorted(cast, key=lambda vote: (-vote.strength, vote.why))
-    return tuple(dict.fromkeys(vote.why for vote in ordered))[:MOST_REASONS]
+def _reasons(cast: Iterable[tuple[str, Vote]]) -> tuple[str, ...]:
+    """The strongest sentence of each sort of evidence, the strongest first."""
+    chosen: dict[str, Vote] = {}
+    for sort, vote in sorted(cast, key=lambda each: (-each[1].strength, each[1].why)):
+        chosen.setdefault(sort, vote)
+    return tuple(dict.fromkeys(vote.why for vote in chosen.values()))[:MOST_REASONS]

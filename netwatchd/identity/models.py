@@ -14,6 +14,12 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 
+# Numbers of models that nobody has read on the box, and the words there.
+_MEANT = (
+    ("AppleTV", "Apple TV"), ("AudioAccessory", "HomePod"), ("AirPort", "AirPort"), ("Watch", "Apple Watch"),
+    ("BSB00", "Philips Hue Bridge"), ("Macmini", "Mac mini"), ("RackMac", "Xserve"),
+)  # fmt: skip
+
 # IEEE 1284 device identification, as printers tell it by DHCP: Mfg=Xerox;Typ=MFP;Mod=VersaLink C405;...
 _IEEE_1284 = re.compile(r"(?:^|;)\s?(mfg|manufacturer|mdl|mod|model)[=:]([^;]{1,80})", re.IGNORECASE)
 
@@ -71,7 +77,12 @@ def best_model(clues: Iterable[Clue]) -> str | None:
 def of_mdns(value: str) -> str | None:
     """The model in a TXT record; printers put `product` into parentheses."""
     text = " ".join(value.strip().strip("()").split())
-    return text[:LONGEST_MODEL].rstrip() if text and not _NO_MODEL.fullmatch(text) else None
+    if not text or _NO_MODEL.fullmatch(text):
+        return None
+    for number, words in _MEANT:
+        if re.fullmatch(rf"{number}\d[\d,]*", text):
+            return f"{words} ({text})"
+    return text[:LONGEST_MODEL].rstrip()
 
 
 def of_ieee_1284(value: str) -> str | None:

@@ -121,7 +121,7 @@ _SERIES = _words("pixel nexus oneplus honor nokia mi redmi realme xperia mate no
 def best_name(clues: Iterable[Clue], mac: str | None = None) -> str | None:
     """The name to call the device by: of those that say something, the one whose source is trusted most.
 
-    A name of the factory gives way to a personal one, but for what the user himself has written into the file of hosts.
+    A name of the factory gives way to a personal one, where there is just one: `iPhone` to `Annas-iPhone`.
     """
     named = [(TRUST.index(kind), shown(value)) for kind, value in clues if kind in TRUST]
     everywhere = {plain(name) for _, name in named}
@@ -129,8 +129,14 @@ def best_name(clues: Iterable[Clue], mac: str | None = None) -> str | None:
     for trust, name in named:
         kept = _unnumbered(name, everywhere) if TRUST[trust].startswith("mdns") else name
         if not is_no_name(kept, mac):
-            found.append((trust > 0 and is_generic(kept), trust, -len(kept), kept))
-    return min(found)[3] if found else None
+            found.append((trust, is_generic(kept), -len(kept), kept))
+    if not found:
+        return None
+    trust, generic, _, name = min(found)
+    if generic and trust:
+        personal = {plain(name): name for _, generic, _, name in sorted(found) if not (generic or has_own_digits(name))}
+        return next(iter(personal.values())) if len(personal) == 1 else name
+    return name
 
 
 def shown(name: str) -> str:

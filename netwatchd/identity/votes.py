@@ -17,6 +17,7 @@ _IN_WORDS = {
     "mdns_model": (100, "its model is {} by mDNS"),
     "dhcp_vendor_class": (100, "its DHCP client calls it {}"),
     "ssdp_server": (90, "its UPnP server is {}"),
+    "ssdp_type": (70, "its type in UPnP is {}"),
     "lldp_description": (90, "its description by LLDP is {}"),
     "dhcp_hostname": (80, "its name by DHCP is {}"),
     "mdns_name": (80, "its name by mDNS is {}"),
@@ -36,6 +37,7 @@ _SORTS = {
     **dict.fromkeys(_IN_WORDS, "name"),
     "mdns_model": "model",
     "ssdp_server": "server",
+    "ssdp_type": "types",
     "lldp_description": "lldp",
     "lldp_capability": "lldp",
     "dhcp_vendor_class": "dhcp",
@@ -55,7 +57,7 @@ def votes(mac: str | None, vendor: str | None, clues: Iterable[Clue]) -> Sorted:
     for kind, value in clues:
         if kind == _GATHERED:
             capabilities.add(value)
-        for vote in _of_clue(kind, value):
+        if vote := of_cloud(value, vendor) if kind == "cloud" else _of_clue(kind, value):
             found.append((_SORTS.get(kind, kind), vote))
     found += [("lldp", vote) for vote in of_capabilities(frozenset(capabilities))]
     if vendor and (made := of_maker(vendor)):
@@ -65,15 +67,14 @@ def votes(mac: str | None, vendor: str | None, clues: Iterable[Clue]) -> Sorted:
     return found
 
 
-def _of_clue(kind: str, value: str) -> Iterable[Vote]:
-    if reader := _READERS.get(kind):
-        vote = reader(value)
-        if vote:
-            yield vote
-            return
+def _of_clue(kind: str, value: str) -> Vote | None:
+    """By the table of its kind, else by the words in it."""
+    if (reader := _READERS.get(kind)) and (vote := reader(value)):
+        return vote
     if (told := _IN_WORDS.get(kind)) and (found := words.find(value)):
         belief, sentence = told
-        yield Vote(found[0], found[1] * belief // 100, sentence.replace("{}", value))
+        return Vote(found[0], found[1] * belief // 100, sentence.replace("{}", value))
+    return None
 
 
 def _of_service(value: str) -> Vote | None:
@@ -114,7 +115,6 @@ _READERS: dict[str, Callable[[str], Vote | None]] = {
     "mdns_model": _of_model,
     "ssdp_type": _part_of(TYPES, "UPnP"),
     "ssdp_server": _part_of(SERVERS, "UPnP"),
-    "cloud": of_cloud,
     "http_agent": of_agent,
     "role": _exactly(ROLES),
     "port": _exactly(PORTS),

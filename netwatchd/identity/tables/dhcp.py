@@ -24,7 +24,8 @@ _CLASSES: tuple[tuple[str, str, int, str], ...] = (
      r"|xerox|fuji ?xerox|oki data|zebra|sharp mx|toshiba e-?studio|imagerunner|seiko epson|riso|tec[ -]b|sato\b)",
      "printer", STRONG, "is a printer"),
     # Telephones.
-    (r"cisco systems, inc\. ip (?:phone|conference)|cisco[ -](?:spa|cp)", "voip", SURE, "is a telephone by Cisco"),
+    (r"cisco systems,? inc\.? (?:ip |wireless )?(?:phone|conference)|cisco[ -](?:spa|cp)", "voip", SURE,
+     "is a telephone by Cisco"),
     (r"(?:polycom|poly)[ -]?(?:sound|vvx|trio|ccx|edge|obi|real|\d)|polycom|plcm|obihai", "voip", STRONG,
      "is a telephone by Polycom"),
     (r"yealink|snom|aastra|mitel|avaya|ccp\.avaya|alcatel\.(?:noe|sip)|shoretel|gigaset|unify|optipoint|openstage"
@@ -37,7 +38,8 @@ _CLASSES: tuple[tuple[str, str, int, str], ...] = (
      r"|mist|symbol\.?ap|motorolaap|extremeap|hpe? ?msm|cambium|capwap", "access_point", STRONG, "is an access point"),
     (r"arista|juniper-(?:ex|qfx)|hpe? (?:[ja]\d{3,4}|procurve|aruba|switch)|procurve|cumulus|dell ?emc ?n|huawei.?s\d"
      r"|icx|fastiron|edgeswitch|h3c.? ?s\d", "switch", STRONG, "is a switch"),
-    (r"juniper|ciscopnp|cisco c|cisco ws|mikrotik|fortinet|fortigate|paloalto|huawei ar|sonicwall|edgeos",
+    (r"juniper|jnpr|aruba|ciscopnp|cisco air-|cisco c|cisco ws|mikrotik|fortinet|fortigate|paloalto"
+     r"|huawei ar|sonicwall|edgeos",
      "network", FAIR, "is network equipment"),
     (r"docsis|pktc|cablehome|cable ?modem|eurodocsis", "router", STRONG, "is a cable modem"),
     (r"dslforum|[^ ]{0,40}\.dslforum|tr-?069|speedport|fritz!?box|livebox|openwrt|dd-wrt|sagem|thomson|technicolor"
@@ -108,17 +110,18 @@ def _options(*numbers: int) -> frozenset[int]:
 _RULES = (
     # PacketCable's provisioning: cable modems and their telephone adapters.
     _Rule("router", STRONG, "as cable modems do", has=_options(122)),
-    # Cisco's telephones want two addresses of TFTP servers; 35 (ARP timeout) is asked for by hardly anybody else.
-    _Rule("voip", STRONG, "as Cisco's telephones do", has=_options(150, 35)),
-    _Rule("voip", FAIR, "as telephones do", has=_options(150, 66), lacks=_options(28, 67)),
+    # Cisco's telephones want addresses of TFTP servers; mobile phones with Cisco's client do, in another order.
+    _Rule("voip", STRONG, "as Cisco's telephones do", begins=(1, 66, 6, 3, 15, 150)),
+    _Rule("voip", FAIR, "as telephones do", has=_options(150, 66), lacks=_options(28, 35, 67)),
     _Rule("voip", FAIR, "as Polycom's telephones do", has=_options(160), lacks=_options(28, 119)),
     # PXE: what a network card asks for before any system runs.
-    _Rule("computer", FAIR, "as network cards do to boot", has=_options(128, 129, 130, 131)),
+    _Rule("computer", FAIR, "as network cards do to boot", has=_options(60, 67, 128, 129, 130, 131)),
     # HP's JetDirect asks for DNS before the mask.
-    _Rule("printer", FAIR, "as HP's printers do", begins=(6, 3, 1, 15, 66, 67, 13, 44)),
+    _Rule("printer", FAIR, "as HP's printers do", begins=(6, 3, 1, 15, 66, 67, 13, 44), lacks=_options(43, 58)),
     # Windows: NetBIOS, router discovery and Microsoft's own code of classless routes. NetworkManager, too, asks for
     # 249, but for no NetBIOS nodes.
-    _Rule("computer", FAIR, "as Windows does", has=_options(31, 33, 43, 44, 46, 47, 249)),
+    _Rule("computer", FAIR, "as Windows does", has=_options(31, 33, 43, 44, 46, 47, 121, 249)),
+    _Rule("computer", FAIR, "as Windows XP does", has=_options(31, 33, 43, 44, 46, 47, 249), begins=(1, 15, 3, 6)),
     _Rule("computer", WEAK, "as older Windows does", has=_options(31, 33, 43, 44, 46, 47), begins=(1, 15, 3, 6)),
     # Apple: proxy and search list. macOS asks for its directory and NetBIOS as well, iOS, tvOS and watchOS do not.
     _Rule("computer", FAIR, "as macOS does", has=_options(1, 3, 6, 15, 119, 252, 95, 44, 46), lacks=_options(12, 28)),
@@ -129,7 +132,8 @@ _RULES = (
     _Rule("mobile", WEAK, "as old Android does", has=_options(1, 3, 6, 15, 28, 51, 58, 59), lacks=_options(12, 26, 42),
           most=12),
     # lwIP, the IP of microcontrollers, in its order; the ESP8266 adds what Windows would ask for, but not 249.
-    _Rule("iot", FAIR, "as microcontrollers do", begins=(1, 3, 28, 6), most=14),
+    _Rule("iot", FAIR, "as microcontrollers do", begins=(1, 3, 28, 6), most=4),
+    _Rule("iot", FAIR, "as microcontrollers do", begins=(1, 3, 28, 6, 15, 44, 46, 47, 31, 33), most=14),
     # NetworkManager and dhclient of desktops and servers, and of whatever else is built upon them.
     _Rule("computer", FAIR, "as Linux desktops do", has=_options(12, 17, 26, 28, 40, 41, 42, 119, 121, 249)),
     _Rule("computer", FAIR, "as Linux computers do", begins=(1, 28, 2), has=_options(12, 119, 121, 249)),

@@ -130,12 +130,25 @@ _AGENTS = (
 _AGENT_ROWS = tuple((re.compile(pattern), kind, strength, whose) for pattern, kind, strength, whose in _AGENTS)
 
 
-def of_cloud(domain: str) -> Vote | None:
-    """What it says that a device asks for a domain: its longest known end counts."""
+# Clouds that all smart things of a maker ask for, and his other things do not: one with a MAC of this maker is no
+# telephone with his app.
+OWN = {
+    "myedimax.com": "edimax",
+    "withings.net": "withings",
+    "netatmo.net": "netatmo",
+    "meethue.com": "philips lighting",
+}
+
+
+def of_cloud(domain: str, vendor: str | None) -> Vote | None:
+    """What it says that a device of `vendor` asks for a domain: its longest known end counts."""
     labels = domain.lower().rstrip(".").split(".")
     for at in range(max(0, len(labels) - 4), len(labels) - 1):
-        if found := CLOUDS.get(".".join(labels[at:])):
+        end = ".".join(labels[at:])
+        if found := CLOUDS.get(end):
             kind, strength, whose = found
+            if end in OWN and vendor and vendor.lower().startswith(OWN[end]):
+                return Vote(kind, FAIR, f"asks for the cloud of its maker ({domain})")
             return Vote(kind, strength, f"asks for the cloud of {whose} ({domain})")
     return None
 

@@ -19,6 +19,7 @@ TYPES: tuple[tuple[str, str, int, str], ...] = (
     (":device:scanner", "printer", FAIR, "is a scanner"),
     (":device:zoneplayer", "speaker", SURE, "is a loudspeaker by Sonos"),
     (":device:digitalsecuritycamera", "camera", STRONG, "is a security camera"),
+    ("hnap:networkcamera", "camera", STRONG, "is a camera by D-Link"),
     (":device:binarylight", "light", STRONG, "is a lamp"),
     (":device:dimmablelight", "light", STRONG, "is a lamp"),
     (":device:hvac_system", "thermostat", STRONG, "is a heating or air conditioning"),

@@ -37,7 +37,8 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \broku\b  \bshield ?(?:android)? ?tv  \bshield\b  \bmi ?box  \bmi tv ?stick  \bmitv ?(?:stick|box)
         \bxiaomi tv (?:stick|box)  \bnow tv  \bsky ?q\b  \bfreebox player  \bmag ?\d{3}\b
         \bvu ?(?:uno|duo|solo|zero|ultimo)  \bdreambox  \bdm ?(?:800|900|920|7020|8000)\b  \bhdhomerun  \blibreelec
-        \bcoreelec  \bosmc\b  \bopenelec  \btivo\b  \bhumax  \bwd ?tv\b  \bslingbox  \bcrkey  \bset top  \bstb\b
+        \bcoreelec  \bosmc\b  \bopenelec  \btivo\b  \bhumax  \bwd ?tv\b  \bslingbox  \bcrkey  \bbrightsign
+        \bset top  \bstb\b
         \bblu ?ray  \bbdp? ?s\d{3,4}  \bmagenta ?tv  \bmr ?[24]\d\d\b  \bapple tv\d
     """),
     ("speaker", PRODUCT, r"""
@@ -55,9 +56,11 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \bxbox  \bplay ?station  \bps ?[345]\b  \bps ?vita\b  \bpsp\b  \bnintendo  \bwii ?u?\b  \bsteam ?deck  \b3ds\b
     """),
     ("tv", PRODUCT, r"""
-        \bbravia  \bkd? ?\d\d[xawz][a-z]?\d  \bkdl ?\d  \bxr ?\d\d  \blg ?web ?os  \bweb ?os ?tv
+        \bbravia  \blg \d\d[a-z]{1,3}\d  \bkd? ?\d\d[xawz][a-z]?\d  \bkdl ?\d  \bxr ?\d\d  \blg ?web ?os
+        \bweb ?os ?tv
         \b(?:un|ue|qe|qn|ua|tq|gq)\d\d[a-z]{1,3}\d  \bviera  \btx ?\d\d[a-z]  \b(?:oled|qled|neo qled|uhd|4k|led) ?tv
-        \bsamsung .{0,12}series  \btv samsung  \bsamsung ?tv  \blg ?tv  \bsmart ?tv  \bandroid ?tv  \bmi ?tv\b  \bvizio
+        \bsamsung .{0,12}series  \btv samsung  \bsamsung ?tv  \blg ?tv  \bsmart ?tv  \bandroid ?tv  \bmi ?tv\b
+        \bvizio
         \bhisense .{0,10}tv  \btcl .{0,10}tv  \bphilips ?tv  \b\d\d(?:pus|oled|pfs|pfl)\d  \bambilight  \bhbbtv
         \boled\d\d[a-z]\d  \btelevision  \bfernseher  \bloewe  \bgrundig  \btechnisat  \bsky ?glass
         \b(?:samsung|lg|sony|hisense|tcl|sharp|panasonic|toshiba) tv
@@ -65,7 +68,7 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
     ("tv", WORD, r"\btv\b"),
     # Computers by Apple, before its phones; Macs tell "Mac14,2" and "MacBookPro18,3".
     ("computer", PRODUCT, r"""
-        mac ?book  \bimac  imac$  \bmac ?mini  \bmac ?pro\b  \bmac ?studio  \bmac\d\d? \d  \bmbp\b  \bmba\b  mbp$
+        mac ?book  \bimac  imac$  \bmac ?mini  \bmac ?pro  \bmac ?studio  \bmac\d\d? \d  \bmbp\b  \bmba\b  mbp$
         \bpowerbook  \bpower ?mac  \bosxvers\b
     """),
     ("server", PRODUCT, r"""
@@ -77,7 +80,7 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \bdisk ?station  \brack ?station  \bsynology  \bds\d{3,4}(?:j|play|slim|xs|rp)?\b  \brs\d{3,4}(?:rp|xs)\b
         \bqnap  \bts \d{3}[a-z]{0,2}\b  \btvs \d{3}  \bready ?nas  \bmy ?cloud  \bwd ?my  \blink ?station
         \btera ?station  \bls\d{3}d  \btrue ?nas  \bfree ?nas  \bdns \d{3}\b  \bdrobo  \basustor  \bterra ?master
-        \bnetwork ?space  \btime ?capsule
+        \bnetwork ?space
     """),
     # Phones.
     ("phone", PRODUCT, r"""
@@ -87,18 +90,24 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \b(?:mate|nova) ?\d\d? ?(?:pro|lite|x)?\b  \bhonor ?(?:\d|magic|play|view|x)  \bredmi  \bpoco\b
         \bmi ?(?:a|max|mix|note|\d)\d{0,2}\b  \bxiaomi ?\d  \bm20\d\d[a-z]\d  \b2\d{5,7}[a-z]\w{0,4}\b  \bone ?plus
         \boppo  \brealme  \bvivo ?[xyvst]\d  \bcph\d{4}  \brmx\d{4}  \bnokia  \bta 1\d{3}\b
-        \bmoto ?(?:g|e|x|z|one|edge)\b  \bmotorola (?:one|edge|moto|razr)  \bxt\d{4}  \bxperia  \bnexus ?[456]
+        \bmoto ?(?:g|e|x|z|one|edge)\b  \bmotorola (?:one|edge|moto|razr)  ^xt\d{4}  \bxperia  \bnexus ?[456]
         \bfairphone  \bwiko  \blg [dhk]\d{3}  \bhtc (?:one|desire|u\d)  \bzenfone  \bblackberry  \blumia
-        \bnothing phone  \bblackview  \bdoogee  \bulefone  \bumidigi  \bipod
+        \bnothing phone  \bblackview  \bdoogee  \bulefone  \bumidigi
         \b[a-z]{3} (?:lx|al|tl|nx|an|l|cl|n|lgr)\d{1,2}[a-z]?\b
     """),
+    ("phone", PRODUCT, r"^d\d{2,3}[a-z]?ap$"),  # Apple's numbers of boards, which older systems tell as the model
+    ("tablet", PRODUCT, r"^p1\d\d[a-z]?ap$"),
+    ("mobile", PRODUCT, r"\bipod"),
+    ("mobile", WORD, r"^n\d{2,3}[a-z]?ap$"),
+    ("speaker", PRODUCT, r"^b\d{3}[a-z]?ap$"),
     ("phone", WORD, r"\b(?:smart)?phone\b  \bhandy\b  \bgalaxy\b  \bmobile\b"),
     # Printers; the words are those of their makers' series.
     ("printer", PRODUCT, r"""
         \blaser ?jet  \boffice ?jet  \bdesk ?jet  \bphoto ?smart  \bdesign ?jet  \bpage ?wide  \bjet ?direct
         \bhp (?:envy|smart tank|tango|color laser|ink tank|laser)  \benvy (?:photo|inspire|pro|\d{4})  \bpixma
         \bimage ?(?:runner|class|prograf|press)  \bi sensys  \bmaxify  \bselphy
-        \bcanon (?:ir|lbp|mf|ts|tr|mg|mx|ip|tm|g)\b ?\d?  \bir ?adv  \bcanon(?:ts|mg|mx|mf|lbp|tr|g)\d
+        \bcanon (?:ir|lbp|mf|ts|tr|mg|mx|ip|tm|g)\b ?\d?  \bir ?adv  \bcanon d\d{3,4}
+        \bcanon(?:ts|mg|mx|mf|lbp|tr|g)\d
         \bmf\d{3}[a-z]*\b  \blbp\d{3,4}  \bwork ?force  \beco ?tank  \bstylus  \bexpression (?:home|photo|premium)
         \bepson  \b(?:xp|et|wf) ?\d{3,4}\b  \bsure ?color  \btm [tmuhl]\d
         \b(?:mfc|dcp|hl|ads|ql|td|rj|pj|pt) ?[a-z]{0,2}\d{2,4}[a-z]{0,3}\b  \bbrother\b  \bbr[wn][0-9a-f]{12}\b
@@ -116,7 +125,8 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
     # What watches.
     ("camera", PRODUCT, r"""
         \bdcs \d{3,4}[a-z]{0,2}\d?\b  \bic ?\d{4}[a-z]?\b  \bip ?cam(?:era)?\b  \bnet ?cam\b  \bnetwork camera
-        \bweb ?cam\b  \bhikvision  \bds 2(?:cd|de|td)  \bdahua  \bipc ?(?:hfw|hdw|hdbw|[a-z]\d|\d)  \breolink  \brlc ?\d
+        \bweb ?cam\b  \bhikvision  \bds 2(?:cd|de|td)  \bdahua  \bipc ?(?:hfw|hdw|hdbw|[a-z]\d|\d)  \breolink
+        \brlc ?\d
         \bfoscam  \bfi\d{4}  \bwyze ?cam  \bwyzecam  \bringdoorbell  \bnest ?(?:cam|doorbell|hello|iq)  \btapo c\d{3}
         \bkasa cam  \bkc\d{3}  \bec\d\dp  \beufy ?cam  \bdoor ?bell  \bdoor ?bird  \bvivotek  \bmobotix  \bamcrest
         \bip[248]m  \baxis [0-9a-z]  \baxis[0-9a-f]{12}\b  \byi ?(?:home|cam|dome)  \bxiaofang  \bdafang  \bezviz
@@ -130,12 +140,14 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \btapo p\d{3}  \bdsp w\d{3}  \bsp ?(?:1101|2101)w?  \bmss ?\d{3}  \bshelly ?(?:plug|1pm|1|pm)
         \bwemo ?(?:switch|insight|mini|outdoor)  \bsonoff ?(?:s2|s3|basic|pow)  \bsmart ?plug
         \bsmart ?(?:socket|outlet)  \bwi ?fi ?(?:plug|socket)  \beve ?energy  \bfritz ?dect  \bsteckdose
-        \bswitch ?bot plug  \bgosund  \bsp[1-4] mini  \bteckin  \bdelock  \bnous a1  \bkankun  \bplug ?s\b  \bplug ?mini
+        \bswitch ?bot plug  \bgosund  \bsp[1-4] mini  \bteckin  \bdelock  \bnous a1  \bkankun  \bplug ?s\b
+        \bplug ?mini
         \bwifi ?switch
     """),
     ("light", PRODUCT, r"""
         \blifx  \bhue (?:color|white|ambiance|lightstrip|bulb|play|go|lamp|bloom|iris)  \byee ?light  \byeelink light
-        \bwled  \bnanoleaf  \bnl\d\d\b  \bkl(?:50|60|1[0-3]\d|4\d\d)\b  \blb1[0-3]\d\b  \btapo l\d{3}  \bwiz [0-9a-f]{6}
+        \bwled  \bnanoleaf  \bnl\d\d\b  \bkl(?:50|60|1[0-3]\d|4\d\d)\b  \blb1[0-3]\d\b  \btapo l\d{3}
+        \bwiz [0-9a-f]{6}
         \btradfri bulb  \bkey ?light  \bled ?(?:strip|lamp|controller|bulb)  \blight ?strip  \bmagic ?home  \bzengge
         \bgovee  \bsengled  \bshelly ?(?:bulb|rgbw|dimmer|duo|vintage)  \bsmart ?(?:bulb|light|lamp)
         \b(?:ks|es|hs)2[0-4]0\b  \bmilight  \blight ?bulb
@@ -170,9 +182,11 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \bsleep ?number
     """),
     ("appliance", PRODUCT, r"""
-        \broomba  \birobot  \broborock  \brockrobo  \bxiaomi vacuum  \bmi ?robot  \bvacuum  \bdeebot  \bneato  \bbraava
+        \broomba  \birobot  \broborock  \brockrobo  \bxiaomi vacuum  \bmi ?robot  \bvacuum  \bdeebot  \bneato
+        \bbraava
         \bdreame  \bsaug ?roboter  \bkobold  \bwasher  \bwashing  \blaundry  \bdryer  \bwaschmaschine  \btrockner
-        \bdish ?washer  \bgeschirr  \bfridge  \brefrigerator  \bkuehlschrank  \bfreezer  \boven\b  \bbackofen  \bcooktop
+        \bdish ?washer  \bgeschirr  \bfridge  \brefrigerator  \bkuehlschrank  \bfreezer  \boven\b  \bbackofen
+        \bcooktop
         \bstove  \bcoffee  \bkaffee  \bkettle  \bikettle  \bmicrowave
         \bair ?(?:con(?:ditioner)?|purifier|fryer|conditioning)  \bklima  \bdaikin  \bmiele  \bbosch (?:hc|dish|wash)
         \bhomeconnect  \bdyson  \bsiemens (?:hc|wm|sn)  \bhumidifier  \bheat ?pump  \bwaerme ?pumpe  \bmower
@@ -181,7 +195,8 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
     """),
     ("energy", PRODUCT, r"""
         \binverter  \bwechselrichter  \bfronius  \bsolar ?(?:edge|log|way)  \bsma (?:sunny|stp|sb)
-        \bsunny ?(?:boy|portal|home|tripower|island)  \benphase  \benvoy\b  \bpower ?wall  \bwall ?box  \bgo ?e ?charger
+        \bsunny ?(?:boy|portal|home|tripower|island)  \benphase  \benvoy\b  \bpower ?wall  \bwall ?box
+        \bgo ?e ?charger
         \bev ?charger  \bkeba\b  \bp1 ?meter  \bhwe p1  \bhome ?wizard  \bsmart ?meter  \biotawatt
         \bshelly ?(?:em|3em|pro ?3em)  \bemporia  \bsense ?(?:energy|monitor)  \btibber  \bups\b  \bsmart ups  \bapc\b
         \bnetbotz  \bpdu\b  \bvictron  \bvenus ?gx  \bgrowatt  \bhoymiles  \bopendtu  \bahoy ?dtu  \bdeye
@@ -197,8 +212,10 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
     ("access_point", PRODUCT, r"""
         \baccess ?point  \bwap ?\d{3,4}  \bdap \d{3,4}  \beap ?\d{3}  \buap\b  \buap ?[a-z]{2,}
         \bu6 ?(?:lite|lr|pro|mesh|plus)  \bu7 ?(?:pro|outdoor)  \bunifi ?(?:ap|uap)  \brepeater  \bextender
-        \brange ?ext  \bre ?(?:2|3|4|5|6)\d{2}x?\b  \bair ?port  \bdra \d{4}  \borbi (?:satellite|rbs)  \brbs ?\d\d
-        \bdeco\b  \bvelop  \beero\b  \bwlan ?repeater  \bwl ?an ?ap\b  \baironet  \bair [ac][a-z]?p\d{4}  \bnanostation
+        \brange ?ext  \bre ?(?:2|3|4|5|6)\d{2}x?\b  \bair ?port  \btime ?capsule  \bdra \d{4}
+        \borbi (?:satellite|rbs)  \brbs ?\d\d
+        \bdeco\b  \bvelop  \beero\b  \bwlan ?repeater  \bwl ?an ?ap\b  \baironet  \bair [ac][a-z]?p\d{4}
+        \bnanostation
         \blitebeam  \bcapsman  \bruckus  \bgwn ?\d{4}  \baruba ap  \binstant on\b
     """),
     ("router", PRODUCT, r"""
