@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from netwatchd.addresses import Address
+from netwatchd.addresses import Address, is_random_mac
 from netwatchd.clock import Now
 from netwatchd.events import Alias, Clue, Device, Sighting, Trait
 from netwatchd.identity import sameness
@@ -145,8 +145,9 @@ class Identities:
     def described(self, key: str, device: Device) -> Device:
         """The device with all that is known of what it is called and what it is."""
         stations = self.stations_of(key)
-        clues = self._clues.of(stations)
-        found = describe(device.mac, clues)
+        clues = self._clues.holding(stations)
+        # Of several MACs one from the factory says most.
+        found = describe(next((mac for mac in stations if device.mac and not is_random_mac(mac)), device.mac), clues)
         said = next((clue.value for clue in clues if clue.kind == "vendor"), None)
         merged = [sentence for each in stations if each in self._aliases for sentence in self._sentences(each)]
         return dataclasses.replace(
