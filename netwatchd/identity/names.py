@@ -162,7 +162,8 @@ def _unnumbered(name: str, everywhere: set[str]) -> str:
     if rest == name:
         return name
     words = [word for word in _SEPARATORS.split(plain(rest)) if word]
-    is_product = words and words[-1] not in _SERIES and (words[-1] in _FACTORY - _NUMBERED or is_generic(rest))
+    ends = {words[-1], "".join(words[-2:])} if words else set()
+    is_product = ends & (_FACTORY - _NUMBERED) and not ends & _SERIES
     return rest if plain(rest) in everywhere or name.endswith(")") or is_product else name
 
 
