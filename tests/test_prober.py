@@ -320,3 +320,40 @@ def test_a_release_is_believed_at_once_and_the_kernels_ghost_does_not_bring_the_
         home.host.python(HELLO)
         until(client, lambda m: m["type"] == "device_update" and m["device"]["status"] == "online")
     assert start <= end
+
+
+RELEASE = f"""
+import socket, subprocess
+mac = bytes.fromhex("{HOST_MAC.replace(":", "")}")
+packet = b"\\1\\1\\6\\0" + bytes(8) + socket.inet_aton("{HOST4}") + bytes(12) + mac + bytes(10 + 192)
+packet += b"\\x63\\x82\\x53\\x63" + b"\\x35\\1\\7" + b"\\x36\\4" + socket.inet_aton("{ROUTER4}") + b"\\xff"
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.bind(("{HOST4}", 68))
+    client.sendto(packet, ("{ROUTER4}", 67))
+subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_real_dhcprelease_is_seen_by_all_sources_and_ends_the_session_once(home: Home, short: Path) -> None:
+    config = CONFIG.replace("4 s", "10 min").replace("[source:conntrack]\nenabled = no", "[source:conntrack]")
+    config += "enabled = yes\ndump_interval = 1 s\n[source:capture]\nenabled = yes\ninterface = lan0\nfilter = all\n"
+    with Daemon(short, config, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
+        with home.router.entered():
+            client = stack.enter_context(router.client())
+        join(client)
+        home.host.python(HELLO)
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+        home.router.ip("link add port1 type veth peer name port2")  # keeps the bridge up
+        home.router.ip("link set port2 up")
+        home.router.ip("link set port1 master lan0 up")
+        told: list[str] = []
+        home.host.python(RELEASE)
+        until(client, lambda m: status_of(m, told) == "offline")
+        with home.router.entered():
+            dumps = dict(router.status()["counters"]["dumps"])
+            for source in ("neighbours", "conntrack"):
+                eventually(lambda name=source: router.status()["counters"]["dumps"][name] >= dumps[name] + 4)
+        ((_, end),) = sessions(router)
+        assert end is not None
+        assert [d["status"] for d in router.json("devices") if d["mac"] == HOST_MAC] == ["offline"]
