@@ -25,10 +25,10 @@ from store_kit import flow, storing
 from waiting import eventually
 
 from netwatchd.clock import Now
-from netwatchd.events import Alias, Clue, Device, Forget, Gone, Merge, Split, Status
+from netwatchd.events import Alias, Clue, Device, Forget, Gone, Merge, Split, Status, Trait
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
-from netwatchd.ingest.identities import DECIDED_AFTER
+from netwatchd.ingest.identities import DECIDED_AFTER, MOST_MACS
 from netwatchd.ingest.turns import SWITCHES
 from netwatchd.storage import queries
 
@@ -149,6 +149,20 @@ def test_traffic_of_both_macs_goes_to_the_one_device() -> None:
     assert devices.all()[0].bytes_in == 1017
     flows.settle()
     assert told.rows[OLD] == devices.all()[0]
+
+
+def test_a_phone_that_changes_its_mac_each_day_is_known_by_the_latest_of_them() -> None:
+    told = Recorder()
+    devices = begun(told)
+    for day in range(MOST_MACS + 10):
+        at = day * 86400.0
+        devices.see([seen(f"02:00:00:00:00:{day:02x}", at, ADA, PHONE)], later(at))
+        pass_time(devices, at + 2)
+    (phone,) = devices.all()
+    assert phone.mac == "02:00:00:00:00:00"
+    assert phone.macs == tuple(f"02:00:00:00:00:{day:02x}" for day in (*range(MOST_MACS + 9, 10, -1), 0))
+    assert sum(isinstance(each, Alias) for each in told.records.values()) == MOST_MACS - 1
+    assert {each.station for each in told.records.values() if isinstance(each, Trait)} == set(phone.macs)
 
 
 # Proven wrong.

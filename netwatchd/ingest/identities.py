@@ -21,9 +21,10 @@ from netwatchd.ingest.turns import Turns
 
 log = logging.getLogger(__name__)
 
-DECIDED_AFTER = 1.2  # seconds in which the other one may show that it is here; it is asked twice, and may be asleep
+DECIDED_AFTER = 1.0  # seconds in which the other one may show that it is here; it is asked twice, and may be asleep
 MOST_SIGNS, APART = 8, 500  # signs of life that are remembered of a station, so many milliseconds apart
 MOST_SUSPECTS = 256  # that wait to be decided: a flood of made-up devices must not be compared without end
+MOST_MACS = 32  # of a device: who changes it each day is known by those of a month
 MOST_UNDONE = 4096  # pairs that were told apart
 
 
@@ -263,6 +264,17 @@ class Identities:
         self._store.keep(alias)
         for ip in lost.ips:
             self._shower.setdefault(ip, alias.mac)
+        while len(self._stations[alias.device]) > MOST_MACS:
+            self._drop_oldest(alias.device)
+
+    def _drop_oldest(self, key: str) -> None:
+        """Forgets the MAC of a device that was not seen for longest."""
+        others = self._stations[key][1:]
+        oldest = min(others, key=lambda mac: max(self._signs.get(mac, (0,))[-1], self._aliases[mac].time))
+        self._stations[key].remove(oldest)
+        self._store.drop(self._aliases.pop(oldest))
+        self._clues.erase(oldest)
+        self._signs.pop(oldest, None)
 
     def disclaim(self, alias: Alias) -> None:
         """An alias names a device that is not there."""

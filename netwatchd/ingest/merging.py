@@ -124,6 +124,8 @@ class Merging:
                 else:
                     del self._owners[ip]
         self.identities.join(alias, lost)
+        known = self.identities.stations_of(alias.device)
+        device = dataclasses.replace(device, macs=tuple(mac for mac in device.macs if mac in known))
         self._store.join_device(alias.mac, alias.device)
         device = dataclasses.replace(device, status=self.presence.status_of(alias.device))
         self._publish([Gone(alias.mac)])
