@@ -93,8 +93,8 @@ class Intake:
             self._counters.add("probes.impossible")
 
     def deaf(self) -> Deaf:
-        """What hears nothing now, though it should: sources that failed, and interfaces that are down."""
-        down = {name for name, supervisor in self.sources.items() if supervisor.state == "failed"}
+        """What hears nothing now, though it did before: sources that failed, and interfaces that are down."""
+        down = {name for name, each in self.sources.items() if each.worked and each.state == "failed"}
         return Deaf(down | {TRAFFIC} if down & RANKS.keys() else down, self._links.deaf())
 
     def running(self) -> set[str]:

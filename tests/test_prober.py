@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from home import HOST4, HOST6, HOST_MAC, ROUTER4, ROUTER_MAC, SERVER4, Home, home_network, why_not
@@ -13,10 +14,14 @@ from running import Daemon, join, until
 from test_neighbours import SEND, leave, state_of, watching
 from waiting import eventually
 
+from netwatchd import config
 from netwatchd.addresses import parse_address
 from netwatchd.counters import Counters
 from netwatchd.decoders.netlink import DUMP
 from netwatchd.decoders.routes import Question, decode_interface, link_of_route, route_request
+from netwatchd.ingest.inbox import Inboxes
+from netwatchd.ingest.presence import TRAFFIC
+from netwatchd.intake import Intake
 from netwatchd.sources import Unavailable
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket
 from netwatchd.sources.prober import Links, Prober
@@ -224,6 +229,35 @@ def test_our_own_end_that_is_down_is_deaf_and_a_bridge_without_a_carrier_is_not(
     assert deaf() == {"wan0", "lan0"}
     home.router.ip("link del wan0")
     assert deaf() == {"wan0", "lan0"}, "what is gone hears nothing"
+
+
+def test_a_source_that_works_no_more_is_deaf_and_nobody_is_asked_whose_answer_nobody_hears(
+    home: Home, tmp_path: Path
+) -> None:
+    home.router.ip("link add dummy0 type veth peer name dummy1")
+    home.router.ip("link set dummy0 up")
+    counters = Counters()
+    settings = config.Config(
+        capture=config.Capture(enabled="yes", interface=("dummy0",)),
+        conntrack=config.Conntrack(enabled="yes"),  # it never works, as nobody starts it: that makes nobody deaf
+        neighbours=config.Neighbours(enabled="no"),
+    )
+    nothing: Any = None  # the memory of sources that are never opened
+    intake = Intake(settings, tmp_path, Inboxes(100), counters, lambda now, count=1: now, lambda _: nothing, list)
+    capture = intake.sources["capture"]
+    worker = Worker("source:capture", capture.run, lambda _: None)
+    with home.router.entered():
+        worker.start()
+    try:
+        eventually(lambda: capture.state == "on", "it captures")
+        assert intake.deaf().sources == set()
+        home.router.ip("link del dummy0")
+        eventually(lambda: capture.state == "failed", "its interface is gone")
+        assert intake.deaf().sources == {"capture", TRAFFIC}
+        intake.ask(question(HOST4))
+        assert counters["probes.impossible"] == 1
+    finally:
+        assert worker.stop(5)
 
 
 # Journeys.
