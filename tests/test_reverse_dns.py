@@ -30,7 +30,7 @@ from netwatchd.sources.rdns import Rdns
 from netwatchd.worker import Worker
 
 NAS, PHONE = parse_address("192.168.1.5"), parse_address("192.168.1.6")
-LOCAL = Networks(["192.168.0.0/16", "fd00::/8"])
+LOCAL = Networks(["192.168.0.0/16", "fd00::/8", "169.254.0.0/16", "fe80::/10"])
 PTR, CNAME = 12, 5
 HERE = b"\xc0\x0c"  # a pointer to the question's name
 
@@ -207,6 +207,7 @@ def asking(
 
 def test_names_of_local_devices_are_told_and_forged_answers_are_not(server: Server) -> None:
     here = [NAS, PHONE, parse_address("8.8.8.8"), parse_address("2001:db8::1"), parse_address("224.0.0.1")]
+    here += [parse_address("169.254.0.9"), parse_address("fe80::9")]
     with asking(server, lambda: here) as (told, counters, _):
         eventually(lambda: len(server.asked) == 2)
         (sighting,) = eventually(lambda: told.told)
