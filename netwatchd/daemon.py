@@ -29,6 +29,7 @@ from netwatchd.events import Command, Judge, Status, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
+from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.watching import LEARNING, Watching
 from netwatchd.ingest.workers import work_through
@@ -126,6 +127,7 @@ class Daemon:
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
+        self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
         self.threats = Threats(self.devices, publish, self.storage)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
@@ -168,7 +170,7 @@ class Daemon:
         self._clock = retention.Clock(self._newest)
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
-            Job(TICK, lambda: self.devices.tick(clock.now())),
+            Job(TICK, self._tick),
             Job(10, self.devices.publish_progress),
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
@@ -196,6 +198,7 @@ class Daemon:
             self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
         )
         self.sources, self.exporters = intake.sources, intake.exporters
+        self._wire(self.devices.presence, intake)
         self.server = self._listen()
         self._build_workers()
         for worker in self._workers:
@@ -206,6 +209,13 @@ class Daemon:
         self.manager.ready()
         self.manager.status(self.report.summary())
         self._say_where_to_look()
+
+    def _wire(self, presence: Presence, intake: Intake) -> None:
+        """Gives those who are silent somebody who asks them, and silence its proof."""
+        presence.deaf = intake.deaf
+        presence.doubts.rate = self.settings.devices.probe_rate
+        if self.settings.devices.probe:
+            presence.doubts.ask = intake.prober.ask
 
     def _listen(self) -> Server:
         websocket = self.settings.websocket
@@ -239,7 +249,7 @@ class Daemon:
     def _remember(self, db: sqlite3.Connection) -> None:
         """Takes in what core.db holds, when it is opened for the first time or was replaced."""
         stored = queries.stored(db)
-        self.devices.remember(stored.devices, clock.now())
+        self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
@@ -314,6 +324,8 @@ class Daemon:
         self.settings = merged
         self.storage.settings = merged.storage
         self.devices.presence.offline_after = merged.devices.offline_after
+        self.devices.presence.doubts.rate = merged.devices.probe_rate
+        self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
@@ -333,6 +345,11 @@ class Daemon:
 
     def _is_healthy(self) -> bool:
         return self.storage.degraded is None
+
+    def _tick(self) -> None:
+        now = clock.now()
+        self.devices.presence.notice(now)
+        self.devices.tick(now)
 
     def _retain(self) -> None:
         now = clock.now().wall

@@ -311,14 +311,6 @@ class Alias:
     before: Device | None = None  # what the MAC was known as until then
 
 
-class Question(NamedTuple):
-    """Somebody wants to know whether a device is still here: it is asked at one of its addresses."""
-
-    device: str  # its key
-    mac: str
-    ips: tuple[Address, ...]  # the first of them that can be asked, is; not empty
-
-
 Record = Trait | Session | Alias  # what is kept beside the devices
 
 

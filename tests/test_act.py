@@ -3,14 +3,18 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, OTHER_MAC, Daemon, join, until
+from running import MAC, OTHER_MAC, Daemon, join, scratch, until
+from shell import Shell
 from waiting import PATIENCE, eventually
+from websocket_kit import certificate
 
 from netwatchd.broadcast.commands import LONGEST_NAME
 
@@ -20,32 +24,58 @@ EVIL = "\x1b[31m[bold red]evil[/bold red]\x07<script>alert(1)</script>"
 ACTING = {"name": [MAC, "x"], "forget": [MAC, "--yes"], "merge": [OTHER_MAC, MAC], "split": [MAC]}
 
 
+class Running(Shell):
+    """The command line beside a running daemon."""
+
+    daemon: Daemon
+
+
+@pytest.fixture(scope="module")
+def one() -> Iterator[Daemon]:
+    """A daemon for all tests here: to start one for each would take most of the time."""
+    directory = scratch()
+    with Daemon(directory) as started:
+        yield started
+        assert started.stop() == 0
+    shutil.rmtree(directory)
+
+
 @pytest.fixture
-def running(daemon: Make) -> Iterator[Daemon]:
-    """A daemon that knows two devices with MACs, and one without."""
-    with daemon() as started:
-        assert (
-            started.emit(
-                {"type": "device", "mac": MAC, "ip": "192.168.1.5", "hostname": "tv.lan"},
-                {"type": "device", "mac": OTHER_MAC, "ip": "192.168.1.6", "hostname": "phone"},
-                {"type": "device", "ip": "192.168.1.7"},
-            )
-            == []
-        )
-        with started.client() as client:
-            join(client)
-            yield started
+def running(one: Daemon, capsys: pytest.CaptureFixture[str]) -> Iterator[Running]:
+    """The command line beside a daemon that knows two devices with MACs, and one without, and nothing else."""
+    shell = Running(capsys, one.environment)
+    shell.daemon = one
+    one.emit(
+        {"type": "device", "mac": MAC, "ip": "192.168.1.5", "hostname": "tv.lan"},
+        {"type": "device", "mac": OTHER_MAC, "ip": "192.168.1.6", "hostname": "phone"},
+        {"type": "device", "ip": "192.168.1.7"},
+    )
+    eventually(lambda: len(known(shell)) == 3)
+    yield shell
+    for key in known(shell):
+        assert shell.cli("forget", key, "--yes").returncode == 0
 
 
-def known(daemon: Daemon) -> dict[str, dict[str, Any]]:
+def known(running: Running) -> dict[str, dict[str, Any]]:
     """The devices that the daemon knows now, by key."""
-    with daemon.client() as client:
-        snapshot = until(client, lambda message: message["type"] == "snapshot")
-    return {device["mac"] or device["ip"]: device for device in snapshot["devices"]}
+    devices: dict[str, dict[str, Any]] = {}
+
+    def take(message: dict[str, Any]) -> bool:
+        for device in message.get("devices", [message["device"]] if "device" in message else []):
+            devices[device["mac"] or device["ip"]] = device
+        devices.pop(message.get("key", ""), None)
+        return bool(message["type"] == "pong")
+
+    with running.daemon.client() as client:
+        client.send('{"op": "subscribe", "topics": ["devices"]}')
+        until(client, lambda message: take(message) or message["type"] == "snapshot")
+        client.send('{"op": "ping"}')  # what has happened since the snapshot was made comes before the answer
+        until(client, take)
+    return devices
 
 
-def test_a_device_gets_a_name_and_loses_it(running: Daemon) -> None:
-    with running.client() as client:
+def test_a_device_gets_a_name_and_loses_it(running: Running) -> None:
+    with running.daemon.client() as client:
         join(client)
         answer = running.cli("name", "192.168.1.5", "  Ada's TV ")
         assert answer.returncode == 0, answer.stderr
@@ -65,19 +95,19 @@ def test_a_device_gets_a_name_and_loses_it(running: Daemon) -> None:
         ("192.168.1.6", OTHER_MAC), ("192.168.1.7", "192.168.1.7"),
     ],
 )  # fmt: skip
-def test_a_device_is_found_by_whatever_it_is_known_by(running: Daemon, given: str, key: str) -> None:
+def test_a_device_is_found_by_whatever_it_is_known_by(running: Running, given: str, key: str) -> None:
     answer = running.json("name", given, "it")
     assert (answer["op"], answer["device"], answer["name"]) == ("name", key, "it")
     assert [device["name"] for device in answer["devices"]] == ["it"]
     assert [found for found, device in known(running).items() if device["name"]] == [key]
 
 
-def test_what_was_just_done_is_found_by_the_next_command(running: Daemon) -> None:
+def test_what_was_just_done_is_found_by_the_next_command(running: Running) -> None:
     for number in range(3):
         assert running.cli("name", MAC if not number else f"n{number - 1}", f"n{number}").returncode == 0
 
 
-def test_a_name_that_another_device_has_is_given_and_said(running: Daemon) -> None:
+def test_a_name_that_another_device_has_is_given_and_said(running: Running) -> None:
     assert running.cli("name", MAC, "thing").returncode == 0
     answer = running.cli("name", OTHER_MAC, "Thing")
     assert answer.returncode == 0
@@ -89,13 +119,13 @@ def test_a_name_that_another_device_has_is_given_and_said(running: Daemon) -> No
     assert OTHER_MAC in answer.stderr
 
 
-def test_a_device_is_forgotten(running: Daemon) -> None:
-    with running.client() as client:
+def test_a_device_is_forgotten(running: Running) -> None:
+    with running.daemon.client() as client:
         join(client)
         answer = running.cli("forget", "phone", "--yes")
         assert answer.returncode == 0, answer.stderr
         assert answer.stdout == f"phone ({OTHER_MAC}, 192.168.1.6) is forgotten; seen again, it is new\n"
-        assert until(client, lambda message: message["type"] == "device_removed")["key"] == OTHER_MAC
+        assert until(client, lambda message: message.get("key") == OTHER_MAC)["type"] == "device_removed"
     assert set(known(running)) == {MAC, "192.168.1.7"}
     eventually(lambda: [row["mac"] for row in running.json("devices")].count(OTHER_MAC) == 0)
     assert running.json("forget", "192.168.1.7", "--yes") == {
@@ -103,7 +133,7 @@ def test_a_device_is_forgotten(running: Daemon) -> None:
     }  # fmt: skip
 
 
-def test_without_a_terminal_forgetting_needs_to_be_sure(running: Daemon) -> None:
+def test_without_a_terminal_forgetting_needs_to_be_sure(running: Running) -> None:
     answer = running.cli("forget", "phone")
     assert answer.returncode == 2
     assert "--yes" in answer.stderr
@@ -111,12 +141,12 @@ def test_without_a_terminal_forgetting_needs_to_be_sure(running: Daemon) -> None
 
 
 @pytest.mark.parametrize(("typed", "code", "left"), [(b"y\n", 0, 2), (b"\n", 1, 3), (b"no\n", 1, 3)])
-def test_at_a_terminal_forgetting_is_asked_for(running: Daemon, typed: bytes, code: int, left: int) -> None:
+def test_at_a_terminal_forgetting_is_asked_for(running: Running, typed: bytes, code: int, left: int) -> None:
     ours, theirs = pty.openpty()
     try:
         command = [sys.executable, "-m", "netwatchd", "forget", "phone"]
         with subprocess.Popen(
-            command, env=running.environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, env=os.environ | running.environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             os.write(ours, typed)
             _, said = process.communicate(timeout=PATIENCE)
@@ -128,14 +158,14 @@ def test_at_a_terminal_forgetting_is_asked_for(running: Daemon, typed: bytes, co
     assert len(known(running)) == left
 
 
-def test_two_devices_become_one_and_two_again(running: Daemon) -> None:
-    with running.client() as client:
+def test_two_devices_become_one_and_two_again(running: Running) -> None:
+    with running.daemon.client() as client:
         join(client)
         answer = running.cli("merge", "phone", "tv")
         assert answer.returncode == 0, answer.stderr
         undo = f"netwatchd split {MAC} {OTHER_MAC}"
         assert f"phone ({OTHER_MAC}, 192.168.1.6) is tv.lan ({MAC}, 192.168.1.5) now; to undo: {undo}" in answer.stdout
-        assert until(client, lambda message: message["type"] == "device_removed")["key"] == OTHER_MAC
+        assert until(client, lambda message: message.get("key") == OTHER_MAC)["type"] == "device_removed"
     assert set(known(running)) == {MAC, "192.168.1.7"}
     assert set(known(running)[MAC]["macs"]) == {MAC, OTHER_MAC}
     eventually(lambda: len(running.json("devices")) == 2)
@@ -143,7 +173,7 @@ def test_two_devices_become_one_and_two_again(running: Daemon) -> None:
     assert [(each["mac"], each["by"], each["undone"], each["undo"]) for each in merged] == [
         (OTHER_MAC, "user", None, undo)
     ]
-    assert undo in running.cli("device", "tv").stdout
+    assert undo in running.cli("device", MAC).stdout
 
     answer = running.cli(*undo.split()[1:])
     assert answer.returncode == 0, answer.stderr
@@ -154,8 +184,8 @@ def test_two_devices_become_one_and_two_again(running: Daemon) -> None:
     assert (apart["mac"], apart["undo"]) == (OTHER_MAC, None)
 
 
-@pytest.mark.parametrize("arguments", [["tv"], [MAC], [OTHER_MAC], ["tv", OTHER_MAC], [OTHER_MAC, OTHER_MAC]])
-def test_the_only_merged_mac_need_not_be_said(running: Daemon, arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["192.168.1.6"], [MAC], [OTHER_MAC], [MAC, OTHER_MAC], [OTHER_MAC, OTHER_MAC]])
+def test_the_only_merged_mac_need_not_be_said(running: Running, arguments: list[str]) -> None:
     answer = running.json("merge", "phone", "tv")
     assert (answer["device"], answer["into"], answer["removed"]) == (OTHER_MAC, MAC, [OTHER_MAC])
     assert [set(device["macs"]) for device in answer["devices"]] == [{MAC, OTHER_MAC}]
@@ -165,8 +195,8 @@ def test_the_only_merged_mac_need_not_be_said(running: Daemon, arguments: list[s
     assert len(known(running)) == 3
 
 
-def test_of_several_merged_macs_one_must_be_said(running: Daemon) -> None:
-    running.emit({"type": "device", "mac": THIRD, "ip": "192.168.1.8"})
+def test_of_several_merged_macs_one_must_be_said(running: Running) -> None:
+    running.daemon.emit({"type": "device", "mac": THIRD, "ip": "192.168.1.8"})
     for mac in (OTHER_MAC, THIRD):
         assert running.cli("merge", mac, MAC).returncode == 0
     answer = running.cli("split", MAC)
@@ -190,7 +220,7 @@ def test_of_several_merged_macs_one_must_be_said(running: Daemon) -> None:
         (["forget", "10.0.0.1", "--yes"], "`netwatchd devices` shows them all"),
     ],
 )
-def test_what_cannot_be_done_is_said(running: Daemon, arguments: list[str], words: str) -> None:
+def test_what_cannot_be_done_is_said(running: Running, arguments: list[str], words: str) -> None:
     answer = running.cli(*arguments)
     assert (answer.returncode, answer.stdout) == (1, "")
     assert words in answer.stderr
@@ -206,7 +236,7 @@ def test_what_cannot_be_done_is_said(running: Daemon, arguments: list[str], word
         ["split", MAC, "ff:ff:ff:ff:ff:ff"],
     ],
 )  # fmt: skip
-def test_what_means_nothing_is_a_usage_error(running: Daemon, arguments: list[str]) -> None:
+def test_what_means_nothing_is_a_usage_error(running: Running, arguments: list[str]) -> None:
     answer = running.cli(*arguments)
     assert answer.returncode == 2, answer.stderr
     assert "Traceback" not in answer.stderr
@@ -221,11 +251,39 @@ def test_without_a_daemon_there_is_nothing_to_talk_to(daemon: Make, verb: str) -
     assert "Traceback" not in answer.stderr
 
 
-def test_a_wrong_token_is_said(running: Daemon) -> None:
-    running.configure("[websocket]\ntoken = secret") if False else None
-    elsewhere = running.config.with_name("other.ini")
-    elsewhere.write_text(running.config.read_text().replace("[websocket]\n", "[websocket]\ntoken = secret\n"))
-    assert running.cli("name", MAC, "x", "--config", str(elsewhere)).returncode == 0, "it needs none"
+def websocket(daemon: Daemon, settings: str) -> Daemon:
+    """The daemon with settings in its section of the WebSocket."""
+    daemon.config.write_text(daemon.config.read_text().replace("[websocket]\n", f"[websocket]\n{settings}\n"))
+    return daemon
+
+
+def test_a_token_that_is_wrong_is_said(daemon: Make) -> None:
+    with websocket(daemon(), "token = secretly") as started:
+        started.emit({"type": "device", "mac": MAC})
+        assert started.cli("name", MAC, "x").returncode == 0
+        started.configure("")
+        websocket(started, "token = guessing")
+        answer = started.cli("name", MAC, "y")
+    assert answer.returncode == 69
+    assert "answers 401" in answer.stderr
+
+
+def test_it_is_done_over_tls_too(daemon: Make, tmp_path: Path) -> None:
+    pem, key = certificate(tmp_path)
+    with websocket(daemon(), f"tls_certificate = {pem}\ntls_key = {key}") as started:
+        started.emit({"type": "device", "mac": MAC})
+        answer = started.cli("name", MAC, "x")
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_device_without_a_mac_is_merged_into_one_with(running: Running) -> None:
+    for arguments in (["192.168.1.7", "tv"], ["phone", "192.168.1.8"]):
+        running.daemon.emit({"type": "device", "ip": "192.168.1.8"})
+        eventually(lambda: "192.168.1.8" in known(running))
+        answer = running.cli("merge", *arguments)
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stdout.endswith(" now\n"), "there is nothing to undo it by"
+    assert set(known(running)) == {MAC, OTHER_MAC}
 
 
 def test_a_mistake_in_the_configuration_is_named(daemon: Make) -> None:
@@ -236,13 +294,15 @@ def test_a_mistake_in_the_configuration_is_named(daemon: Make) -> None:
         assert "[storage] colour" in answer.stderr
 
 
-def test_what_the_network_says_does_nothing_to_the_terminal(running: Daemon) -> None:
-    running.emit({"type": "device", "mac": THIRD, "ip": "192.168.1.8", "hostname": EVIL})
+def test_what_the_network_says_does_nothing_to_the_terminal(running: Running) -> None:
+    running.daemon.emit({"type": "device", "mac": THIRD, "ip": "192.168.1.8", "hostname": EVIL})
     eventually(lambda: THIRD in known(running))
-    for arguments in (["name", THIRD, "x"], ["name", THIRD, "--remove"], ["merge", THIRD, THIRD], ["name", "evi", "x"]):
+    for arguments in (["merge", THIRD, THIRD], ["name", "evi", "x"], ["split", THIRD], ["name", THIRD, "x"]):
         answer = running.cli(*arguments)
         said = answer.stdout + answer.stderr
         assert "evil" in said
         assert "\x1b" not in said
         assert "\x07" not in said
-    assert json.loads(running.cli("name", THIRD, "y", "--json").stdout)["devices"][0]["hostname"] == EVIL
+    assert json.loads(running.cli("name", THIRD, "y", "--json").stdout)["devices"][0]["hostname"].endswith(
+        "<script>alert(1)</script>"
+    )

@@ -1,17 +1,23 @@
 """The verbs devices and device show whom the network has, and everything that is known of one."""
 
 import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, OTHER_MAC, Daemon
+from running import MAC, OTHER_MAC
+from shell import Shell
 from store_kit import device, flow, storing, threat
 
 from netwatchd.events import Alias, Clue, Session, Status, ThreatStatus, Trait
 
-Make = Callable[..., Daemon]
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = time.time_ns() // 1_000_000
 # Where it is about noon now, so that today has begun some hours ago and goes on for some, whenever the tests run.
@@ -26,12 +32,17 @@ def trait(kind: str, value: str, station: str = MAC, ago: int = HOUR) -> Trait:
     return Trait(station, Clue(kind, value), "dhcp", NOW - DAY, NOW - ago)
 
 
-@pytest.fixture
-def stored(daemon: Make) -> Daemon:
-    """A daemon that does not run, and what it has stored of a home."""
-    stopped = daemon(TZ=ZONE)
-    stopped.state.mkdir()
-    with storing(stopped.state) as store:
+class Home(Shell):
+    """The command line where no daemon runs, and the databases that one has left."""
+
+    state: Path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was stored of a home."""
+    directory = tmp_path_factory.mktemp("home")
+    with storing(directory) as store:
         store.upsert_device(
             device(
                 ips=(0xC0A80105, V6), hostname="Adas-iPhone", name="Ada's phone", vendor="Apple, Inc.", kind="phone",
@@ -74,13 +85,25 @@ def stored(daemon: Make) -> Daemon:
         store.upsert_threat(threat(2, kind="ip_conflict", device=TV, target=OLD_MAC, severity="info"))
         store.upsert_threat(threat(3, kind="harmless", status=ThreatStatus.DISMISSED))
         store.upsert_threat(threat(4, kind="of another", device=OTHER_MAC))
-    return stopped
+    return directory
+
+
+@pytest.fixture
+def stored(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Home:
+    """The command line, and a copy of what was stored."""
+    shell = Home(
+        capsys, {"TZ": ZONE, "STATE_DIRECTORY": str(tmp_path / "lib"), "NETWATCHD_CONFIG": str(tmp_path / "ini")}
+    )
+    shell.state = tmp_path / "lib"
+    (tmp_path / "ini").touch()
+    shutil.copytree(home, shell.state)
+    return shell
 
 
 # All of them.
 
 
-def test_those_that_are_here_come_first_then_the_latest_seen(stored: Daemon) -> None:
+def test_those_that_are_here_come_first_then_the_latest_seen(stored: Home) -> None:
     assert [each["mac"] for each in stored.json("devices")] == [MAC, TV, LAMP, OTHER_MAC, None]
 
 
@@ -99,22 +122,22 @@ def test_those_that_are_here_come_first_then_the_latest_seen(stored: Daemon) -> 
         (["--device", "tv"], [None]),
     ],
 )
-def test_devices_are_filtered(stored: Daemon, filters: list[str], macs: list[str | None]) -> None:
+def test_devices_are_filtered(stored: Home, filters: list[str], macs: list[str | None]) -> None:
     assert [each["mac"] for each in stored.json("devices", *filters)] == macs
 
 
-def test_all_devices_of_a_name_are_listed(stored: Daemon) -> None:
+def test_all_devices_of_a_name_are_listed(stored: Home) -> None:
     with storing(stored.state) as store:
         store.upsert_device(device(LAMP, ips=(), hostname="nas"))
     assert {each["mac"] for each in stored.json("devices", "--device", "nas")} == {LAMP, OTHER_MAC}
 
 
-def test_the_traffic_of_today_is_that_since_midnight_under_all_macs(stored: Daemon) -> None:
+def test_the_traffic_of_today_is_that_since_midnight_under_all_macs(stored: Home) -> None:
     today = {each["mac"]: (each["bytes_in_today"], each["bytes_out_today"]) for each in stored.json("devices")}
     assert today == {MAC: (10_000_000, 2500), TV: (0, 0), LAMP: (0, 0), OTHER_MAC: (0, 0), None: (0, 0)}
 
 
-def test_the_table_fits_eighty_columns(stored: Daemon) -> None:
+def test_the_table_fits_eighty_columns(stored: Home) -> None:
     stored.environment["COLUMNS"] = "80"
     shown = stored.cli("devices").stdout
     assert max(map(len, shown.splitlines())) <= 80
@@ -133,7 +156,7 @@ def test_the_table_fits_eighty_columns(stored: Daemon) -> None:
             assert word in line, (word, shown)
 
 
-def test_a_wide_terminal_shows_more(stored: Daemon) -> None:
+def test_a_wide_terminal_shows_more(stored: Home) -> None:
     stored.environment["COLUMNS"] = "140"
     shown = stored.cli("devices").stdout
     assert "192.168.1.5 +1" in shown
@@ -141,7 +164,7 @@ def test_a_wide_terminal_shows_more(stored: Daemon) -> None:
     assert max(map(len, shown.splitlines())) <= 140
 
 
-def test_into_a_pipe_every_word_is_whole_for_grep(stored: Daemon) -> None:
+def test_into_a_pipe_every_word_is_whole_for_grep(stored: Home) -> None:
     shown = stored.cli("devices").stdout
     for word in (LONG_VENDOR, MAC, "192.168.1.5, 2001:db8::123:4567:89ab:cdef", "Ada's phone"):
         assert word in shown
@@ -150,7 +173,7 @@ def test_into_a_pipe_every_word_is_whole_for_grep(stored: Daemon) -> None:
 # One of them.
 
 
-def test_everything_that_is_known_of_one_is_one_object(stored: Daemon) -> None:
+def test_everything_that_is_known_of_one_is_one_object(stored: Home) -> None:
     answer = stored.json("device", "ada's phone")
     assert (answer["mac"], answer["name"], answer["kind"], answer["model"]) == (
         MAC,
@@ -187,14 +210,14 @@ def test_everything_that_is_known_of_one_is_one_object(stored: Daemon) -> None:
     assert [each["kind"] for each in answer["threats"]] == ["port_scan", "ip_conflict"]
 
 
-def test_how_far_back_and_how_many_peers_can_be_said(stored: Daemon) -> None:
+def test_how_far_back_and_how_many_peers_can_be_said(stored: Home) -> None:
     answer = stored.json("device", MAC, "--since", "30 d", "--limit", "1")
     assert len(answer["sessions"]) == 3
     assert [each["peer"] for each in answer["peers"]] == ["8.8.8.8"]
     assert len(stored.json("device", MAC, "--since", "30 d", "--limit", "0")["peers"]) == 3
 
 
-def test_one_device_is_shown_for_people(stored: Daemon) -> None:
+def test_one_device_is_shown_for_people(stored: Home) -> None:
     stored.environment["COLUMNS"] = "80"
     answer = stored.cli("device", "192.168.1.5")
     assert answer.returncode == 0, answer.stderr
@@ -223,14 +246,15 @@ def test_one_device_is_shown_for_people(stored: Daemon) -> None:
     assert len(bars) in (3, 4), answer.stdout
 
 
-def test_a_terminal_without_blocks_gets_letters(stored: Daemon) -> None:
-    stored.environment["PYTHONIOENCODING"] = "ascii"
-    shown = stored.cli("device", MAC).stdout
+def test_a_terminal_without_blocks_gets_letters(stored: Home) -> None:
+    command = [sys.executable, "-m", "netwatchd", "device", MAC]
+    ascii_only = os.environ | stored.environment | {"PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(command, env=ascii_only, capture_output=True, text=True, check=True).stdout
     assert "##" in shown
     assert "?" not in shown.partition("timeline")[2].partition("traffic")[0]
 
 
-def test_a_device_of_which_little_is_known_is_shown_too(stored: Daemon) -> None:
+def test_a_device_of_which_little_is_known_is_shown_too(stored: Home) -> None:
     shown = " ".join(stored.cli("device", LAMP).stdout.split())
     assert shown.startswith("(random MAC) offline names none vendor unknown kind unknown ")
     assert "addresses none now" in shown
@@ -244,14 +268,14 @@ def test_a_device_of_which_little_is_known_is_shown_too(stored: Daemon) -> None:
     assert [answer[key] for key in ("names", "clues", "merged", "sessions", "peers", "threats")] == [[]] * 6
 
 
-def test_many_sessions_and_clues_are_cut_short_and_that_is_said(stored: Daemon) -> None:
+def test_many_sessions_and_clues_are_cut_short_and_that_is_said(stored: Home) -> None:
     with storing(stored.state) as store:
         for number in range(30):
             store.keep(Session(MAC, NOW - DAY + number * 10**6, NOW - DAY + number * 10**6 + 10**5))
             store.keep(trait("mdns_service", f"_s{number}._tcp"))
             store.upsert_threat(threat(10 + number, kind=f"k{number}"))
     shown = stored.cli("device", MAC).stdout
-    assert shown.count("and 20 more") == 3 - 1 or "and 20 more" in shown
+    assert "and 20 more" in shown
     assert "and 19 more" in shown
     assert len(stored.json("device", MAC)["sessions"]) == 32
 
@@ -264,14 +288,14 @@ def test_many_sessions_and_clues_are_cut_short_and_that_is_said(stored: Daemon) 
         ("", "no device is known by ''"),
     ],
 )
-def test_a_device_that_is_not_known_is_said(stored: Daemon, given: str, words: str) -> None:
+def test_a_device_that_is_not_known_is_said(stored: Home, given: str, words: str) -> None:
     answer = stored.cli("device", given)
     assert (answer.returncode, answer.stdout) == (1, "")
     assert words in answer.stderr
 
 
 @pytest.mark.parametrize("verb", [["device", "nas"], ["flows", "--device", "nas"], ["threats", "--device", "nas"]])
-def test_a_name_of_several_devices_is_not_guessed(stored: Daemon, verb: list[str]) -> None:
+def test_a_name_of_several_devices_is_not_guessed(stored: Home, verb: list[str]) -> None:
     with storing(stored.state) as store:
         store.upsert_device(device(LAMP, ips=(), hostname="NAS"))
     answer = stored.cli(*verb)
@@ -280,14 +304,15 @@ def test_a_name_of_several_devices_is_not_guessed(stored: Daemon, verb: list[str
     assert f"  NAS ({LAMP})" in answer.stderr
 
 
-def test_without_a_database_there_is_nothing_to_look_at(daemon: Make) -> None:
-    answer = daemon().cli("device", "tv")
+def test_without_a_database_there_is_nothing_to_look_at(stored: Home) -> None:
+    (stored.state / "core.db").unlink()
+    answer = stored.cli("device", "tv")
     assert answer.returncode == 69
     assert "has netwatchd run yet" in answer.stderr
 
 
 @pytest.mark.parametrize("columns", ["80", "200"])
-def test_what_the_network_says_is_shown_as_plain_text(stored: Daemon, columns: str) -> None:
+def test_what_the_network_says_is_shown_as_plain_text(stored: Home, columns: str) -> None:
     stored.environment["COLUMNS"] = columns
     with storing(stored.state) as store:
         store.upsert_device(
@@ -307,7 +332,7 @@ def test_what_the_network_says_is_shown_as_plain_text(stored: Daemon, columns: s
     assert stored.cli("device", TV).stdout.count("[bold") >= 10, "markup stays the text that it is"
 
 
-def test_scripts_get_the_text_as_it_is(stored: Daemon) -> None:
+def test_scripts_get_the_text_as_it_is(stored: Home) -> None:
     with storing(stored.state) as store:
         store.upsert_device(device(TV, hostname=EVIL))
     answer = stored.cli("device", TV, "--json")
@@ -316,10 +341,12 @@ def test_scripts_get_the_text_as_it_is(stored: Daemon) -> None:
     assert told["hostname"] == EVIL
 
 
-def test_what_was_stored_before_there_were_sessions_is_shown(daemon: Make) -> None:
-    empty = daemon()
-    empty.state.mkdir()
-    with storing(empty.state) as store:
-        store.upsert_device(device())
-    answer = empty.cli("device", MAC)
-    assert answer.returncode == 0, answer.stderr
+def test_what_an_older_netwatchd_has_stored_is_shown(stored: Home) -> None:
+    shutil.rmtree(stored.state)
+    stored.state.mkdir()
+    with closing(sqlite3.connect(stored.state / "core.db")) as db:
+        db.executescript((Path(__file__).parent / "schema_2/core.sql").read_text())
+    devices = stored.json("devices")
+    assert devices
+    answer = stored.json("device", devices[0]["mac"] or devices[0]["ip"])
+    assert [answer[key] for key in ("clues", "merged", "sessions")] == [[]] * 3

@@ -262,6 +262,8 @@ PATTERNS = {
     "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",
     "repeated.{self.name}": "repeated.SOURCE", "malformed.{self.name}": "malformed.SOURCE",
     "unreadable.{self._source}": "unreadable.SOURCE",
+    "datagrams.{self.name}": "datagrams.SOURCE", "refused.{self.name}.sender": "refused.SOURCE.sender",
+    "dropped.{self.name}.clues": "dropped.SOURCE.clues",
 }  # fmt: skip
 
 
@@ -271,7 +273,7 @@ def test_every_counter_is_documented() -> None:
         code |= set(
             re.findall(r'f?"((?:[a-z]+\.)+[a-z_]+)"(?=[,) ])', " ".join(re.findall(r"(?:\.add|_count)\((.*)", text)))
         )
-        code |= {PATTERNS[name] or "" for name in re.findall(r'f"([a-z]+(?:\.[a-z]+)*\.\{.*?\})"[,)\n]', text)
+        code |= {PATTERNS[name] or "" for name in re.findall(r'f"([a-z]+(?:\.[a-z]+)*\.\{.*?\}[a-z.]*)"[,)\n]', text)
                  if name in PATTERNS}  # fmt: skip
     # What the sFlow decoder counts gets its place in front of it by `exports`.
     code = code - {"lost.by_agent"} | {"samples.sflow", "skipped.sflow.REASON", "lost.sflow.WHAT"}
@@ -286,6 +288,8 @@ def general(name: str) -> str:
     family, _, rest = name.partition(".")
     if name.startswith("skipped.capture."):
         return "skipped.capture.REASON"
+    if name.endswith(".clues"):
+        return "dropped.SOURCE.clues"
     if family in ("received", "messages", "malformed", "overflows", "dumps") and rest != "clients":
         return f"{family}.SOURCE"
     return "refused.REASON" if family == "refused" and "." not in rest and rest != "commands" else name

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
+from fuzz_announcements import ANNOUNCEMENTS
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
 from fuzz_names import NAMES
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *LOGS, *NAMES]
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

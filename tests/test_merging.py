@@ -1,82 +1,36 @@
-"""Devices become one, two again, and none: as they have shown, or as the user says."""
+"""A phone that comes back with another MAC is the device that it was, also after a restart."""
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
-import pytest
-from ingest_kit import T0, Recorder, devices_of, later, sighting
+from ingest_kit import T0, Recorder, devices_of, later
+from merging_kit import (
+    ADA,
+    LAPTOP,
+    NEW,
+    OLD,
+    PHONE,
+    PIXEL,
+    THIRD,
+    Watcher,
+    a_phone_changed_its_mac,
+    begun,
+    macs_of,
+    pass_time,
+    seen,
+    turn_by_turn,
+)
 from running import MAC, OTHER_MAC
 from store_kit import flow, storing
 from waiting import eventually
 
 from netwatchd.clock import Now
-from netwatchd.events import Alias, Change, Claim, Clue, Device, Forget, Gone, Merge, Rename, Sighting, Split, Status
+from netwatchd.events import Alias, Clue, Device, Forget, Gone, Merge, Split, Status
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.identities import DECIDED_AFTER
 from netwatchd.ingest.turns import SWITCHES
 from netwatchd.storage import queries
-
-OLD, NEW, THIRD = "7a:3f:91:c2:5d:0e", "2e:11:22:33:44:55", "5a:00:00:00:00:03"
-LAPTOP, PHONE, ROUTER = 0xC0A80105, 0xC0A80106, 0xC0A80101
-ADA = (Clue("dhcp_hostname", "Adas-iPhone"), Clue("dhcp_parameters", "1,121,3,6,15"))
-PIXEL = (Clue("dhcp_hostname", "Pixel-7"), Clue("dhcp_parameters", "1,3,6,15"))
-
-
-class Watcher:
-    """Hears what becomes of devices."""
-
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-
-    def changed(self, change: Change) -> None:
-        self.heard.append(change)
-
-    def claimed(self, claim: Claim) -> None:
-        self.heard.append(claim)
-
-    def gone(self, key: str, into: str | None, time: int) -> None:
-        self.heard.append((key, into))
-
-    def tick(self, time: int) -> None:
-        pass
-
-    @property
-    def new(self) -> list[str]:
-        """The devices that were told as new."""
-        return [each.key for each in self.heard if isinstance(each, Change) and each.before is None]
-
-
-def seen(mac: str | None, at: float, clues: tuple[Clue, ...] = (), ip: int | None = None, **fields: Any) -> Sighting:
-    """A sighting so many seconds after T0."""
-    return sighting(mac, time=later(at).wall, clues=clues, ips=() if ip is None else (ip,), **fields)
-
-
-def begun(seen_by: Recorder) -> Devices:
-    """Devices that know what is stored, which is nothing."""
-    devices = devices_of(seen_by)
-    devices.remember([], T0)
-    return devices
-
-
-def a_phone_changed_its_mac(seen_by: Recorder, clues: tuple[Clue, ...] = ADA, away: float = 3600) -> Devices:
-    """The phone was there, and comes back with another MAC."""
-    devices = begun(seen_by)
-    devices.see([seen(OLD, 0, clues, PHONE)], T0)
-    devices.account({OLD: [10, 20, 1]}, {}, T0)
-    devices.see([seen(NEW, away, clues, LAPTOP)], later(away))
-    return devices
-
-
-def pass_time(devices: Devices, seconds: float) -> None:
-    """Until so many seconds after T0."""
-    devices.tick(later(seconds))
-
-
-def macs_of(devices: Devices) -> list[tuple[str | None, tuple[str, ...]]]:
-    """The devices, and all their MACs."""
-    return [(device.mac, device.macs) for device in devices.all()]
 
 
 def test_a_phone_with_another_mac_is_the_device_it_was_a_moment_later() -> None:
@@ -197,14 +151,6 @@ def test_traffic_of_both_macs_goes_to_the_one_device() -> None:
 # Proven wrong.
 
 
-def turn_by_turn(devices: Devices, begin: float, apart: float, times: int) -> None:
-    """Both MACs show themselves in turn, with a tick after each."""
-    for n in range(times):
-        at = begin + n * apart
-        devices.see([seen((OLD, NEW)[n % 2], at, ip=(PHONE, LAPTOP)[n % 2])], later(at))
-        devices.tick(later(at))
-
-
 def test_two_macs_that_prove_to_be_here_at_the_same_time_are_told_apart_by_themselves_and_for_good() -> None:
     told, watcher = Recorder(), Watcher()
     devices = a_phone_changed_its_mac(told, PIXEL, 10)
@@ -238,118 +184,6 @@ def test_what_the_user_says_is_one_device_may_show_both_macs_at_once() -> None:
     turn_by_turn(devices, 2, 0.1, 60)
     assert len(devices.all()) == 1
     assert sum(isinstance(each, Device) for each in told.published[before:]) <= 61
-
-
-# The user's word.
-
-
-def test_the_user_merges_any_two_devices() -> None:
-    told = Recorder()
-    devices = begun(told)
-    devices.see([seen(MAC, 0, ip=LAPTOP), seen(OTHER_MAC, 0, ip=PHONE), seen(None, 0, ip=ROUTER)], T0)
-    assert devices.act(Rename(OTHER_MAC, "dock"), T0) is None
-    assert devices.act(Merge(OTHER_MAC, MAC), later(1)) is None
-    assert devices.act(Merge(MAC, "192.168.1.1"), later(2)) is None
-    (one,) = devices.all()
-    assert (one.mac, one.name, set(one.ips)) == (MAC, "dock", {LAPTOP, PHONE, ROUTER})
-    assert set(one.macs) == {MAC, OTHER_MAC}
-    assert f"{OTHER_MAC} is the same device: the user says so" in one.evidence
-    devices.see([seen(None, 3, ip=ROUTER)], later(3))
-    assert len(devices.all()) == 1
-
-
-@pytest.mark.parametrize(
-    ("command", "answer"),
-    [
-        (Merge(THIRD, MAC), f"there is no device '{THIRD}'"),
-        (Merge(MAC, THIRD), f"there is no device '{THIRD}'"),
-        (Merge(MAC, MAC), "are the same device already"),
-        (Merge(NEW, OLD), "are the same device already"),
-        (Merge("192.168.1.6", NEW), "are the same device already"),
-        (Split(THIRD), f"there is no device '{THIRD}'"),
-        (Split(MAC), "is the only MAC of its device"),
-        (Split(OLD), f"is what its device is known by: split {NEW} from it"),
-        (Forget(THIRD), f"there is no device '{THIRD}'"),
-        (Rename("printer", "x"), "there is no device 'printer'"),
-    ],
-)
-def test_what_cannot_be_done_is_answered_with_a_sentence(command: Any, answer: str) -> None:
-    devices = begun(Recorder())
-    devices.see([seen(OLD, 0, ip=PHONE), seen(NEW, 0), seen(MAC, 0)], T0)
-    assert devices.act(Merge(NEW, OLD), T0) is None
-    assert answer in (devices.act(command, T0) or "")
-    assert len(devices.all()) == 2
-
-
-def test_an_alias_names_its_device() -> None:
-    devices = begun(Recorder())
-    devices.see([seen(OLD, 0, ip=PHONE), seen(NEW, 0), seen(MAC, 0)], T0)
-    assert devices.act(Merge(NEW, OLD), T0) is None
-    assert devices.act(Rename(NEW, "Ada's phone"), T0) is None
-    assert devices.act(Rename("192.168.1.6", "Ada's phone 2"), T0) is None
-    assert [device.name for device in devices.all()] == ["Ada's phone 2", None]
-    assert devices.act(Merge(NEW, MAC), T0) is None, "a chain is flattened"
-    (one,) = devices.all()
-    assert (one.mac, set(one.macs), one.name) == (MAC, {OLD, NEW, MAC}, "Ada's phone 2")
-    assert {mac: devices.identities.key_of(mac) for mac in (OLD, NEW, MAC)} == dict.fromkeys((OLD, NEW, MAC), MAC)
-
-
-def test_a_split_gives_back_what_the_mac_was_and_it_is_not_merged_again() -> None:
-    told, watcher = Recorder(), Watcher()
-    devices = a_phone_changed_its_mac(told)
-    devices.account({NEW: [3, 4, 1]}, {}, later(3600))
-    pass_time(devices, 3602)
-    devices.account({OLD: [100, 200, 1]}, {}, later(3603))
-    Flows(devices, told, told).settle()
-    devices.watch = watcher
-    assert devices.act(Split(NEW), later(3700)) is None
-    old, new = devices.all()
-    assert (old.mac, old.ips, old.bytes_in, old.bytes_out, old.macs) == (OLD, (PHONE,), 110, 220, ())
-    assert (new.mac, new.ips, new.bytes_in, new.bytes_out, new.macs) == (NEW, (LAPTOP,), 3, 4, ())
-    assert (new.first_seen, new.status) == (later(3600).wall, Status.ONLINE)
-    assert not [sentence for sentence in old.evidence if NEW in sentence]
-    assert watcher.heard == [], "what the user says is no news"
-    assert told.rows[OLD] == old
-    assert told.rows[NEW] == new
-    devices.see([seen(NEW, 3800, (Clue("mdns_name", "Adas-iPhone"),))], later(3800))
-    pass_time(devices, 3810)
-    assert len(devices.all()) == 2
-    assert devices.act(Merge(NEW, OLD), later(3900)) is None, "but the user may change his mind"
-    assert len(devices.all()) == 1
-
-
-def test_a_name_that_came_with_a_mac_goes_with_it() -> None:
-    for name_old, name_new, after in ((None, "hers", [None, "hers"]), ("his", "hers", ["his", "hers"])):
-        devices = begun(Recorder())
-        devices.see([seen(OLD, 0), seen(NEW, 0)], T0)
-        for mac, name in ((OLD, name_old), (NEW, name_new)):
-            devices.act(Rename(mac, name), T0)
-        assert devices.act(Merge(NEW, OLD), T0) is None
-        assert [device.name for device in devices.all()] == [name_old or name_new]
-        assert devices.act(Split(NEW), T0) is None
-        assert [device.name for device in devices.all()] == after
-
-
-def test_nothing_of_a_forgotten_device_is_kept_and_seen_again_it_is_new() -> None:
-    told, watcher = Recorder(), Watcher()
-    devices = a_phone_changed_its_mac(told)
-    pass_time(devices, 3602)
-    devices.watch = watcher
-    assert devices.act(Forget(NEW), later(3610)) is None
-    assert devices.all() == []
-    assert (devices.owner_of(PHONE), devices.owner_of(LAPTOP)) == (None, None)
-    assert told.published[-1] == Gone(OLD)
-    assert watcher.heard == [(OLD, None)]
-    assert told.erased == [(OLD, frozenset({OLD, NEW}))]
-    assert {key: row for key, row in told.rows.items() if row} == {}
-    assert told.records == {}
-    devices.publish_progress()
-    assert devices.take_unsettled() == []
-    devices.sweep(later(10**6))
-    devices.see([seen(NEW, 3620, ip=LAPTOP)], later(3620))
-    assert macs_of(devices) == [(NEW, ())]
-    assert watcher.new == [NEW]
-    assert devices.all()[0].hostname is None
 
 
 # Restarts.

@@ -47,6 +47,8 @@ PACKETS = [
     ("DNS answer by TCP", packet4(TCP, tcp(PSH | ACK, source=53, payload=b"x" * 200)), True),
     ("DHCP request", packet4(UDP, udp(68, 67)), True),
     ("DHCP answer", packet4(UDP, udp(67, 68)), True),
+    ("NetBIOS names", packet4(UDP, udp(137, 137)), True),
+    ("NetBIOS datagram", packet4(UDP, udp(138, 138)), True),
     ("mDNS", packet4(UDP, udp(5353, 5353)), True),
     ("LLMNR", packet4(UDP, udp(50001, 5355)), True),
     ("SSDP", packet4(UDP, udp(50002, 1900)), True),
@@ -84,7 +86,11 @@ TAGGED = [(), ((0x8100, 5),), ((0x88A8, 7), (0x8100, 5))]
 def frames() -> list[tuple[str, bytes, bool]]:
     """Every packet in every frame; its name, the frame, whether `control` takes it."""
     made = [("ARP", ethernet(0x0806, arp()), True), ("ARP, tagged", ethernet(0x0806, arp(), (0x8100, 5)), True)]
-    made += [("LLDP", ethernet(0x88CC, bytes(60)), False)]
+    cdp = bytes.fromhex("aaaa0300000c2000") + bytes(60)
+    made += [("LLDP", ethernet(0x88CC, bytes(60)), True), ("CDP", ethernet(len(cdp), cdp), True)]
+    made += [("spanning tree", ethernet(60, b"\x42\x42\3" + bytes(57)), False)]
+    made += [("another protocol of Cisco", ethernet(len(cdp), cdp[:6] + b"\1\x0b" + bytes(60)), False)]
+    made += [("neither IP nor ARP", ethernet(0x9000, cdp), False)]
     for name, packet, passes in PACKETS:
         kind, ppp = (0x86DD, 0x57) if packet[0] >> 4 == 6 else (0x0800, 0x21)
         made += [(f"{name}, {len(tags)} tags", ethernet(kind, packet, *tags), passes) for tags in TAGGED]

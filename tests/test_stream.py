@@ -56,6 +56,19 @@ def test_it_reads_a_snapshot_of_many_pieces() -> None:
             assert len(live.until(is_snapshot)[-1]["devices"]) == 3000
 
 
+def test_it_catches_up_with_what_happened_since_the_snapshot_was_made() -> None:
+    with serving() as service, listening(service) as first:
+        for number in range(50):
+            service.publish(device(number))
+            first.until(lambda message: message["type"] == "device_update")
+            with stream(dataclasses.replace(service.settings, port=service.port), timeout=PATIENCE) as live:
+                told = live.catch_up()
+            known = [
+                each["mac"] for message in told for each in message.get("devices", [message.get("device")]) if each
+            ]
+            assert f"02:00:00:00:00:{number:02x}" in known
+
+
 def test_what_it_asks_for_is_done_when_it_is_answered() -> None:
     with serving() as service, listening(service) as live:
         assert live.act("forget", device=MAC)[-1] == {"type": "pong"}
@@ -145,14 +158,14 @@ def test_a_stranger_is_not_taken_for_the_daemon(text: str) -> None:
         connection.send(text)
         list(connection)
 
-    with somebody(serves) as settings, stream(settings, timeout=PATIENCE) as live, pytest.raises(Unanswered) as caught:
+    with somebody(serves) as settings, pytest.raises(Unanswered) as caught, stream(settings, timeout=PATIENCE) as live:
         live.read(PATIENCE)
     assert "is not netwatchd" in str(caught.value)
 
 
 def test_why_it_was_closed_is_said() -> None:
     closing = somebody(lambda connection: connection.close(1001, "going away"))
-    with closing as settings, stream(settings, timeout=PATIENCE) as live, pytest.raises(Unanswered, match="going away"):
+    with closing as settings, pytest.raises(Unanswered, match="going away"), stream(settings, timeout=PATIENCE) as live:
         live.read(PATIENCE)
 
 
@@ -206,7 +219,7 @@ def test_a_message_without_an_end_is_given_up() -> None:
         piece = "x" * 2**22
         connection.send(piece for _ in range(LONGEST_MESSAGE // len(piece) + 2))
 
-    with somebody(serves) as settings, stream(settings, timeout=PATIENCE) as live, pytest.raises(Unanswered) as caught:
+    with somebody(serves) as settings, pytest.raises(Unanswered) as caught, stream(settings, timeout=PATIENCE) as live:
         live.read(PATIENCE)
     assert "is not netwatchd" in str(caught.value)
 

@@ -28,14 +28,15 @@ class Done:
     """What the daemon told of an op that it has done."""
 
     op: dict[str, Any]  # as it was sent
+    keys: tuple[str, ...]  # of the devices that it is about
     devices: dict[str, dict[str, Any]] = field(default_factory=dict)  # those that changed, by key
     removed: list[str] = field(default_factory=list)  # keys of those that are no more
 
     def take(self, message: Message) -> None:
-        """Takes in an update."""
-        if message["type"] == "device_update":
-            self.devices[message["device"]["mac"] or message["device"]["ip"]] = message["device"]
-        elif message["type"] == "device_removed":
+        """Takes in an update of one of these devices."""
+        if message["type"] == "device_update" and (key := _key_of(message["device"])) in self.keys:
+            self.devices[key] = message["device"]
+        elif message["type"] == "device_removed" and message["key"] in self.keys:
             self.removed.append(message["key"])
 
 
@@ -57,7 +58,10 @@ def name(options: argparse.Namespace, settings: config.Config) -> int:
     done = _do(
         settings,
         lambda done: key in done.devices and done.devices[key]["name"] == options.name,
-        {"op": "name", "device": key, "name": options.name},
+        key,
+        op="name",
+        device=key,
+        name=options.name,
     )
     what = f"is called {options.name!r} now" if options.name else "has no name of yours any more"
     return _say(options, done, [key], f"{described(device)} {what}")
@@ -70,7 +74,7 @@ def forget(options: argparse.Namespace, settings: config.Config) -> int:
     key = schema.key_of(device)
     if not options.yes and not _is_sure(device):
         raise Trouble("nothing was forgotten")
-    done = _do(settings, lambda done: key in done.removed, {"op": "forget", "device": key})
+    done = _do(settings, lambda done: key in done.removed, key, op="forget", device=key)
     return _say(options, done, [], f"{described(device)} is forgotten; seen again, it is new")
 
 
@@ -82,9 +86,15 @@ def merge(options: argparse.Namespace, settings: config.Config) -> int:
     key, other = schema.key_of(device), schema.key_of(into)
     if key == other:
         raise Trouble(f"{options.device!r:.80} and {options.into!r:.80} are the same device: {described(into)}")
-    done = _do(settings, lambda done: key in done.removed, {"op": "merge", "device": key, "into": other})
-    undo = f"; to undo: {join(['netwatchd', 'split', other, key])}" if device.mac else ""
-    return _say(options, done, [other], f"{described(device)} is {described(into)} now{undo}")
+    ways = ((device, into), (into, device))  # where only one has a MAC, the daemon keeps that one
+
+    def shown(done: Done) -> bool:
+        return any(schema.key_of(a) in done.removed and schema.key_of(b) in done.devices for a, b in ways)
+
+    done = _do(settings, shown, key, other, op="merge", device=key, into=other)
+    gone, kept = ways[other in done.removed]
+    undo = f"; to undo: {join(['netwatchd', 'split', schema.key_of(kept), gone.mac])}" if gone.mac else ""
+    return _say(options, done, [schema.key_of(kept)], f"{described(device)} is {described(into)} now{undo}")
 
 
 @acting
@@ -92,7 +102,7 @@ def split(options: argparse.Namespace, settings: config.Config) -> int:
     """Tells that a MAC which was merged into a device is one of its own."""
     device = find(options.device, _known(settings))
     key, mac = schema.key_of(device), _merged_mac(options, device)
-    done = _do(settings, lambda done: mac in done.devices and key in done.devices, {"op": "split", "device": mac})
+    done = _do(settings, lambda done: mac in done.devices and key in done.devices, mac, key, op="split", device=mac)
     parts = [
         f"{described(_device_of(row))} {what}"
         for each, what in ((mac, "is a device of its own now"), (key, "stays"))
@@ -123,9 +133,20 @@ def _merged_mac(options: argparse.Namespace, device: Device) -> str:
 
 def _known(settings: config.Config) -> list[Device]:
     """The devices that the running daemon knows."""
+    known: dict[str, dict[str, Any]] = {}
     with stream(settings.websocket) as live:
-        told = live.until(lambda message: message["type"] == "snapshot")
-    return [_device_of(row) for row in told[-1]["devices"]]
+        for message in live.catch_up():
+            if message["type"] == "snapshot":
+                known = {_key_of(row): row for row in message["devices"]}
+            elif message["type"] == "device_update":
+                known[_key_of(message["device"])] = message["device"]
+            elif message["type"] == "device_removed":
+                known.pop(message["key"], None)
+    return list(map(_device_of, known.values()))
+
+
+def _key_of(row: dict[str, Any]) -> str:
+    return str(row["mac"] or row["ip"])
 
 
 def _device_of(row: dict[str, Any]) -> Device:
@@ -136,15 +157,16 @@ def _device_of(row: dict[str, Any]) -> Device:
     return Device(**values | {"ips": tuple(map(parse_address, row["ips"])), "status": Status(row["status"])})
 
 
-def _do(settings: config.Config, shown: Callable[[Done], bool], op: dict[str, Any]) -> Done:
-    """Has the daemon do it, and waits until that is shown by its updates."""
-    done = Done(op)
+def _do(settings: config.Config, shown: Callable[[Done], bool], *keys: str, **op: Any) -> Done:
+    """Has the daemon do it, and waits until that is shown by its updates of the devices with these keys."""
+    done = Done(op, keys)
 
     def take(message: Message) -> bool:
         done.take(message)
         return shown(done)
 
     with stream(settings.websocket) as live:
+        live.catch_up()
         for message in live.act(**op):
             done.take(message)
         # It is done. A daemon that is too busy to tell this client of it is no reason to say otherwise.

@@ -117,6 +117,15 @@ class Stream:
                 raise Refused(str(message.get("message")))
         return told
 
+    def catch_up(self) -> list[Message]:
+        """What a client that has just come is told: the snapshot, and what happened since that was made.
+
+        It may have been made for another client, a moment ago.
+        """
+        told = self.until(lambda message: message["type"] == "snapshot")
+        self.say("ping")
+        return told + self.until(lambda message: message["type"] == "pong")
+
     def until(self, wanted: Callable[[Message], Any]) -> list[Message]:
         """The next messages, up to one that is wanted; raises Unanswered where it does not come in time."""
         deadline = time.monotonic() + self._timeout

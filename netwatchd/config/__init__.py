@@ -14,7 +14,20 @@ from netwatchd.config.sections import (
     settings_of,
     state_directory,
 )
-from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 
 __all__ = [
     "DEFAULT_PATH",
@@ -30,11 +43,13 @@ __all__ = [
     "Json",
     "Leases",
     "Logging",
+    "Mdns",
     "Mistake",
     "Neighbours",
     "Netflow",
     "News",
     "Rdns",
+    "Ssdp",
     "Storage",
     "Websocket",
     "Zeek",

@@ -9,7 +9,20 @@ from typing import Any
 from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
-from netwatchd.config.sources import Capture, Conntrack, Eve, Hosts, Json, Leases, Neighbours, Netflow, Rdns, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 from netwatchd.values import (
     age,
     duration,
@@ -21,6 +34,7 @@ from netwatchd.values import (
     size,
     whole,
     words,
+    yes_no,
 )
 
 
@@ -126,7 +140,23 @@ class Devices:
     networks: Networks = setting(
         networks, PRIVATE, "Networks whose addresses are devices here, where a source tells of flows without MACs."
     )
-    offline_after: float = setting(age, "15 min", "Silence after which a device counts as offline.")
+    offline_after: float = setting(
+        age, "15 min", "Silence after which a device counts as offline; longer where it is usually silent for longer."
+    )
+    probe: bool = setting(
+        yes_no,
+        "yes",
+        "Ask a device that falls silent whether it is still here, by an ARP request or neighbour solicitation to it "
+        "alone, before it counts as offline. Needs CAP_NET_ADMIN.",
+    )
+    probe_rate: int = setting(
+        whole(1, 6000), "60", "How many devices are asked in a minute, at most; ten of them may be at once."
+    )
+    merge: bool = setting(
+        yes_no,
+        "yes",
+        "Recognise a device that comes back with another private MAC as the one that it was.",
+    )
 
 
 @dataclass(frozen=True)
@@ -172,6 +202,8 @@ class Config:
     hosts: Hosts = _section("source:hosts", Hosts)
     rdns: Rdns = _section("source:rdns", Rdns)
     news: News = _section("detector:news", News)
+    mdns: Mdns = _section("source:mdns", Mdns)
+    ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)
 
 

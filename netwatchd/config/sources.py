@@ -171,3 +171,23 @@ class Rdns:
     )
     interval: float = setting(positive_duration, "1 s", "How long it waits after each question, at least.")
     refresh: float = setting(age, "6 h", "How long an answer is believed, at least; also where it says: no name.")
+
+
+@dataclass(frozen=True)
+class Mdns:
+    """What devices announce of themselves by multicast DNS (docs/DEVICES.md). Only listens, without privilege."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces, "", "Interfaces to listen on. Empty: all that have an address of [devices] networks."
+    )
+
+
+@dataclass(frozen=True)
+class Ssdp:
+    """What devices announce of themselves by SSDP, that is UPnP (docs/DEVICES.md). Only listens, without privilege."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces, "", "Interfaces to listen on. Empty: all that have an address of [devices] networks."
+    )

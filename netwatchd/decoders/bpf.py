@@ -43,7 +43,9 @@ _CODES = {  # class, size, mode and operation of linux/bpf_common.h put together
     "return": 0x06,  # BPF_RET | BPF_K
 }
 
-_ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
+_ARP, _IPV4, _IPV6, _LLDP = 0x0806, 0x0800, 0x86DD, 0x88CC
+_LEAST_ETHERTYPE = 0x0600  # below it is a length (IEEE 802.3), and LLC follows
+_CDP = (0xAAAA, 0x0300, 0x000C, 0x2000)  # LLC and SNAP: Cisco's organisation and protocol
 _TAGS = (0x8100, 0x88A8, 0x9100)  # IEEE 802.1Q, 802.1ad, and what came before it
 _PPPOE, _PPP_IPV4, _PPP_IPV6 = 0x8864, 0x0021, 0x0057  # RFC 2516, RFC 1332, RFC 5072
 _TCP, _UDP, _ICMPV6 = 6, 17, 58
@@ -51,15 +53,17 @@ _EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options (RFC 8200)
 _FRAGMENT = 44
 _MOST_EXTENSIONS = 2
 _DNS = 53
-# DNS, DHCPv4, DHCPv6, SSDP, mDNS, LLMNR, on either side.
-_UDP_PORTS = (_DNS, 67, 68, 546, 547, 1900, 5353, 5355)
+# DNS, DHCPv4, NetBIOS, DHCPv6, SSDP, mDNS, LLMNR, on either side.
+_UDP_PORTS = (_DNS, 67, 68, 137, 138, 546, 547, 1900, 5353, 5355)
 _FIN_SYN_RST = 0x07
 # Router and neighbour solicitation and advertisement, redirect: RFC 4861.
 _ND_FIRST, _ND_LAST = 133, 137
 
 
 def control(ethernet: bool, others: int = 0) -> bytes:
-    """The filter `control`: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST.
+    """The filter `control`: what tells of devices, and TCP packets with SYN, FIN or RST.
+
+    That is ARP, DHCP, DNS, mDNS, LLMNR, SSDP, NetBIOS and IPv6 ND, and with Ethernet LLDP and CDP.
 
     With `ethernet` a packet begins with its Ethernet header, and may have up to two tags of IEEE 802.1Q and PPPoE;
     else with its IP header. `others` is how many bytes are kept of all other packets.
@@ -115,8 +119,12 @@ def _ethernet() -> list[Line]:
     lines += [("if =", tag, "second tag") for tag in _TAGS]
     lines += [("go to", 0, "type"), "second tag", ("load half", 20), ("set X", 22)]
     lines += ["type", ("if =", _IPV4, "ipv4"), ("if =", _IPV6, "ipv6"), ("if =", _ARP, "take")]
+    lines += [("if =", _LLDP, "take"), ("if =", _PPPOE, "pppoe"), ("if >=", _LEAST_ETHERTYPE, "other")]
+    for at, half in enumerate(_CDP):
+        lines += [("load half at X", 2 * at), ("if =", half, "", "other")]
+    lines += [("go to", 0, "take")]
     # A PPPoE session's header is six bytes; PPP's protocol number, of two, follows.
-    lines += [("if =", _PPPOE, "", "other"), ("load half at X", 6)]
+    lines += ["pppoe", ("load half at X", 6)]
     lines += [("if =", _PPP_IPV4, "ppp"), ("if =", _PPP_IPV6, "ppp", "other")]
     return [*lines, "ppp", ("X to A", 0), ("add", 8), ("A to X", 0), *_version()]
 

@@ -131,7 +131,7 @@ def _parameters(value: bytes) -> tuple[Clue, ...]:
 
 def _client_id(value: bytes, mac: bytes) -> tuple[Clue, ...]:
     """The identifier, unless it only repeats the hardware address, and the DUID in it."""
-    if len(value) < 2 or value == bytes((_ETHERNET,)) + mac:
+    if len(value) < 2 or value in (mac, bytes((_ETHERNET,)) + mac):
         return ()
     duid = value[5:] if value[0] == _WITH_DUID else b""
     return (*hexadecimal("dhcp_client_id", value), *(hexadecimal("dhcp_duid", duid) if len(duid) > 2 else ()))

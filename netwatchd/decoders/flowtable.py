@@ -28,7 +28,7 @@ from operator import attrgetter
 
 from netwatchd.addresses import Networks
 from netwatchd.decoders.conversations import TIMEOUTS, Record, Side, opener_key
-from netwatchd.decoders.links import ARP, ETHERNET, Buffer, Skipped, frame_of
+from netwatchd.decoders.links import ETHERNET, IPV4, IPV6, Buffer, Skipped, frame_of
 from netwatchd.decoders.packets import NO_PORTS, SYN, TCP, UDP, Packet, packet_of
 from netwatchd.decoders.sequences import count_unseen
 from netwatchd.decoders.stations import Stations
@@ -179,9 +179,8 @@ class FlowTable:
         """Reads a packet from its start, and does all that may be to do."""
         try:
             frame = frame_of(link_type, data)
-            if frame.kind == ARP:
-                self.stations.see_arp(time, frame, data)
-                raise Skipped("arp")
+            if frame.kind not in (IPV4, IPV6):
+                self.stations.see_frame(time, frame, data)
             packet = packet_of(frame, data, wire_length)
         except Skipped as skipped:
             self.skipped[skipped.reason] += 1

@@ -12,8 +12,7 @@ _AGENT = re.compile(rb"\nuser-agent:([^\r\n]*)\r?\n", re.IGNORECASE)
 
 def read_agent(data: bytes) -> tuple[Clue, ...]:
     """User-Agent of the request that the segment begins with; nothing where it is cut off within."""
-    head = data[:_LONGEST].partition(b"\r\n\r\n")[0] + b"\r\n"
-    if not _REQUEST.match(head):
-        return ()
-    match = _AGENT.search(head if len(data) <= _LONGEST or b"\r\n\r\n" in data[:_LONGEST] else head[:-2])
+    head, end, _ = data[:_LONGEST].partition(b"\r\n\r\n")
+    head += end[:2]
+    match = _AGENT.search(head) if _REQUEST.match(head) else None
     return clue("http_agent", match[1]) if match else ()

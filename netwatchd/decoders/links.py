@@ -12,7 +12,7 @@ from typing import NamedTuple
 Buffer = bytes | memoryview
 
 NULL, ETHERNET, PPP, RAW, LINUX_SLL, LINUX_SLL2 = 0, 1, 9, 101, 113, 276
-IPV4, ARP, IPV6 = 0x0800, 0x0806, 0x86DD  # EtherTypes
+IPV4, ARP, IPV6, LLDP = 0x0800, 0x0806, 0x86DD, 0x88CC  # EtherTypes
 OTHER, LLC = 0, 1  # what has no EtherType here
 
 _VLANS = {0x8100, 0x88A8, 0x9100, 0x9200, 0x9300}  # 802.1Q, 802.1ad, and what was used before that
@@ -74,7 +74,7 @@ def _ethernet(data: Buffer, at: int) -> Frame:
 def _untagged(data: Buffer, at: int, kind: int, mac: bytes) -> Frame:
     """Takes off what lies between the link layer and the network layer, in a loop: who nests deeply gets nowhere."""
     for _ in range(_MOST_TAGS):
-        if kind in (IPV4, IPV6, ARP):
+        if kind in (IPV4, IPV6, ARP, LLDP):
             return Frame(kind, at, mac)
         if kind in _VLANS:  # tag (2), EtherType (2)
             kind = _TWO(data, at + 2)[0]

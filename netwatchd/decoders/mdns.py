@@ -60,8 +60,8 @@ class Mdns:
         # Without any other host in it a message is about its sender, unless that one was heard to speak for others.
         trusted = own.issuperset([*hosts, *addresses]) and sender not in self._speakers
         theirs = {folded(each.name): folded(each.target) in own for each in records if each.kind == SRV}
-        names = [record.name[0] for record in records if record.address is not None and folded(record.name) in own]
-        names += [target[0] for host, target in hosts.items() if host in own]
+        named = {folded(each.name): each.name for each in reversed(records) if each.address is not None}
+        names = [name[0] for host, name in reversed((hosts | named).items()) if host in own]
         found = [each for name in names if not _MADE_UP.fullmatch(name) for each in clue("mdns_name", name)]
         for record in records:
             if record.kind in (PTR, SRV, TXT) and theirs.get(_instance(record), trusted):
@@ -76,7 +76,9 @@ class Mdns:
             if len(self._speakers) >= MOST_SENDERS:
                 self._speakers.clear()
             self._speakers.add(sender)
-        known = self._names.get(sender, set()) - others
+        known = self._names.get(sender, set())
+        if others & known:
+            known = self._names[sender] = known - others
         if own - known:
             if len(self._names) >= MOST_SENDERS:
                 self._names.clear()

@@ -13,7 +13,8 @@ from netwatchd.events import Clue
 _MOST_HEADERS = 64
 _LONGEST = 8192  # bytes that are looked at; a message has a few hundred
 _HOST = re.compile(r"https?://(?:\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\]|([0-9.]+))(?:[:/]|$)", re.IGNORECASE)
-_UUID = re.compile(r"uuid:([^:\s]{4,128})", re.IGNORECASE)  # some makers write something else than a UUID
+# Up to the two colons behind which the type follows. Some makers write something else than a UUID, with colons in it.
+_UUID = re.compile(r"uuid:((?:(?!::)\S){4,128})", re.IGNORECASE)
 _ANY = ("upnp:rootdevice", "ssdp:all")  # what every device is
 
 

@@ -19,11 +19,21 @@ Each clue is told once an hour.
 import struct
 from typing import TypeVar
 
-from netwatchd.addresses import Address, Networks, address_of_bytes, is_host, is_station, mac_of_bytes
+from netwatchd.addresses import (
+    Address,
+    Networks,
+    address_of_bytes,
+    is_host,
+    is_station,
+    is_virtual_mac,
+    mac_of_bytes,
+)
 from netwatchd.decoders.announcements import Announcements, Said
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
 from netwatchd.decoders.dhcp import Lease, read_dhcp
-from netwatchd.decoders.links import Buffer, Frame, Skipped
+from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
+from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
+from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
 from netwatchd.events import Clue, Sighting
 
@@ -44,6 +54,8 @@ _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
 _NO_ADDRESS = bytes(16)
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
+_DHCP6_PORTS = (b"\2\x22", b"\2\x23")
+_LINK_LOCAL = b"\xfe\x80"
 
 _ROUTER, _DHCP_SERVER = Clue("role", "router"), Clue("role", "dhcp_server")
 
@@ -68,6 +80,7 @@ class Stations:
         self._owners: dict[Address, bytes] = {}  # as ARP and ND say
         self._own: dict[bytes, set[Address]] = {}  # what each MAC used: IPv4 addresses and IPv6 networks
         self._routers: set[bytes] = set()
+        self._clients: dict[bytes, bytes] = {}  # the MACs of DHCPv6's clients by their DUIDs
         self._passed_on: dict[bytes, set[Address]] = {}  # hosts elsewhere whose packets a MAC has sent to hosts here
         self._waiting: dict[tuple[bytes, Address], int] = {}  # said by plain traffic, at that time
         self._heard: dict[tuple[bytes, Address], tuple[int, list[Clue]]] = {}  # the same of clues
@@ -86,16 +99,15 @@ class Stations:
         if packet.protocol == ICMPV6 and packet.transport and 133 <= packet.src_port <= 136:
             self._see_nd(time, packet, data)
             return False
-        if packet.protocol == UDP and packet.ports[:2] in _DHCP_PORTS and packet.ports[2:] in _DHCP_PORTS:
-            if packet.transport and (lease := read_dhcp(data, packet.transport + 8)):
-                self._see_dhcp(time, packet, lease)
+        if packet.protocol == UDP and packet.ports[2:] in _DHCP_PORTS + _DHCP6_PORTS:
+            self._see_lease(time, packet, data)
             return False
         said = self._announcements.read(packet, data, number)
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
         if not packet.mac:
-            if address in self._networks and is_host(address):
+            if self._networks.has_host(address):
                 self._tell(time, b"", address, again=False)
         elif packet.mac in self._routers:
             self._see_passed_on(time, packet.mac, address, packet.dst_ip)
@@ -104,9 +116,25 @@ class Stations:
             self._see_passed_on(time, packet.mac, address, packet.dst_ip)
         return not (said and said.more)
 
-    def see_arp(self, time: int, frame: Frame, data: Buffer) -> None:
-        """An ARP packet; raises Skipped where it is cut off or of other networks than Ethernet and IPv4."""
+    def see_frame(self, time: int, frame: Frame, data: Buffer) -> None:
+        """A frame that holds no IP; raises Skipped for ARP."""
         self._now = time
+        if frame.kind == ARP:
+            self._see_arp(time, frame, data)
+            raise Skipped("arp")
+        if frame.kind == LLDP:
+            self._see_neighbour(time, frame, read_lldp(data, frame.at))
+        elif frame.kind == LLC and bytes(data[frame.at : frame.at + len(CDP)]) == CDP:
+            self._see_neighbour(time, frame, read_cdp(data, frame.at + len(CDP)))
+
+    def _see_neighbour(self, time: int, frame: Frame, said: Neighbour | None) -> None:
+        """A message that only those on the same cable hear."""
+        mac = said.mac or frame.mac if said else b""
+        if said and said.clues and mac and is_station(mac_of_bytes(mac)):
+            self._tell(time, mac, None, clues=said.clues, again=False)
+
+    def _see_arp(self, time: int, frame: Frame, data: Buffer) -> None:
+        """An ARP packet; raises Skipped where it is cut off or of other networks than Ethernet and IPv4."""
         try:
             *kind, operation, mac, sender = _ARP(data, frame.at)
         except struct.error:
@@ -114,7 +142,7 @@ class Stations:
         if tuple(kind) != _ARP_ETHERNET or operation not in (1, 2):
             raise Skipped("arp_other")
         address = address_of_bytes(sender)
-        if is_host(address) and (not self._networks or address in self._networks):
+        if self._networks.has_host(address) if self._networks else is_host(address):
             self._own_address(time, mac, address)
 
     def tick(self, now: int) -> None:
@@ -226,6 +254,31 @@ class Stations:
         if len(address) == 16 and is_host(address) and mac:
             self._own_address(time, mac, address)
 
+    def _see_lease(self, time: int, packet: Packet, data: Buffer) -> None:
+        at = packet.transport + 8
+        if not packet.transport:
+            return
+        if packet.ports[2:] in _DHCP_PORTS and packet.ports[:2] in _DHCP_PORTS:
+            if lease := read_dhcp(data, at):
+                self._see_dhcp(time, packet, lease)
+        # A server may answer from any port (RFC 8415 section 7.2).
+        elif packet.ports[2:] in _DHCP6_PORTS and (lease6 := read_dhcp6(data, at)):
+            self._see_dhcp6(time, packet, lease6)
+
+    def _see_dhcp6(self, time: int, packet: Packet, lease: Lease6) -> None:
+        mac = lease.mac
+        if lease.answered:
+            mac = mac or self._clients.get(lease.duid, b"")
+        elif not mac and not lease.relayed and packet.source[:2] == _LINK_LOCAL:
+            mac = packet.mac
+        if not lease.answered:
+            mac = mac or mac_of_duid(lease.duid)
+            _bounded(self._clients)[lease.duid] = mac
+        if not mac or not is_station(mac_of_bytes(mac)):
+            return
+        for address in lease.addresses or (None,):
+            self._tell(time, mac, address, clues=lease.clues, online=not lease.released, again=lease.released)
+
     def _see_dhcp(self, time: int, packet: Packet, lease: Lease) -> None:
         if lease.server is not None and lease.server == packet.src_ip and packet.mac:
             self._tell_role(time, packet.mac, _DHCP_SERVER, lease.server if lease.server in self._networks else None)
@@ -239,6 +292,10 @@ class Stations:
     def _own_address(self, time: int, mac: bytes, address: Address) -> None:
         """ARP or ND: the device itself says so."""
         if not is_station(mac_of_bytes(mac)):
+            return
+        if is_virtual_mac(mac_of_bytes(mac)):
+            # Told, so that it is counted; but the address stays with whoever else shows it.
+            self._tell(time, mac, address, again=False)
             return
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac

@@ -5,6 +5,9 @@ look at LONGEST characters at most, and repeat nothing within a repetition, so t
 """
 
 import re
+from collections.abc import Iterable
+
+from netwatchd.events import Clue
 
 
 def _words(text: str) -> frozenset[str]:
@@ -95,6 +98,72 @@ _NUMBERED = _words(
     mac linux windows plug bulb light lamp hue shelly
     """
 )
+
+
+# Which of several names is believed: what the user has written himself, what the device tells the network's own
+# services, and last what others have given it.
+TRUST = (
+    "hosts_name", "dhcp_hostname", "mdns_name", "hostname", "netbios_name", "llmnr_name", "lldp_name", "dns_name",
+    "mdns_instance",
+)  # fmt: skip
+
+# Only the MAC, an address, or a UUID, maybe with a word before it that says nothing.
+_ONLY_NUMBERS = re.compile(
+    r"(?:(?:host|ip|dhcp|client|device|unknown|pool|user|dyn|dynamic|static|pc)[-_. ]?)?"
+    r"(?:(?:[0-9a-f]{2}[-:_.]?){5}[0-9a-f]{2}|(?:\d{1,3}[-_.]){3}\d{1,3}|\d+|(?:[0-9a-f]{1,4}[-:]{1,2}){3,7}[0-9a-f]{1,4}"
+    r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})(?:[-.].*)?"
+)
+
+# The names of products whose number is their own: what mDNS adds cannot be told from it.
+_SERIES = _words("pixel nexus oneplus honor nokia mi redmi realme xperia mate nova note galaxy moto one ps echo find")
+
+
+def best_name(clues: Iterable[Clue], mac: str | None = None) -> str | None:
+    """The name to call the device by: of those that say something, the one whose source is trusted most.
+
+    A name of the factory gives way to a personal one, where there is just one: `iPhone` to `Annas-iPhone`.
+    """
+    named = [(TRUST.index(kind), shown(value)) for kind, value in clues if kind in TRUST]
+    everywhere = {plain(name) for _, name in named}
+    found = []
+    for trust, name in named:
+        kept = _unnumbered(name, everywhere) if TRUST[trust].startswith("mdns") else name
+        if not is_no_name(kept, mac):
+            found.append((trust, is_generic(kept), -len(kept), kept))
+    if not found:
+        return None
+    trust, generic, _, name = min(found)
+    if generic and trust:
+        personal = {plain(name): name for _, generic, _, name in sorted(found) if not (generic or has_own_digits(name))}
+        return next(iter(personal.values())) if len(personal) == 1 else name
+    return name
+
+
+def shown(name: str) -> str:
+    """A name as people read it: without the domain of a home; AirPlay puts the MAC and an @ before it."""
+    text = name[:LONGEST].strip().rstrip(".")
+    head, at, rest = text.partition("@")
+    if at and rest and re.fullmatch("[0-9A-Fa-f]{12}", head):
+        text = rest
+    return text[: len(plain(text))] if plain(text) else text
+
+
+def is_no_name(name: str, mac: str | None = None) -> bool:
+    """Whether a name says nothing: `localhost`, `(none)`, only the MAC or an address."""
+    text = plain(name)
+    if _says_nothing(text) or _ONLY_NUMBERS.fullmatch(text):
+        return True
+    return mac is not None and text in (mac, mac.replace(":", ""), mac.replace(":", "-"))
+
+
+def _unnumbered(name: str, everywhere: set[str]) -> str:
+    """A name of mDNS without the number of a conflict, where the rest shows that it is one: known, or a product."""
+    rest = without_conflict(name)
+    if rest == name:
+        return name
+    words = [word for word in _SEPARATORS.split(plain(rest)) if word]
+    is_product = words and words[-1] not in _SERIES and (words[-1] in _FACTORY - _NUMBERED or is_generic(rest))
+    return rest if plain(rest) in everywhere or name.endswith(")") or is_product else name
 
 
 def plain(name: str) -> str:

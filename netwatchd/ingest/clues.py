@@ -47,10 +47,11 @@ class _Kept:
 
 
 class Clues:
-    """The clues of all stations. `mark_of` says by what of a clue its stations are to be found, or None."""
+    """The clues of all stations, at most `most`. `mark_of` says by what of a clue its stations are found, or None."""
 
-    def __init__(self, store: Store, mark_of: Callable[[Clue], Hashable | None]) -> None:
+    def __init__(self, store: Store, mark_of: Callable[[Clue], Hashable | None], most: int = MOST) -> None:
         self._store = store
+        self._most = most
         self._mark_of = mark_of
         self._stations: OrderedDict[str, dict[Clue, _Kept]] = OrderedDict()  # who showed something last is last
         self._latest: dict[tuple[str, str], str] = {}  # station and kind -> value, of those that have one at a time
@@ -83,7 +84,7 @@ class Clues:
                 changed |= self._hold(station, clue, kept)
         if not shown:
             del self._stations[station]
-        while self._count > MOST:
+        while self._count > self._most:
             self.erase(next(iter(self._stations)))
         return changed
 
@@ -126,13 +127,14 @@ class Clues:
         mine = set(self._stations)
         for trait in sorted(traits, key=lambda trait: -trait.last_seen):
             stored.add((trait.station, trait.clue))
+            if self._count >= self._most and trait.clue not in self._stations.get(trait.station, ()):
+                self._store.drop(trait)
+                continue
             shown = self._stations.setdefault(trait.station, {})
             if trait.station not in mine:
                 self._stations.move_to_end(trait.station, last=False)
             if known := shown.get(trait.clue):
                 known.first = min(known.first, trait.first_seen)
-            elif self._count >= MOST:
-                self._store.drop(trait)
             else:
                 kept = _Kept(trait.source, trait.first_seen, trait.last_seen, trait.last_seen)
                 self._add(trait.station, shown, trait.clue, kept, stored=True)

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-from netwatchd.addresses import Address, address_text, parse_address
+from netwatchd.addresses import Address, address_text, is_virtual_mac, parse_address
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
 from netwatchd.events import (
@@ -184,6 +184,9 @@ class Devices(Merging):
         )
 
     def _see(self, sighting: Sighting, now: Now) -> None:
+        if sighting.mac and is_virtual_mac(sighting.mac):
+            self._counters.add("ignored.devices.virtual_mac")
+            return
         station = self._station_of(sighting)
         key = self.identities.key_of(station)
         old = self._devices.get(key)
@@ -299,7 +302,8 @@ class Devices(Merging):
         self._devices[key] = device
         self._unpublished.discard(key)
         self._publish([device])
-        self._store.upsert_device(self._row(key), new=new)
+        # Soon, too, what the user has said: the next command reads it from the database.
+        self._store.upsert_device(self._row(key), new=new or now is None)
         if self.watch and now is not None:
             self.watch.changed(Change(now.wall, key, before, device, renamed))
 

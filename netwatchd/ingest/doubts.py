@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from netwatchd.addresses import Address
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Question
+from netwatchd.decoders.routes import Question
+from netwatchd.events import Device
 
 RATE = 60  # questions a minute
 BURST = 10  # of them at once

@@ -13,7 +13,7 @@ import threading
 from netwatchd import clock
 from netwatchd.addresses import Address, parse_address
 from netwatchd.clock import Now
-from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split, Status
+from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
 from netwatchd.ingest.presence import Presence
@@ -125,8 +125,7 @@ class Merging:
                     del self._owners[ip]
         self.identities.join(alias, lost)
         self._store.join_device(alias.mac, alias.device)
-        here = Status.ONLINE in (lost.status, kept.status)
-        device = dataclasses.replace(device, status=Status.ONLINE if here else Status.OFFLINE)
+        device = dataclasses.replace(device, status=self.presence.status_of(alias.device))
         self._publish([Gone(alias.mac)])
         if self.watch:
             self.watch.gone(alias.mac, alias.device, now.wall)

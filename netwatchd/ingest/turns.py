@@ -38,6 +38,7 @@ class Turns:
             self._now, self._since, self._last = mac, seen, seen
         else:
             self._switches.append((seen, mac))
+            self._since = self._last  # what lies between is this one excursion
         if len(self._switches) == SWITCHES and seen - self._switches[0][0] <= WITHIN:
             return other
         return None

@@ -50,6 +50,7 @@ class Pipeline:
         self.counters = Counters()
         self.storage = Storage(settings.storage, directory, [directory], self.counters, self._remember)
         self.devices = Devices(self._publish, self.storage, self.counters, settings.devices.offline_after)
+        self.devices.identities.merge = settings.devices.merge
         self._flows = Flows(self.devices, self._publish, self.storage)
         self._threats = Threats(self.devices, self._publish, self.storage)
         # What was new in the past is no news, but an address that two used then is still worth knowing.
@@ -155,7 +156,7 @@ class Pipeline:
         stored = queries.stored(db)
         # Their silence is measured by the time of the events, too.
         moment = Now(self._known_until, self._known_until / 1000)
-        self.devices.remember(stored.devices, moment)
+        self.devices.remember(stored.devices, moment, stored.kept)
         self._threats.remember(stored.threats)
         self._watching.remember([], stored.threats, None, moment)
         if stored.devices and not self.counters["storage.commits"]:

@@ -65,6 +65,7 @@ class _Tap:
         self.emit = emit
         self.ring: Ring | None = None
         self.evicted = 0
+        self.dropped = 0  # clues
 
 
 class Capture:
@@ -274,6 +275,9 @@ class Capture:
         if tap.table.evicted > tap.evicted:
             self._counters.add("evicted.capture", tap.table.evicted - tap.evicted)
             tap.evicted = tap.table.evicted
+        if tap.table.stations.dropped > tap.dropped:
+            self._counters.add("dropped.capture.clues", tap.table.stations.dropped - tap.dropped)
+            tap.dropped = tap.table.stations.dropped
 
     def _count_lost(self) -> None:
         """The packets that found the ring full are lost, and are said to be."""

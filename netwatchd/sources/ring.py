@@ -30,7 +30,16 @@ ETHERNET, RAW_IP = 1, 101  # LINKTYPE_* of the formats of captures, see tcpdump.
 _PACKET_ADD_MEMBERSHIP, _PACKET_RX_RING, _PACKET_STATISTICS = 1, 5, 6  # linux/if_packet.h
 _PACKET_VERSION, _PACKET_IGNORE_OUTGOING = 10, 23
 _TPACKET_V3 = 2
-_MR_PROMISC = 1  # PACKET_MR_PROMISC
+_MR_MULTICAST, _MR_PROMISC = 0, 1  # PACKET_MR_*
+# Groups that devices announce themselves to, which the interface would not take where nobody here has joined them:
+# LLDP (its three), CDP; mDNS, SSDP and LLMNR over IPv4 and IPv6; DHCPv6's servers.
+_ANNOUNCEMENTS = tuple(
+    bytes.fromhex(group)
+    for group in (
+        "0180c200000e", "0180c2000003", "0180c2000000", "01000ccccccc", "01005e0000fb", "01005e7ffffa", "01005e0000fc",
+        "3333000000fb", "33330000000c", "333300010003", "333300010002",
+    )
+)  # fmt: skip
 _SOL_PACKET = 263
 _SO_ATTACH_FILTER = 26
 _ETH_P_ALL = 3
@@ -38,7 +47,7 @@ _ETH_P_ALL = 3
 # struct tpacket_req3: block_size, block_nr, frame_size, frame_nr, retire_blk_tov, sizeof_priv, feature_req_word
 _REQUEST = struct.Struct("=7I")
 # struct packet_mreq { int mr_ifindex; unsigned short mr_type, mr_alen; unsigned char mr_address[8]; }
-_MEMBERSHIP = struct.Struct("=iHH8x")
+_MEMBERSHIP = struct.Struct("=iHH8s")
 # struct tpacket_stats_v3 { unsigned int tp_packets, tp_drops, tp_freeze_q_cnt; }
 _STATISTICS = struct.Struct("=III")
 _WORD = struct.Struct("=I")
@@ -55,7 +64,7 @@ _RETIRE = 100  # milliseconds until a block is given to us that is not full: how
 
 # ARPHRD_*: linux/if_arp.h.
 _WITH_ETHERNET_HEADER = {1, 772}  # ETHER, LOOPBACK
-_LOOPBACK = 772
+_ETHERNET_INTERFACE, _LOOPBACK = 1, 772
 # SLIP and its like, RAWIP, PPP, TUNNEL, TUNNEL6, SIT, IPGRE, IP6GRE, NONE (a TUN device): IP, whatever precedes it.
 _WITHOUT = {256, 257, 258, 259, 519, 512, 768, 769, 776, 778, 823, 65534}
 
@@ -116,8 +125,12 @@ class Ring:
         self._socket.setsockopt(_SOL_PACKET, _PACKET_RX_RING, request)
         self._memory = mmap.mmap(self._socket.fileno(), count * BLOCK)
         self._blocks = list(range(0, count * BLOCK, BLOCK))
+        index = socket.if_nametoindex(self.interface)
+        for group in _ANNOUNCEMENTS if kind == _ETHERNET_INTERFACE else ():
+            membership = _MEMBERSHIP.pack(index, _MR_MULTICAST, len(group), group)
+            self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
         if promiscuous:
-            membership = _MEMBERSHIP.pack(socket.if_nametoindex(self.interface), _MR_PROMISC, 0)
+            membership = _MEMBERSHIP.pack(index, _MR_PROMISC, 0, b"")
             self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
 
     def fileno(self) -> int:

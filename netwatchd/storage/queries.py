@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netwatchd.addresses import PRIVATE, Address, Networks
-from netwatchd.events import LIVE, Alias, Device, Flow, Session, Threat, Trait
+from netwatchd.events import LIVE, Alias, Device, Flow, Record, Session, Threat, Trait
 from netwatchd.storage import rows, schema, words
 from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 
@@ -40,6 +40,11 @@ class Stored:
     traits: list[Trait]
     aliases: list[Alias]  # the oldest first
     sessions: list[Session]  # of each device those that have not ended, and the newest one; the oldest first
+
+    @property
+    def kept(self) -> list[Record]:
+        """What is stored beside the devices."""
+        return [*self.traits, *self.aliases, *self.sessions]
 
 
 def stored(db: sqlite3.Connection) -> Stored:

@@ -28,7 +28,7 @@ from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
 
-URGENT = 0.25  # seconds until a new device or a new threat is committed
+URGENT = 0.25  # seconds until a new device or a new threat is committed, and what the user has said of devices
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0  # seconds between the attempts of a degraded store
 # Flows that wait at most while the database can be written: more makes no commit cheaper, and the memory that a burst
 # once took for them is never given back.
@@ -86,11 +86,11 @@ class Storage:
 
     def join_device(self, loser: str, winner: str) -> None:
         """Removes the row of `loser`, and makes its sessions those of `winner`; of those that overlap one is made."""
-        self._put(Batch.join_device, loser, winner)
+        self._put(Batch.join_device, loser, winner, within=URGENT)
 
     def erase_device(self, key: str, stations: Iterable[str]) -> None:
         """Removes all that is kept of a device, which was these stations, but flows, roll-ups and threats."""
-        self._put(Batch.erase_device, key, stations)
+        self._put(Batch.erase_device, key, stations, within=URGENT)
 
     def keep(self, record: Record) -> None:
         """Keeps the latest of a trait, a session or an alias; a store in trouble only while there is room."""
