@@ -16,12 +16,12 @@ from netwatchd import clock
 from netwatchd.addresses import Address, Networks, address_text, is_host
 from netwatchd.config import Rdns as Settings
 from netwatchd.counters import Counters
+from netwatchd.decoders.dns import Malformed
 from netwatchd.decoders.reverse_dns import (
     NO_ERROR,
     NO_SUCH_NAME,
     PORT,
     Answer,
-    Malformed,
     name_servers,
     query,
     read_answer,
