@@ -31,7 +31,7 @@ def read_leases(data: bytes) -> str:
     macs.learn(whole.leases.values())
     for old, is_first in ((None, True), (None, False), *((each, False) for each in whole.leases.values())):
         news = [News(old, new, is_first, NOON) for new in (*whole.leases.values(), None)]
-        for sighting in sightings(news[:9], macs, lambda _: False, "leases", NOON):
+        for sighting in sightings(news[:9], macs, set, "leases", NOON):
             check_event(sighting)
             assert all(clue.value.isprintable() and 0 < len(clue.value) <= LONGEST_CLUE for clue in sighting.clues)
     reasons = ",".join(sorted(map(in_short, map(ValueError, whole.bad))))
