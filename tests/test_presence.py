@@ -175,6 +175,18 @@ def test_a_device_that_answers_stays_and_is_asked_once_each_time() -> None:
     assert seen.counters["probes.answered"] == len(asked)
 
 
+def test_an_answer_is_kept_only_where_something_is_written_anyway() -> None:
+    devices = devices_of(Recorder())
+    asking(devices)
+    devices.see([sighting(ips=(LAPTOP,))], T0)
+    pass_time(devices, 0, 450)
+    devices.see([sighting(ips=(LAPTOP,), time=later(450.2).wall)], later(450.2))
+    assert devices.take_unsettled() == []
+    assert [each.last_seen for each in devices.take_unsettled(writing=True)] == [later(450.2).wall]
+    devices.see([sighting(ips=(LAPTOP,), time=later(500).wall)], later(500))
+    assert [each.last_seen for each in devices.take_unsettled()] == [later(500).wall]
+
+
 def test_each_attempt_begins_at_another_address_ipv4_first() -> None:
     devices = devices_of(Recorder())
     asked = asking(devices)

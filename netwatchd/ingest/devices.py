@@ -54,6 +54,7 @@ class Devices(Merging):
         self._owners: dict[Address, str] = {}
         self._unpublished: set[str] = set()  # a later last_seen or more traffic: told now and then
         self._unsettled: set[str] = set()
+        self._quiet: set[str] = set()  # like these, but no reason to write
         self._ahead: dict[str, tuple[int, int]] = {}  # bytes in and out that the stored row does not hold yet
         self._remembered = False
         self.owner_of = self._owners.get
@@ -156,9 +157,15 @@ class Devices(Merging):
             self._unpublished.clear()
             self._publish(devices)
 
-    def take_unsettled(self) -> list[Device]:
-        """The devices whose traffic or last_seen went on since they were last stored; the caller stores them."""
+    def take_unsettled(self, *, writing: bool = False) -> list[Device]:
+        """The devices whose traffic or last_seen went on since they were last stored; the caller stores them.
+
+        Those that merely answered when we asked them are among them only where the caller is `writing` anyway.
+        """
         with self._lock:
+            if self._unsettled or writing:
+                self._unsettled |= self._quiet
+                self._quiet.clear()
             self._ahead.clear()
             devices = [self._devices[key] for key in self._unsettled]
             self._unsettled.clear()
@@ -234,7 +241,7 @@ class Devices(Merging):
         if old is not None and not renamed and records.same_but_for_progress(old, device):
             if device != old:
                 self._devices[key] = device
-                self._mark(key)
+                self._mark(key, quietly=self.presence.prompted)
             return
         if old is None:
             log.info("new device %s", key, extra={"event": "new_device", "device": key, "source": source})
@@ -267,6 +274,7 @@ class Devices(Merging):
         self._ahead.pop(key, None)
         self._unpublished.discard(key)
         self._unsettled.discard(key)
+        self._quiet.discard(key)
 
     def _disown(self, key: str, old: Device | None, device: Device) -> None:
         """Forgets the addresses that a device has not shown for so long that they fell off its list."""
@@ -309,6 +317,7 @@ class Devices(Merging):
         if self.watch and now is not None:
             self.watch.changed(Change(now.wall, key, before, device, renamed))
 
-    def _mark(self, key: str) -> None:
+    def _mark(self, key: str, *, quietly: bool = False) -> None:
+        """Has the device told and stored by and by; `quietly`: only when something is written anyway."""
         self._unpublished.add(key)
-        self._unsettled.add(key)
+        (self._quiet if quietly else self._unsettled).add(key)

@@ -81,7 +81,7 @@ class Flows:
 
     def _settle(self, *, anew: bool = False, rollups: bool) -> None:
         flows = list(self._unsaved.values())
-        devices = self._devices.take_unsettled()
+        devices = self._devices.take_unsettled(writing=bool(flows) or anew or rollups)
         self._unsaved.clear()
         if flows or devices or anew or rollups:
             self._saved.update({flow.id: (flow.bytes_out, flow.bytes_in) for flow in flows})

@@ -17,7 +17,7 @@ from netwatchd.clock import Now
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Session, Status
 from netwatchd.ingest import Store
-from netwatchd.ingest.doubts import Doubts
+from netwatchd.ingest.doubts import ANSWER, Doubts
 from netwatchd.ingest.silence import DAY, Silence
 
 TRAFFIC = "traffic"  # flows of whichever source
@@ -50,7 +50,8 @@ class _Known:
     """What is known of one device's presence. Times are steady seconds, but those of its session."""
 
     __slots__ = (
-        "asked", "by", "end", "heard", "here", "interface", "left", "left_by", "seen", "silence", "since", "start",
+        "asked", "asked_at", "by", "end", "heard", "here", "interface", "left", "left_by", "seen", "silence", "since",
+        "start",
     )  # fmt: skip
 
     def __init__(self, usual_silence: int) -> None:
@@ -63,6 +64,7 @@ class _Known:
         self.left: float | None = None
         self.left_by = ""
         self.asked = 0  # times in this silence
+        self.asked_at = _NEVER
         self.start: int | None = None  # of its session, and the session's end when it is over (Unix ms)
         self.end: int | None = None
         self.seen: int | None = None  # when an earlier run last saw it, until it is heard in this one
@@ -74,6 +76,7 @@ class Presence:
     def __init__(self, store: Store, offline_after: float, counters: Counters) -> None:
         self.offline_after = offline_after
         self.doubts = Doubts(counters)
+        self.prompted = False  # whether the last sign of life was an answer
         self.deaf: Callable[[], Deaf] = Deaf  # looks what hears nothing now
         self._store = store
         self._known: dict[str, _Known] = {}
@@ -94,6 +97,7 @@ class Presence:
             return device
         stayed = self._note(one, steady)
         one.by, one.interface = by or one.by, interface or one.interface
+        self.prompted = 0 <= steady - one.asked_at <= ANSWER
         self.doubts.answered(key, steady)
         patience = one.silence.patience(self.offline_after)
         # The kernel's tables keep ghosts: to be known is not to be here.
@@ -175,6 +179,7 @@ class Presence:
         for key in self.doubts.put(now.steady):
             if key in self._known:
                 self._known[key].asked += 1
+                self._known[key].asked_at = now.steady
 
     def notice(self, now: Now) -> None:
         """Time goes on, as it does about twice a second: where it leapt, this machine has heard nothing meanwhile."""
