@@ -83,10 +83,10 @@ class Devices(Merging):
                     self._devices[key] = (
                         self.identities.described(key, records.joined(old, new)) if new is not None else old
                     )
-                self.presence.remember(key, self._devices[key], now)
+                self.presence.remember(key, old, now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
-            self.presence.resume([each for each in kept if isinstance(each, Session)], self._devices)
+            self.presence.resume([each for each in kept if isinstance(each, Session)])
             self._remembered = True
             self._recall_aliases(now)
             for key, device in self._devices.items():
