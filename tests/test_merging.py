@@ -170,7 +170,7 @@ def test_a_threat_of_a_mac_is_its_devices() -> None:
     told = Recorder()
     devices = a_phone_changed_its_mac(told)
     pass_time(devices, 3602)
-    Threats(devices, told, told).see([threat(id=0, device=mac, target=mac) for mac in (NEW, MAC)], later(3603))
+    Threats(devices, told, told).see([threat(0, device=mac, target=mac) for mac in (NEW, MAC)], later(3603))
     assert [each.device for each in told.threats.values()] == [OLD, MAC]
 
 
