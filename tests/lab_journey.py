@@ -98,8 +98,9 @@ class Journey:
         since = time.time()
         mac = self.lab.run("ip_change", host=host, ip=ip, mode=mode)["event"]["device"]["mac"]
         shown = self._shown(since, lambda device: device["mac"] == mac and device["ip"] == ip)
-        request = self.wire.last(mac, since, shown or time.time(), "dhcp-request") if mode == "dhcp" else None
-        self._line(f"ip_change mode={mode}", since, [], request or self.wire.first(mac, since, ip=ip), shown)
+        # dnsmasq enters the address into the neighbour table when it offers it.
+        discover = self.wire.first(mac, since, "dhcp-discover", "dhcp-request") if mode == "dhcp" else None
+        self._line(f"ip_change mode={mode}", since, [], discover or self.wire.first(mac, since, ip=ip), shown)
 
     def mac_change(self) -> None:
         """A phone comes back with another private MAC, and then with its old one."""

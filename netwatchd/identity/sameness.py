@@ -24,7 +24,7 @@ HANDOVER = 300_000
 FLOW_LAG = 20_000
 
 # What a device shows as itself may be worked on a little after what follows it.
-SIGN_LAG = 1_000
+SIGN_LAG = 300
 
 # Devices that say the same of themselves: with more of them nobody is found, and nobody is compared.
 MOST_ALIKE = 32

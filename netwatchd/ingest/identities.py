@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 DECIDED_AFTER = 1.0  # seconds in which the other one may show that it is here; the answer to a probe takes less
 MOST_SIGNS, APART = 8, 500  # signs of life that are remembered of a station, so many milliseconds apart
+# Seconds after which that one is asked once more. Its first answer comes as quickly as what the new one does next, so
+# that it proves nothing where the new one showed its name with its first packet (`sameness.SIGN_LAG`).
+ASKED_AGAIN = 0.4
 MOST_SUSPECTS = 256  # that wait to be decided: a flood of made-up devices must not be compared without end
 MOST_UNDONE = 4096  # pairs that were told apart
 
@@ -32,6 +35,8 @@ class Suspicion(NamedTuple):
 
     key: str
     due: float  # steady time at which it is decided
+    other: str  # which one
+    again: float  # steady time at which that one is asked again whether it is here
 
 
 class Identities:
@@ -181,9 +186,15 @@ class Identities:
             if key in devices and key == station and key not in self._suspicions:
                 into = self._find(key, devices).key
                 if into is not None and len(self._suspicions) < MOST_SUSPECTS:
-                    self._suspicions[key] = Suspicion(key, now.steady + DECIDED_AFTER)
+                    self._suspicions[key] = Suspicion(key, now.steady + DECIDED_AFTER, into, now.steady + ASKED_AGAIN)
                     asked.append(into)
         return asked
+
+    def ask_again(self, now: Now) -> list[str]:
+        """The known devices that are to be asked once more: an answer that came at once says too little."""
+        due = [each for each in self._suspicions.values() if each.again <= now.steady]
+        self._suspicions |= {each.key: each._replace(again=float("inf")) for each in due}
+        return list({each.other for each in due})
 
     def decide(self, devices: Mapping[str, Device], now: Now) -> Alias | None:
         """The next of the suspected devices that is a known one, of those whose time has come."""
