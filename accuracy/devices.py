@@ -101,7 +101,7 @@ def rows(data: Path) -> list[Row]:
     recorded, told = list(_recorded(data)), list(_told(data))
     return [
         *_compared(SENTINEL, "captures", recorded),
-        *_compared("captures of nine projects", "DHCP clients", told),
+        *_compared("captures of eight projects", "DHCP clients", told),
         *_recog(data),
         *_fingerbank(data),
     ]
