@@ -1,8 +1,8 @@
 """Compares what netwatchd makes of other people's recordings with what others made of them.
 
-`exports` compares what exporters sent, `packets` captures, `logs` the logs of other programs. Each of these modules
-has a function `rows(data)`, which takes the folder of the recordings and returns a Row for each thing compared; the
-first paragraph of its docstring stands above its table in docs/ACCURACY.md.
+`exports` compares what exporters sent, `packets` captures, `logs` the logs of other programs, `leases` the lease
+files of DHCP servers. Each of these modules has a function `rows(data)`, which takes the folder of the recordings and
+returns a Row for each thing compared; the first paragraph of its docstring stands above its table in docs/ACCURACY.md.
 """
 
 from dataclasses import dataclass

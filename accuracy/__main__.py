@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/ACCURACY.md"
 DATA = ROOT.parent / "shared/data"
 _WIDE = 160  # columns, where nobody says how many there are
-MODULES = ("exports", "packets", "logs")
+MODULES = ("exports", "packets", "logs", "leases", "devices")
 
 
 def main() -> int:
@@ -34,6 +34,7 @@ def main() -> int:
         return 1
     tables: dict[str, list[Row]] = {}
     introductions: dict[str, str] = {}
+    details: dict[str, str] = {}  # a table below the rows, where a module has one
     for name in options.modules or MODULES:
         if importlib.util.find_spec(f"accuracy.{name}") is None:
             continue
@@ -41,6 +42,8 @@ def main() -> int:
         module = importlib.import_module(f"accuracy.{name}")
         tables[name] = module.rows(data)
         introductions[name] = (module.__doc__ or "").strip().split("\n\n")[0]
+        if options.write and hasattr(module, "details"):
+            details[name] = module.details(data)
         _show(name, tables[name], time.process_time() - begun)
     worse = page.worse(tables, PAGE.read_text(encoding="utf-8")) if PAGE.exists() else []
     for sentence in worse:
@@ -50,7 +53,7 @@ def main() -> int:
         print(f"not written, because not all could be compared: {', '.join(sorted(lacking))}", file=sys.stderr)
         return 1
     if options.write:
-        PAGE.write_text(page.render(tables, introductions), encoding="utf-8")
+        PAGE.write_text(page.render(tables, introductions, details), encoding="utf-8")
         print(f"written: {PAGE}")
         return 0
     return 1 if worse else 0

@@ -7,7 +7,10 @@ from accuracy import Row
 
 Tables = Mapping[str, Sequence[Row]]  # the rows of each module, by its name
 
-TITLES = {"exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs"}
+TITLES = {
+    "exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs", "leases": "Leases",
+    "devices": "Devices",
+}  # fmt: skip
 INTRODUCTION = """\
 # Accuracy
 
@@ -34,8 +37,8 @@ others
 """
 
 
-def render(tables: Tables, introductions: Mapping[str, str]) -> str:
-    """The page. `introductions` has the paragraph above each module's table, by its name."""
+def render(tables: Tables, introductions: Mapping[str, str], details: Mapping[str, str] | None = None) -> str:
+    """The page. `introductions` has the paragraph above each module's table, by its name, `details` what is below."""
     parts = [INTRODUCTION, _total(tables)]
     for name, rows in tables.items():
         parts += [f"\n## {TITLES.get(name, name)}\n\n", f"{introductions[name]}\n\n" if introductions[name] else ""]
@@ -47,6 +50,8 @@ def render(tables: Tables, introductions: Mapping[str, str]) -> str:
         for row in rows:
             parts += [f"* {row.origin}, {row.what}:\n"] if row.differences else []
             parts += [f"  * {text}\n" for text in row.differences]
+        if details and name in details:
+            parts.append(f"\n{details[name]}")
     return "".join(parts)
 
 

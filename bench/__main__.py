@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import capture, delay, memory, rate, stalled, storage, wear
+from bench import capture, delay, memory, rate, records, stalled, storage, wear
 
 PARTS: dict[str, Callable[[], None]] = {
     "startup": memory.startup,
     "rest": memory.at_rest,
     "rate": rate.stored,
     "storage": storage.storage,
+    "records": records.records,
     "live": rate.broadcast,
     "delay": delay.delays,
     "stalled": stalled.stalled,

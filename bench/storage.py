@@ -49,6 +49,7 @@ directory, since, device = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 questions = {
     "top": lambda by: top(directory, by, since, 10),
     "flows": lambda limit: queries.flows(directory, since, int(limit) or None, device),
+    "peers": lambda limit: queries.peers(directory, device, since, int(limit)),
 }
 times = []
 for _ in range(5):
@@ -97,6 +98,7 @@ def _ask_top(directory: Path, since: int, when: str) -> None:
 def _ask_flows(directory: Path, since: int, when: str) -> None:
     _ask(f"flows of a device and day, all{when}", directory, since, "flows", "0")
     _ask(f"flows of a device and day, 50{when}", directory, since, "flows", "50")
+    _ask(f"peers of a device and day, 10{when}", directory, since, "peers", "10")
 
 
 def _ask(name: str, directory: Path, since: int, *question: str) -> None:

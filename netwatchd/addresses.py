@@ -11,6 +11,13 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton  # conversions in C o
 
 Address = int | bytes
 
+# MACs that several routers own in turn: who has one is the router of the moment, which has a MAC of its own besides.
+_VIRTUAL = (
+    "00:00:5e:00:01:", "00:00:5e:00:02:",  # VRRP for IPv4 and IPv6 (RFC 9568 section 7.3); CARP uses the first, too
+    "00:00:0c:07:ac:", "00:00:0c:9f:f", "00:05:73:a0:0",  # HSRP version 1, version 2, for IPv6 (RFC 2281; Cisco)
+    "00:07:b4:00:", "00:07:b4:01:", "00:07:b4:02:", "00:07:b4:03:",  # GLBP: ten bits of group, eight of forwarder
+)  # fmt: skip
+
 _MAC = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}")
 
 # What only a site itself routes: RFC 1918, RFC 6598 (shared), RFC 3927 and 4291 (link-local), RFC 4193.
@@ -70,6 +77,18 @@ class Networks:
             found = self._known[prefix] = self._contains(address)
             return found
 
+    def has_host(self, address: Address) -> bool:
+        """Whether the address lies in one of them, and a host can own it: not their broadcast or null address."""
+        if not is_host(address) or address not in self:
+            return False
+        if isinstance(address, bytes):
+            return True
+        # A network of two addresses has no broadcast (RFC 3021).
+        return not any(
+            address & mask == network and mask < 0xFFFFFFFE and address & ~mask & 0xFFFFFFFF in (0, ~mask & 0xFFFFFFFF)
+            for network, mask in self._ipv4
+        )
+
     def _contains(self, address: Address) -> bool:
         if isinstance(address, int):
             return any(address & mask == network for network, mask in self._ipv4)
@@ -108,6 +127,14 @@ def parse_mac(text: str) -> str:
     return mac
 
 
+def parse_station(text: str) -> str:
+    """A MAC address as by `parse_mac`; raises ValueError also for one that several routers share."""
+    mac = parse_mac(text)
+    if is_virtual_mac(mac):
+        raise ValueError(f"{text!r:.60} is a virtual router's address (VRRP, HSRP, ...), not one device's")
+    return mac
+
+
 def mac_of_bytes(packed: bytes) -> str:
     """A MAC address of 6 bytes as text."""
     return packed.hex(":")
@@ -116,6 +143,11 @@ def mac_of_bytes(packed: bytes) -> str:
 def is_station(mac: str) -> bool:
     """Whether one station can own the MAC: no group bit (IEEE 802), not all zero."""
     return not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00"
+
+
+def is_virtual_mac(mac: str) -> bool:
+    """Whether the MAC is one that routers share, so that one can take over from another: VRRP, CARP, HSRP, GLBP."""
+    return mac.startswith(_VIRTUAL)
 
 
 def is_random_mac(mac: str | None) -> bool:

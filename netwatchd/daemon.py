@@ -19,15 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd import clock, config
+from netwatchd.addresses import Address
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
-from netwatchd.events import Command, Judge, new_event_id
+from netwatchd.detectors.news import News
+from netwatchd.events import Command, Judge, Status, new_event_id
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
+from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.watching import LEARNING, Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
@@ -123,8 +127,12 @@ class Daemon:
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
+        self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
         self.threats = Threats(self.devices, publish, self.storage)
+        self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
+        note = partial(self.storage.put_note, soon=True)
+        self.watching = self.devices.watch = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -162,7 +170,7 @@ class Daemon:
         self._clock = retention.Clock(self._newest)
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
-            Job(TICK, lambda: self.devices.tick(clock.now())),
+            Job(TICK, self._tick),
             Job(10, self.devices.publish_progress),
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
@@ -186,8 +194,11 @@ class Daemon:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
         self._recall()
         new_id = EventIds(self._newest_id)
-        intake = Intake(self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of)
+        intake = Intake(
+            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
+        )
         self.sources, self.exporters = intake.sources, intake.exporters
+        self._wire(self.devices.presence, intake)
         self.server = self._listen()
         self._build_workers()
         for worker in self._workers:
@@ -198,6 +209,13 @@ class Daemon:
         self.manager.ready()
         self.manager.status(self.report.summary())
         self._say_where_to_look()
+
+    def _wire(self, presence: Presence, intake: Intake) -> None:
+        """Gives those who are silent somebody who asks them, and silence its proof."""
+        presence.deaf = intake.deaf
+        presence.doubts.rate = self.settings.devices.probe_rate
+        if self.settings.devices.probe:
+            presence.doubts.ask = intake.prober.ask
 
     def _listen(self) -> Server:
         websocket = self.settings.websocket
@@ -231,8 +249,9 @@ class Daemon:
     def _remember(self, db: sqlite3.Connection) -> None:
         """Takes in what core.db holds, when it is opened for the first time or was replaced."""
         stored = queries.stored(db)
-        self.devices.remember(stored.devices, clock.now())
+        self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
+        self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -274,6 +293,7 @@ class Daemon:
         self.inboxes.end()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self.watching.finish(clock.now().wall)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -304,12 +324,18 @@ class Daemon:
         self.settings = merged
         self.storage.settings = merged.storage
         self.devices.presence.offline_after = merged.devices.offline_after
+        self.devices.presence.doubts.rate = merged.devices.probe_rate
+        self.devices.identities.merge = merged.devices.merge
+        self.news.settings = merged.news
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:
             log.warning("these settings need a restart to take effect: %s", ", ".join(waiting))
 
     # What the parts are given.
+
+    def _addresses(self) -> list[Address]:
+        return [ip for device in self.devices.all() if device.status is Status.ONLINE for ip in device.ips]
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())
@@ -319,6 +345,11 @@ class Daemon:
 
     def _is_healthy(self) -> bool:
         return self.storage.degraded is None
+
+    def _tick(self) -> None:
+        now = clock.now()
+        self.devices.presence.notice(now)
+        self.devices.tick(now)
 
     def _retain(self) -> None:
         now = clock.now().wall

@@ -65,6 +65,7 @@ CLUES = {
     "cloud": "domain of a manufacturer's cloud that it asks DNS for",
     "http_agent": "User-Agent of its HTTP requests",
     "role": "what it does on the network: router (it passes on or advertises routes), dhcp_server",
+    "vendor": "maker, as a source names it",
     "hosts_name": "name in /etc/hosts or /etc/ethers",
     "dns_name": "name by reverse DNS",
     "port": "port of a service that it answered on: tcp/9100",
@@ -232,6 +233,14 @@ class Threat:
     status: ThreatStatus
 
 
+class Renaming(NamedTuple):
+    """A station shows a name that it did not show before, though it did show one of this kind."""
+
+    kind: str  # of the clue: dhcp_hostname, mdns_name, ...
+    name: str
+    before: tuple[str, ...]  # what it showed until then, the latest first
+
+
 class Change(NamedTuple):
     """What has become of a device."""
 
@@ -239,6 +248,7 @@ class Change(NamedTuple):
     key: str
     before: Device | None  # None: it is new
     after: Device
+    renamed: tuple[Renaming, ...] = ()
 
 
 class Claim(NamedTuple):
@@ -248,6 +258,16 @@ class Claim(NamedTuple):
     ip: Address
     key: str  # who has it now
     before: str  # who had it
+    source: str = ""  # who saw that
+
+
+class TakenBack(NamedTuple):
+    """A threat that was told turned out to be none."""
+
+    kind: str
+    device: str | None
+    target: str | None
+    why: str  # a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +275,7 @@ class Gone:
     """A device is no more: it was forgotten, or is known to be another one."""
 
     device: str  # its key
+    into: str | None = None  # the key of the other one, for whoever needs to know
 
 
 @dataclass(frozen=True, slots=True)

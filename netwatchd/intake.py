@@ -3,25 +3,31 @@
 Beside `daemon` the only file that knows them all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from netwatchd import config
+from netwatchd.addresses import Address
 from netwatchd.counters import Counters
 from netwatchd.events import NewId
 from netwatchd.ingest.duplicates import RANKS, Duplicates
 from netwatchd.ingest.inbox import Door, Inboxes
+from netwatchd.ingest.presence import TRAFFIC, Deaf
 from netwatchd.sources import Source
 from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.eve import Eve
+from netwatchd.sources.hosts import Hosts
 from netwatchd.sources.json_lines import JsonLines
+from netwatchd.sources.leases import Leases
 from netwatchd.sources.locals import Locals
 from netwatchd.sources.logs import Memory
 from netwatchd.sources.mdns import Mdns
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.netflow import Netflow
+from netwatchd.sources.prober import Links, Prober
+from netwatchd.sources.rdns import Rdns
 from netwatchd.sources.ssdp import Ssdp
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.sources.zeek import Zeek
@@ -42,8 +48,12 @@ class Intake:
         counters: Counters,
         new_id: NewId,
         memory: Callable[[str], Memory],
+        addresses: Callable[[], Iterable[Address]],
     ) -> None:
-        """`memory(source)` is where a source that follows logs keeps its place in them."""
+        """`memory(source)` is where a source that follows logs keeps its place in them.
+
+        `addresses` tells those of the devices that are here.
+        """
         self._inboxes = inboxes
         self._counters = counters
         self.sources: dict[str, Supervisor] = {}
@@ -62,11 +72,22 @@ class Intake:
             Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
             Zeek(settings.zeek, door("zeek"), new_id, Locals(local), memory("zeek"), counters),
             Eve(settings.eve, door("eve"), new_id, Locals(local), memory("eve"), counters),
+            Leases(settings.leases, door("leases"), counters),
+            Hosts(settings.hosts, door("hosts"), counters),
+            Rdns(settings.rdns, local, addresses, door("rdns"), counters),
             Mdns(settings.mdns, local, door("mdns"), counters),
             Ssdp(settings.ssdp, local, door("ssdp"), counters),
         ]
         # A source, its section of the configuration and its counters share one word.
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
+        self.prober = Prober(counters)
+        self.sources[self.prober.name] = Supervisor(self.prober, "auto" if settings.devices.probe else "no")
+        self._links = Links()
+
+    def deaf(self) -> Deaf:
+        """What hears nothing now, though it should: sources that failed, and interfaces that are down."""
+        down = {name for name, supervisor in self.sources.items() if supervisor.state == "failed"}
+        return Deaf(down | {TRAFFIC} if down & RANKS.keys() else down, self._links.deaf())
 
     def running(self) -> set[str]:
         """The names of the sources that work now."""

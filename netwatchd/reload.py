@@ -15,8 +15,9 @@ RELOADABLE = {
         "hourly_retention",
         "daily_retention",
     ),
-    "devices": ("offline_after",),
+    "devices": ("offline_after", "probe_rate", "merge"),
     "logging": ("level",),
+    "detector:news": ("enabled", "learning", "absence", "cooldown"),
 }
 
 

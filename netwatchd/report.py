@@ -31,6 +31,7 @@ class Report:
                 for name, supervisor in daemon.sources.items()
             ],
             "exporters": daemon.exporters(),
+            "learning_until": daemon.watching.learning_until(),
             "counters": counts,
             "last_error": database["last_error"],
             "waiting": daemon.inboxes.waiting() | {"messages": daemon.broadcaster.queued},

@@ -159,6 +159,22 @@ def needed_path(text: str) -> Path:
     return path
 
 
+def paths(text: str) -> tuple[Path, ...]:
+    """A list of paths."""
+    found = tuple(map(needed_path, words(text)))
+    if not found:
+        raise ValueError("there should be a path")
+    return found
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """A list of IP addresses, as text."""
+    found = words(text)
+    for word in found:
+        parse_address(word)
+    return found
+
+
 def host_name(text: str) -> str:
     """An address or a name to listen on."""
     try:

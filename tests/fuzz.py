@@ -22,6 +22,7 @@ from random import Random
 from fuzz_announcements import ANNOUNCEMENTS
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
+from fuzz_names import NAMES
 from fuzz_netflow import NETFLOW
 from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
@@ -172,6 +173,8 @@ def recorded(target: Target) -> list[bytes]:
     if target.name in ("conntrack", "neighbours", "http", "live-frames", "live-tls"):
         # What goes over wires: damage of another kind than ours.
         return [file.read_bytes()[:2000] for file in sorted(RECORDED.rglob("*.pcap"))[:60]]
+    if target.name == "leases":
+        return [file.read_bytes() for file in sorted(RECORDED.rglob("*lease*")) if file.is_file()]
     if target.name == "captures":
         captures = [*RECORDED.rglob("*.pcap"), *RECORDED.rglob("*.pcapng")]
         return [file.read_bytes() for file in sorted(captures) if file.stat().st_size < 20_000]
@@ -182,7 +185,7 @@ def recorded(target: Target) -> list[bytes]:
 def targets(names: list[str]) -> Iterator[list[Target]]:
     """The targets of these names, or all."""
     with live_targets() as live:
-        every = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *live]
+        every = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES, *live]
         if unknown := set(names) - {target.name for target in every}:
             known = ", ".join(target.name for target in every)
             sys.exit(f"there is no target {', '.join(sorted(unknown))}; there are {known}")

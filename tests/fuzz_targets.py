@@ -313,7 +313,7 @@ def _database() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
     for statement in [*schema.core_statements("main"), *schema.flows_statements("main")]:
         db.execute(statement)
-    db.execute(f"PRAGMA user_version = {schema.VERSION}")
+    db.execute(f"PRAGMA user_version = {schema.CORE_VERSION}")
     return db
 
 

@@ -1,17 +1,18 @@
 """Ingest's parts between a recorder of what they tell and one of what they keep."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from running import MAC
-from store_kit import NOON
+from store_kit import NOON, joined
 
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Event, Flow, Sighting, Threat
+from netwatchd.events import Device, Event, Flow, Record, Session, Sighting, Threat
 from netwatchd.ingest import Store
 from netwatchd.ingest.devices import Devices
 from netwatchd.storage import schema
+from netwatchd.storage.records import Erasure, Key, key_of
 from netwatchd.storage.rollups import Delta, Rollups
 
 T0 = Now(NOON, 1000.0)
@@ -34,6 +35,9 @@ class Recorder:
         self.published: list[Any] = []
         self.rows: dict[str, Device | None] = {}
         self.new: set[str] = set()
+        self.records: dict[Key, Record] = {}  # by table and primary key
+        self.joined: list[tuple[str, str]] = []
+        self.erased: list[tuple[str, frozenset[str]]] = []
         self.flows: dict[int, Flow] = {}
         self.threats: dict[int, Threat] = {}
         self.new_threats: list[int] = []
@@ -60,6 +64,28 @@ class Recorder:
 
     def forget_device(self, key: str) -> None:
         self.rows[key] = None
+
+    def join_device(self, loser: str, winner: str) -> None:
+        self.joined.append((loser, winner))
+        self.rows[loser] = None
+        sessions = [each for each in self.records.values() if isinstance(each, Session)]
+        for session in [each for each in sessions if each.device in (loser, winner)]:
+            self.drop(session)
+        for session in joined(sessions, loser, winner):
+            self.keep(session)
+
+    def erase_device(self, key: str, stations: Iterable[str]) -> None:
+        erasure = Erasure(key, frozenset((key, *stations)))
+        self.erased.append((key, erasure.stations))
+        self.rows[key] = None
+        for name in [each for each in self.records if erasure.covers(each)]:
+            del self.records[name]
+
+    def keep(self, record: Record) -> None:
+        self.records[key_of(record)] = record
+
+    def drop(self, record: Record) -> None:
+        self.records.pop(key_of(record), None)
 
     def add_flows(self, flows: Sequence[Flow]) -> None:
         self.flows |= {flow.id: flow for flow in flows}

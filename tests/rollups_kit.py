@@ -1,7 +1,7 @@
 """A home whose flow worker and store work without threads, and may die between any two words to the database."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from running import MAC, OTHER_MAC
 
 from netwatchd.addresses import address_text
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, protocol_name
+from netwatchd.events import Device, Flow, Record, protocol_name
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.storage import hourly, queries
@@ -77,6 +77,18 @@ class Home:
 
     def forget_device(self, key: str) -> None:
         self.batch.forget_device(key)
+
+    def join_device(self, loser: str, winner: str) -> None:
+        self.batch.join_device(loser, winner)
+
+    def erase_device(self, key: str, stations: Iterable[str]) -> None:
+        self.batch.erase_device(key, stations)
+
+    def keep(self, record: Record) -> None:
+        self.batch.keep(record)
+
+    def drop(self, record: Record) -> None:
+        self.batch.drop(record)
 
     def add_flows(self, flows: Sequence[Flow]) -> None:
         self.batch.put_flows(flows)

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from waiting import PATIENCE
 
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Status, Threat, ThreatStatus
+from netwatchd.events import Device, Flow, Session, Status, Threat, ThreatStatus
 from netwatchd.storage.storage import Storage
 from netwatchd.worker import Worker
 
@@ -47,6 +47,19 @@ def threat(number: int = 1, **fields: Any) -> Threat:
         "status": ThreatStatus.OPEN,
     }  # fmt: skip
     return Threat(number, **values | fields)
+
+
+def joined(sessions: Iterable[Session], loser: str, winner: str) -> list[Session]:
+    """The sessions of two devices as those of one; of those that overlap one is made."""
+    made: list[Session] = []
+    for each in sorted((each for each in sessions if each.device in (loser, winner)), key=lambda each: each.start):
+        last = made[-1] if made else None
+        if last and (last.end is None or last.end > each.start or last.start == each.start):
+            ends = (last.end, each.end)
+            made[-1] = Session(winner, last.start, None if None in ends else max(end for end in ends if end))
+        else:
+            made.append(Session(winner, each.start, each.end))
+    return made
 
 
 def settings(**changes: Any) -> Settings:

@@ -21,7 +21,7 @@ from netwatchd.broadcast.broadcaster import MOST_QUEUED, Broadcaster
 from netwatchd.broadcast.messages import Snapshot, device_json
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Judge, Rename, ThreatStatus
+from netwatchd.events import Forget, Judge, Merge, Rename, Split, ThreatStatus
 
 
 def test_a_client_is_told_hello_then_a_snapshot_then_what_happens() -> None:
@@ -184,13 +184,21 @@ def test_commands_are_handed_on_and_a_refusal_is_told() -> None:
         say(client, "acknowledge", threat=6)
         say(client, "name", device="02-00-00-00-00-01", name=" printer ")
         say(client, "name", device="02:00:00:00:00:01", name=None)
-        errors = take(client, 4)
+        say(client, "name", device="2001:DB8:0::1", name="no MAC")
+        say(client, "forget", device="0200.0000.0001".replace(".", ""))
+        say(client, "merge", device="02:00:00:00:00:01", into="10.0.0.9")
+        say(client, "split", device="02:00:00:00:00:01")
+        errors = take(client, 8)
     assert errors[0] == {"type": "error", "op": "dismiss", "message": "there is no such threat"}
     assert service.commands == [
         Judge(5, ThreatStatus.DISMISSED),
         Judge(6, ThreatStatus.ACKNOWLEDGED),
         Rename("02:00:00:00:00:01", "printer"),
         Rename("02:00:00:00:00:01", None),
+        Rename("2001:db8::1", "no MAC"),
+        Forget("02:00:00:00:00:01"),
+        Merge("02:00:00:00:00:01", "10.0.0.9"),
+        Split("02:00:00:00:00:01"),
     ]
 
 
@@ -204,6 +212,13 @@ def test_commands_are_handed_on_and_a_refusal_is_told() -> None:
         ('{"op": "name", "device": "router", "name": "x"}', "name"),
         ('{"op": "name", "device": "02:00:00:00:00:01", "name": "\\u0000"}', "name"),
         ('{"op": "name", "device": "02:00:00:00:00:01", "name": 5}', "name"),
+        ('{"op": "name", "device": "02:00:00:00:00:01", "name": "' + "x" * 101 + '"}', "name"),
+        ('{"op": "name", "name": "x"}', "name"), ('{"op": "forget"}', "forget"),
+        ('{"op": "forget", "device": ["02:00:00:00:00:01"]}', "forget"), ('{"op": "forget", "device": ""}', "forget"),
+        ('{"op": "forget", "device": "ff:ff:ff:ff:ff:ff"}', "forget"),
+        ('{"op": "merge", "device": "02:00:00:00:00:01"}', "merge"),
+        ('{"op": "merge", "device": "02:00:00:00:00:01", "into": "02-00-00-00-00-01"}', "merge"),
+        ('{"op": "split"}', "split"), ('{"op": "split", "device": "10.0.0.1"}', "split"),
         ('{"op": "subscribe", "topics": ["flows"], "x": ' + "9" * 5000 + "}", ""),
     ],
 )  # fmt: skip

@@ -41,10 +41,10 @@ def stored(daemon: Make) -> Daemon:
     return stopped
 
 
-def test_devices_are_listed_the_latest_seen_first_with_the_public_names(stored: Daemon) -> None:
+def test_devices_that_are_here_come_first_and_then_the_latest_seen_with_the_public_names(stored: Daemon) -> None:
     devices = stored.json("devices")
-    assert [each["mac"] for each in devices] == [MAC, OTHER_MAC, None]
-    assert devices[0] == {
+    assert [each["mac"] for each in devices] == [MAC, None, OTHER_MAC]
+    assert {name: value for name, value in devices[0].items() if not name.endswith("_today")} == {
         "mac": MAC, "ips": ["192.168.1.5"], "ip": "192.168.1.5", "hostname": "laptop", "vendor": None,
         "name": "Ada's laptop", "first_seen": NOON, "last_seen": NOON + 1, "status": "online", "random_mac": False,
         "bytes_in": 12000, "bytes_out": 900, "sources": ["json"], "kind": "unknown", "model": None, "macs": [],
@@ -57,8 +57,12 @@ def test_devices_are_listed_the_latest_seen_first_with_the_public_names(stored: 
     [
         (["--online"], [MAC, None]),
         (["--limit", "1"], [MAC]),
-        (["--limit", "0"], [MAC, OTHER_MAC, None]),
+        (["--limit", "0"], [MAC, None, OTHER_MAC]),
         (["--since", str(NOON)], [MAC, OTHER_MAC]),
+        (["--new", str(NOON)], [MAC, None, OTHER_MAC]),
+        (["--new", str(NOON + 1)], []),
+        (["--kind", "Unknown"], [MAC, None, OTHER_MAC]),
+        (["--kind", "phone"], []),
         (["--device", "PHONE"], [OTHER_MAC]),
         (["--device", "ada's laptop"], [MAC]),
         (["--device", "A4-83-E7-00-00-02"], [OTHER_MAC]),
@@ -181,7 +185,8 @@ def test_a_mistake_in_the_configuration_is_named_with_its_line(stored: Daemon, v
     answer = stored.cli(verb)
     assert answer.returncode == 78
     assert "[storage] colour" in answer.stderr
-    assert "line 8" in answer.stderr
+    line = stored.config.read_text().splitlines().index("colour = blue") + 1
+    assert f"line {line}: [storage] colour" in answer.stderr
 
 
 def test_check_config_says_that_there_is_no_mistake(stored: Daemon) -> None:

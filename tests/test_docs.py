@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, Daemon, flow_line, scratch, until
+from running import MAC, OTHER_MAC, Daemon, flow_line, scratch, until
 from waiting import eventually
 
 from netwatchd import journal
@@ -76,7 +76,30 @@ def fill(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize(("title", "verb"), [("Device", "devices"), ("Flow", "flows"), ("Threat", "threats")])
 def test_events_have_the_fields_that_are_documented(running: Daemon, title: str, verb: str) -> None:
-    assert list(running.json(verb)[0]) == first_names(title)
+    added = ["bytes_in_today", "bytes_out_today"] if verb == "devices" else []
+    assert list(running.json(verb)[0]) == first_names(title) + added
+
+
+def test_the_object_of_device_has_the_keys_that_are_documented(running: Daemon) -> None:
+    answer = running.json("device", MAC)
+    table = {names(row[0])[0]: row[1] for row in rows(section("The object of `device --json`"))}
+    assert list(answer) == first_names("Device") + list(table)
+    for key in ("clues", "sessions", "peers", "threats"):
+        assert answer[key], key
+    for key in ("clues", "sessions", "peers"):
+        assert list(answer[key][0]) == re.findall(r'"(\w+)"', names(table[key])[0])
+
+
+def test_the_objects_of_what_acts_have_the_keys_that_are_documented(running: Daemon) -> None:
+    documented = first_names("The objects of `name`, `forget`, `merge` and `split`")
+    assert running.emit(DEVICE | {"mac": OTHER_MAC, "ip": "192.168.1.6"}) == []
+    told = [
+        running.json("name", MAC, "tv"),
+        running.json("merge", OTHER_MAC, MAC),
+        running.json("forget", MAC, "--yes"),
+    ]
+    assert [key for key in documented if any(key in answer for answer in told)] == documented
+    assert set().union(*told) == set(documented)
 
 
 def test_the_words_of_status_and_severity_are_documented() -> None:
@@ -170,12 +193,13 @@ def test_ops_are_those_that_are_documented_and_are_understood() -> None:
 
 def test_tables_and_columns_are_those_that_are_documented(running: Daemon) -> None:
     documented = {names(row[0])[0]: names(row[1]) for row in rows(section("Databases"))}
+    (told,) = re.findall(r"`PRAGMA user_version` is the version of the schema: (.*?)\.\s", INTERFACE)
     (day,) = running.state.glob("flows-*.db")
     found = {}
     for label, path in (("core.db", running.state / "core.db"), ("flows", day)):
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            assert f"`PRAGMA user_version` is the version of the schema, {version} now" in INTERFACE
+            assert f"{version} of {'`core.db`' if label == 'core.db' else 'the flows'}" in told
             tables = db.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
             for (table,) in tables:
                 columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
@@ -205,6 +229,10 @@ def state() -> Iterator[Path]:
         today = bucket // 86_400_000 * 86_400_000
         db.execute("INSERT INTO daily_devices VALUES (?, ?, 1000, 100, 1)", (today, MAC))
         db.execute("INSERT INTO daily_ports VALUES (?, ?, 1000, 100, 1)", (today, 6 << 16 | 443))
+        db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, NULL)", (MAC, today))
+        db.execute("INSERT OR REPLACE INTO traits VALUES (?, 'hostname', 'tv', 'json', ?, ?)", (MAC, today, today))
+        alias = ("a4:83:e7:00:00:07", MAC, today, "netwatchd", '["the same client id"]')
+        db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, NULL, NULL)", alias)
     yield daemon.state
     shutil.rmtree(directory)
 
@@ -233,6 +261,7 @@ PATTERNS = {
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
     "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",
     "repeated.{self.name}": "repeated.SOURCE", "malformed.{self.name}": "malformed.SOURCE",
+    "unreadable.{self._source}": "unreadable.SOURCE",
     "datagrams.{self.name}": "datagrams.SOURCE", "refused.{self.name}.sender": "refused.SOURCE.sender",
     "dropped.{self.name}.clues": "dropped.SOURCE.clues",
 }  # fmt: skip
@@ -248,7 +277,9 @@ def test_every_counter_is_documented() -> None:
                  if name in PATTERNS}  # fmt: skip
     # What the sFlow decoder counts gets its place in front of it by `exports`.
     code = code - {"lost.by_agent"} | {"samples.sflow", "skipped.sflow.REASON", "lost.sflow.WHAT"}
-    code = {general(name) for name in code - {""}} | {f"stored.{kind}" for kind in ("devices", "flows", "threats")}
+    code = {general(name) for name in code - {""}} | {
+        f"stored.{kind}" for kind in ("devices", "flows", "threats", "traits", "sessions", "aliases")
+    }
     assert code == set(first_names("Counters"))
 
 

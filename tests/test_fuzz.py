@@ -7,6 +7,7 @@ import pytest
 from fuzz_announcements import ANNOUNCEMENTS
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
+from fuzz_names import NAMES
 from fuzz_netflow import NETFLOW
 from fuzz_packets import PACKETS
 from fuzz_sflow import SFLOW
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS]
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

@@ -1,6 +1,6 @@
-"""What netwatchd 0.1 stored is read as it is, and brought to today's schema without a row changing, whenever it dies.
+"""What older versions stored is read as it is, and brought to today's schema without a row changing, whenever one dies.
 
-tests/schema_1 holds databases as that version made and filled them, as SQL.
+tests/schema_1 holds databases as netwatchd 0.1 made and filled them, as SQL, and tests/schema_2 those of 0.2.
 """
 
 import logging
@@ -18,12 +18,12 @@ from running import MAC, OTHER_MAC, rows
 from store_kit import DAY, FILE, NOON, flow, storing
 from waiting import eventually
 
-from netwatchd.events import Flow, Origin
+from netwatchd.events import Flow, Origin, Session
 from netwatchd.storage import migrations, queries, schema
 from netwatchd.storage.connection import Connection
-from netwatchd.storage.top import top
+from netwatchd.storage.top import top, traffic_since
 
-OLD = Path(__file__).parent / "schema_1"
+HERE = Path(__file__).parent
 YESTERDAY = "flows-20261122.db"
 V6 = bytes.fromhex("20010db8000000000000000000000001")
 # What the old version was given.
@@ -37,19 +37,32 @@ FLOWS = [
     flow(5, NOON + 3_600_000, device="00:00:00:00:00:01", state="new", source="closed"),
     flow(6, NOON + 3_600_001, device="192.168.1.7", bytes_in=2**40),
 ]
-CORE = ("devices", "threats", "rollups")
+# The columns of 0.1 and 0.2; later ones came behind them.
+CORE = {"devices": ", ".join(schema.OLD_DEVICE), "threats": "*", "rollups": "*"}
+TOTALS = {f"{each}_{kind}": "*" for each in ("hourly", "daily") for kind in ("devices", "peers", "ports")}
+NOT_KNOWN = ("unknown", None, "[]", "[]", 0)  # what is said of a device that an older version stored
+
+
+def made(directory: Path, version: int) -> Path:
+    """A directory as the netwatchd of that schema left it."""
+    directory.mkdir()
+    for script in (HERE / f"schema_{version}").glob("*.sql"):
+        with closing(sqlite3.connect(directory / f"{script.stem}.db")) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(script.read_text())
+    return directory
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A directory as netwatchd 0.1 left it."""
-    directory = tmp_path / "old"
-    directory.mkdir()
-    for script in OLD.glob("*.sql"):
-        with closing(sqlite3.connect(directory / f"{script.stem}.db")) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(script.read_text())
-    return directory
+    return made(tmp_path / "old", 1)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A directory as netwatchd 0.2 left it."""
+    return made(tmp_path / "two", 2)
 
 
 def shown(path: Path) -> list[tuple[Any, ...]]:
@@ -57,8 +70,8 @@ def shown(path: Path) -> list[tuple[Any, ...]]:
     return [row[:15] for row in rows(path, "SELECT * FROM flows_readable ORDER BY id")]
 
 
-def core_rows(path: Path) -> list[list[tuple[Any, ...]]]:
-    return [rows(path, f"SELECT * FROM {table} ORDER BY 1, 2") for table in CORE]
+def core_rows(path: Path, tables: dict[str, str] = CORE) -> list[list[tuple[Any, ...]]]:
+    return [rows(path, f"SELECT {columns} FROM {table} ORDER BY 1, 2") for table, columns in tables.items()]
 
 
 def stored(directory: Path) -> list[Flow]:
@@ -90,7 +103,11 @@ def test_a_day_that_is_written_to_is_migrated_and_every_row_reads_the_same(old: 
     with storing(old) as store:
         store.add_flows([*new, ended])
         eventually(lambda: store.counters["stored.flows"] == 4)
-    assert [version(old / name) for name in ("core.db", FILE, YESTERDAY)] == [schema.VERSION, schema.VERSION, 1]
+    assert [version(old / name) for name in ("core.db", FILE, YESTERDAY)] == [
+        schema.CORE_VERSION,
+        schema.DAY_VERSION,
+        1,
+    ]
     assert stored(old) == [*(ended if each.id == ended.id else each for each in FLOWS), *new]
     changed = [(*row[:11], 9999, "closed", *row[13:]) if row[0] == ended.id else row for row in before]
     assert shown(old / FILE)[: len(before)] == changed
@@ -190,6 +207,67 @@ def test_killed_at_any_statement_each_file_is_old_or_new_and_the_next_start_goes
         assert stored(directory) == FLOWS
         shutil.rmtree(directory)
         statement += stride
-    assert {(1, 1, 1), (2, 1, 1), (2, 2, 1)} <= seen <= {(1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2)}
+    assert {(1, 1, 1), (2, 1, 1), (3, 1, 1), (3, 2, 1)} <= seen
+    assert seen <= {(1, 1, 1), (2, 1, 1), (3, 1, 1), (3, 2, 1), (3, 2, 2)}
     assert {name: shown(directory / name) for name in before} == before
     assert stored(directory) == FLOWS
+
+
+def test_a_core_db_of_netwatchd_0_2_is_read_as_it_is_and_is_left_alone(two: Path) -> None:
+    before = {path.name: path.read_bytes() for path in two.glob("*.db")}
+    core = queries.read_core(two)
+    assert [each.name for each in core.devices] == [None, "Ünal's läptop", None]
+    assert {(each.kind, each.model, each.macs, each.evidence, each.usual_silence) for each in core.devices} == {
+        ("unknown", None, (), (), 0)
+    }
+    assert (core.traits, core.aliases, core.sessions) == ([], [], [])
+    assert queries.sessions(two, MAC, 0) == queries.traits(two, [MAC]) == queries.aliases(two) == []
+    assert [(each.address, each.flows) for each in queries.peers(two, MAC, 0, 9)] == [(0x5DB8D822, 2)]
+    assert traffic_since(two, NOON) == {MAC: (4000, 300), OTHER_MAC: (4000, 300), "2001:db8::1": (4000, 300)}
+    assert {path.name: path.read_bytes() for path in two.glob("*.db")} == before
+
+
+def test_a_core_db_of_netwatchd_0_2_gains_what_is_known_of_devices_and_days_stay_as_they_are(two: Path) -> None:
+    everything = CORE | TOTALS
+    before, days = core_rows(two / "core.db", everything), {path: path.read_bytes() for path in two.glob("flows*.db")}
+    with storing(two) as store:
+        store.keep(Session(MAC, NOON))
+    assert version(two / "core.db") == schema.CORE_VERSION
+    assert core_rows(two / "core.db", everything) == before
+    assert rows(two / "core.db", f"SELECT {', '.join(schema.NEW_DEVICE)} FROM devices") == [NOT_KNOWN] * 3
+    assert queries.sessions(two, MAC, 0) == [Session(MAC, NOON)]
+    (copy,) = migrations.copies(two / "core.db")
+    assert copy.name.startswith("core.db.schema-2-")
+    assert (version(copy), core_rows(copy, everything)) == (2, before)
+    assert {path: path.read_bytes() for path in days} == days
+    with closing(sqlite3.connect(":memory:")) as db:
+        for statement in schema.core_statements("main"):
+            db.execute(statement)
+        for table in ("devices", "traits", "sessions", "aliases"):
+            info = f"SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{table}')"
+            assert rows(two / "core.db", info) == db.execute(info).fetchall(), "as in a core.db that was begun today"
+
+
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_at_any_statement_a_core_db_of_0_2_is_old_or_new_and_the_next_start_goes_on(
+    two: Path, tmp_path: Path, stride: int
+) -> None:
+    before, flows = core_rows(two / "core.db", CORE | TOTALS), stored(two)
+    statement, seen = 0, set()
+    while True:
+        directory = tmp_path / "killed"
+        shutil.copytree(two, directory)
+        if not killed_at(directory, statement):
+            break
+        seen.add(found := version(directory / "core.db"))
+        assert len(migrations.copies(directory / "core.db")) == 1 or found == 2
+        for copy in migrations.copies(directory / "core.db"):
+            assert (version(copy), core_rows(copy, CORE | TOTALS)) == (2, before)
+        with storing(directory) as store:
+            store.keep(Session(MAC, NOON))
+        assert core_rows(directory / "core.db", CORE | TOTALS) == before
+        assert queries.sessions(directory, MAC, 0) == [Session(MAC, NOON)]
+        assert stored(directory) == flows
+        shutil.rmtree(directory)
+        statement += stride
+    assert seen == {2, 3}

@@ -255,7 +255,6 @@ def test_a_sighting_has_the_mac_the_address_and_the_interface() -> None:
         (neighbours.STALE, 3700, 200, 37_000),  # the timer made it stale 35 s after it was confirmed
         (neighbours.STALE, 864_500, 860_000, 8_645_000),  # a ghost: the timer again, more than two hours ago
         (neighbours.DELAY, 6100, 10, 61_000),  # we began to ask
-        (neighbours.PROBE, 8000, 10, 80_000),
         (neighbours.PERMANENT, 500, 500, 5000),
     ],
 )

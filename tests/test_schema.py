@@ -147,5 +147,5 @@ def test_the_day_of_a_time_is_utcs() -> None:
 def test_both_kinds_of_file_say_which_schema_they_have(tmp_path: Path) -> None:
     with storing(tmp_path) as store:
         store.add_flow(flow(1))
-    for name in ("core.db", FILE):
-        assert rows(tmp_path / name, "PRAGMA user_version") == [(schema.VERSION,)]
+    for name, version in (("core.db", schema.CORE_VERSION), (FILE, schema.DAY_VERSION)):
+        assert rows(tmp_path / name, "PRAGMA user_version") == [(version,)]

@@ -1,6 +1,7 @@
 """What cannot be committed at exit is saved, and read back exactly once."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from running import MAC, OTHER_MAC, fill, locked, rows, small_disk
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
 from waiting import eventually
 
-from netwatchd.events import FlowBatch, Status, ThreatStatus
-from netwatchd.storage import spool
+from netwatchd.events import Alias, Clue, FlowBatch, Session, Status, ThreatStatus, Trait
+from netwatchd.storage import schema, spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.queries import read_core
 from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour
@@ -20,20 +21,36 @@ V6 = bytes.fromhex("20010db8000000000000000000000001")
 
 
 def full_batch() -> Batch:
+    """One of each, whose acts have the same tokens each time."""
+    batch = Batch()
+    batch.forget_device("192.168.1.9")
+    batch.keep(Session(OTHER_MAC, NOON, None))
+    batch.join_device(OTHER_MAC, MAC)
+    batch.keep(Session(OTHER_MAC, NOON - 1, NOON))
+    batch.drop(Session(MAC, NOON - 2))
+    batch.erase_device("fd00::5", [OTHER_MAC])
+    batch.keep(Trait(MAC, Clue("mdns_instance", "Ünal's läptop"), "mdns", NOON, NOON + 1))
+    batch.drop(Trait(MAC, Clue("hostname", "x"), "json", 0, 0))
+    batch.drop(Alias(MAC, "fd00::5", 0, "user", ()))
+    known = device(OTHER_MAC, ips=(V6,), kind="phone", macs=(OTHER_MAC, MAC), evidence=("one", "two"), usual_silence=5)
+    batch.keep(Alias(OTHER_MAC, MAC, NOON, "netwatchd", ("the same client id",), undone=NOON + 1, before=known))
     batch = Batch(
+        records=batch.records,
+        devices=batch.devices,
         flows=FlowBatch.of([flow(1), flow(2, src_ip=V6, device=None)]),
         rollups={(NOON, MAC): (1, 2, 3)},
         meta={"settled": "17", "rolled": str(flow(2).id)},
     )
-    batch.put_device(device(ips=(0xC0A80105, V6), name="Ünal's läptop\n", status=Status.OFFLINE))
+    batch.put_device(device(ips=(0xC0A80105, V6), name="Ünal's läptop\n", status=Status.OFFLINE, model="X1"))
     batch.put_threat(threat(evidence={"ports": [1, 2], "deep": {"a": None}}, status=ThreatStatus.DISMISSED))
-    batch.forget_device("192.168.1.9")
     hour = Hour(
         {MAC: [1, 2, 3], "": [0, 0, 1]},
         {8: [1, 2, 3], V6: [4, 5, 6], OTHER_PEERS: [7, 8, 9]},
         {6 << 16 | 80: [1, 2, 3], OTHER_PORTS: [0, 0, 0]},
     )
     batch.put_total(Delta("a1", 5, flow(2).id, {NOON: hour}))
+    acts = batch.records.acts
+    acts[:] = [replace(act, token=f"t{number}") for number, act in enumerate(acts)]
     return batch
 
 
@@ -89,6 +106,27 @@ DAMAGED = {
     "sums with a number for their token": ("total", "token", 7),
     "a mark that is no number": ("meta", 1, "seventeen"),
     "a key that is none": ("forgotten", None, ["x"]),
+    "a device of a kind that is no text": ("device", "kind", 1),
+    "a device with half a MAC among its MACs": ("device", "macs", ["zz"]),
+    "a device silent for a fraction": ("device", "usual_silence", 1.5),
+    "a trait of what is no device": ("trait", 0, "x"),
+    "a trait with a number for its value": ("trait", 2, 7),
+    "a trait with a value that is no text": ("trait", 2, "\ud800"),
+    "a trait that was never seen": ("trait", 4, None),
+    "a session of what is no device": ("session", 0, MAC.upper()),
+    "a session without a start": ("session", 1, None),
+    "a session with a fraction for its end": ("session", 2, 1.5),
+    "an alias of half a MAC": ("alias", "mac", "zz"),
+    "an alias of no device": ("alias", "device", None),
+    "an alias with a word for its evidence": ("alias", "evidence", 7),
+    "an alias that was a device without a status": ("alias", "before", {"status": "x"}),
+    "an alias undone by word": ("alias", "undone", "yes"),
+    "a row of no table": ("dropped", 0, "devices"),
+    "a row of what is no device": ("dropped", 1, 7),
+    "a join with nobody": ("joined", 1, None),
+    "a join with a number for its token": ("joined", 2, 7),
+    "an erasure of half a MAC": ("erased", 0, "zz"),
+    "an erasure of stations that are none": ("erased", 1, ["zz"]),
 }
 
 
@@ -108,9 +146,18 @@ def test_a_line_that_is_json_but_damaged_is_skipped_and_does_not_keep_the_daemon
     (tmp_path / SPOOL).write_text("".join(json.dumps(line) + "\n" for line in lines))
     with storing(tmp_path) as store:
         assert not store.degraded
-        assert store.counters["stored.spooled"] == 5 - (kind in ("flow", "device", "threat", "forgotten"))
+        assert store.counters["stored.spooled"] == full_batch().events - (kind not in ("rollup", "total", "meta"))
     assert not (tmp_path / SPOOL).exists()
     assert read_core(tmp_path)
+
+
+def test_a_device_that_netwatchd_0_2_spooled_is_read(tmp_path: Path) -> None:
+    spool.write(tmp_path / "spool", Batch(devices={MAC: device()}))
+    (line,) = map(json.loads, (tmp_path / "spool").read_text().splitlines())
+    for name in schema.NEW_DEVICE:
+        del line["device"][name]
+    (tmp_path / "spool").write_text(json.dumps(line))
+    assert spool.read(tmp_path / "spool") == Batch(devices={MAC: device()})
 
 
 def test_an_event_that_json_cannot_say_is_left_out_and_the_others_are_saved(tmp_path: Path) -> None:

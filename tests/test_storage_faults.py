@@ -13,6 +13,7 @@ from running import MAC, OTHER_MAC, fill, locked, rows, small_disk
 from store_kit import DAY, FILE, NOON, device, flow, storing, threat
 from waiting import eventually
 
+from netwatchd.events import Session
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.verdicts import Unavailable, Verdict, verdict
 
@@ -84,6 +85,34 @@ def test_a_degraded_store_that_is_full_counts_what_it_cannot_keep(tmp_path: Path
             store.settle([], [flow(n) for n in range(1500, 1600)], 1)
             assert store.counters["dropped.flows.storage_full"] == 600
         eventually(lambda: len(rows(tmp_path / FILE)) == 1000)
+
+
+def test_a_degraded_store_counts_the_sessions_that_it_cannot_keep_and_still_joins_and_erases(tmp_path: Path) -> None:
+    with storing(tmp_path, max_pending=1000) as store:
+        with locked(tmp_path / "core.db"):
+            store._stopping.set()
+            store.upsert_device(device(), new=True)
+            eventually(lambda: store.degraded)
+            for start in range(1500):
+                store.keep(Session(OTHER_MAC, start, start))
+            store.join_device(OTHER_MAC, MAC)
+            assert store.counters["dropped.records.storage_full"] == 500
+        eventually(lambda: store.degraded is None)
+    assert rows(tmp_path / "core.db", "SELECT device, count(*) FROM sessions") == [(MAC, 1000)]
+
+
+def test_a_degraded_store_counts_the_sessions_that_it_cannot_keep_and_still_joins(tmp_path: Path) -> None:
+    with storing(tmp_path, max_pending=1000) as store:
+        with locked(tmp_path / "core.db"):
+            store._stopping.set()
+            store.upsert_device(device(), new=True)
+            eventually(lambda: store.degraded)
+            for start in range(1500):
+                store.keep(Session(OTHER_MAC, start, start))
+            store.join_device(OTHER_MAC, MAC)
+            assert store.counters["dropped.records.storage_full"] == 500
+        eventually(lambda: store.degraded is None)
+    assert rows(tmp_path / "core.db", "SELECT device, count(*) FROM sessions GROUP BY 1") == [(MAC, 1000)]
 
 
 def test_a_degraded_store_without_anything_to_write_finds_out_that_it_is_well_again(tmp_path: Path) -> None:

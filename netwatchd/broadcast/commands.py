@@ -1,12 +1,13 @@
 """What a client may ask for: the text of a message becomes an Op, or a sentence that says what is wrong with it."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from netwatchd.addresses import parse_mac
+from netwatchd.addresses import address_text, parse_address, parse_mac
 from netwatchd.broadcast.messages import TOPICS
-from netwatchd.events import Command, Judge, Rename, ThreatStatus
+from netwatchd.events import Command, Forget, Judge, Merge, Rename, Split, ThreatStatus
 
 LONGEST_NAME = 100  # characters
 
@@ -90,12 +91,34 @@ def _judge(message: dict[str, Any], status: ThreatStatus) -> Judge:
 
 
 def _rename(message: dict[str, Any]) -> Rename:
-    device, name = message.get("device"), message.get("name")
-    if not isinstance(device, str):
-        raise ValueError("'device' should be a device's MAC address")
+    device, name = _key_in(message, "device"), message.get("name")
     if name is not None and not (isinstance(name, str) and len(name) <= LONGEST_NAME and name.isprintable()):
         raise ValueError(f"'name' should be text of up to {LONGEST_NAME} characters, or null")
-    return Rename(parse_mac(device), (name or "").strip() or None)
+    return Rename(device, (name or "").strip() or None)
+
+
+def _merge(message: dict[str, Any]) -> Merge:
+    device, into = _key_in(message, "device"), _key_in(message, "into")
+    if device == into:
+        raise ValueError("'device' and 'into' should be two devices")
+    return Merge(device, into)
+
+
+def _split(message: dict[str, Any]) -> Split:
+    if not isinstance(message.get("device"), str):
+        raise ValueError("'device' should be a MAC address that was merged into a device")
+    return Split(parse_mac(message["device"]))
+
+
+def _key_in(message: dict[str, Any], field: str) -> str:
+    """The key of a device, as it is written canonically: its MAC, or the address of one without."""
+    given = message.get(field)
+    if isinstance(given, str):
+        with suppress(ValueError):
+            return parse_mac(given)
+        with suppress(ValueError):
+            return address_text(parse_address(given))
+    raise ValueError(f"'{field}' should be a device's MAC address, or the IP address of one without")
 
 
 _READERS: dict[str, Any] = {
@@ -106,4 +129,7 @@ _READERS: dict[str, Any] = {
     "dismiss": lambda message: _judge(message, ThreatStatus.DISMISSED),
     "acknowledge": lambda message: _judge(message, ThreatStatus.ACKNOWLEDGED),
     "name": _rename,
+    "forget": lambda message: Forget(_key_in(message, "device")),
+    "merge": _merge,
+    "split": _split,
 }

@@ -4,11 +4,13 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from netwatchd import __version__
-from netwatchd.cli import look, run
+from netwatchd.addresses import parse_mac
+from netwatchd.broadcast.commands import LONGEST_NAME
+from netwatchd.cli import devices, look, run
 from netwatchd.cli.moments import moment
 
 EPILOG = """
@@ -56,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "status", look.status, "what runs, what came in, what was stored and dropped")
     _json(verb)
-    verb = _verb(verbs, "devices", look.devices, "the devices that are known")
-    _filters(verb, since="seen since", limit=None)
-    verb.add_argument("--online", action="store_true", help="only those that are here now")
+    _devices(verbs)
     verb = _verb(verbs, "flows", look.flows, "the newest conversations")
     _filters(verb, since="first seen since", limit=50)
     verb = _verb(verbs, "threats", look.threats, "what was recognised")
@@ -80,6 +80,55 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--quiet", action="store_true", help="without a progress bar")
     _json(verb)
     return parser
+
+
+def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verbs that are about devices."""
+    verb = _verb(verbs, "devices", devices.devices, "the devices that are known")
+    _filters(verb, since="seen since", limit=None)
+    verb.add_argument("--online", action="store_true", help="only those that are here now")
+    verb.add_argument("--kind", metavar="KIND", help="only those of a kind: phone, printer, ..., unknown")
+    verb.add_argument(
+        "--new", nargs="?", type=moment, const=moment("24 h"), metavar="TIME",
+        help="only those that were never seen before this time (24 h)",
+    )  # fmt: skip
+
+    verb = _verb(verbs, "device", devices.device, "everything that is known of one device")
+    verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
+    verb.add_argument("--since", type=moment, default=moment("7 d"), metavar="TIME", help="how far back to look (7 d)")
+    verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many peers (10; 0: all)")
+    _state(verb)
+    _json(verb)
+
+    verb = _verb(verbs, "name", _acting("name"), "give a device a name")
+    verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
+    verb.add_argument("name", nargs="?", type=_name, metavar="NAME", help="what you call it")
+    verb.add_argument("--remove", action="store_true", help="take your name away")
+    _json(verb)
+    verb = _verb(verbs, "forget", _acting("forget"), "keep nothing of a device; seen again, it is new")
+    verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
+    verb.add_argument("--yes", action="store_true", help="do not ask")
+    _json(verb)
+    verb = _verb(verbs, "merge", _acting("merge"), "tell that a device is another one that is known already")
+    verb.add_argument("device", metavar="DEVICE", help="the one that is no device of its own")
+    verb.add_argument("into", metavar="INTO", help="the one that it is")
+    _json(verb)
+    verb = _verb(verbs, "split", _acting("split"), "tell that a MAC which was merged into a device is one of its own")
+    verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
+    verb.add_argument("mac", nargs="?", type=_mac, metavar="MAC", help="the MAC (the only one that was merged)")
+    _json(verb)
+
+
+def _acting(verb: str) -> Callable[[argparse.Namespace], int]:
+    """A verb that changes something, by its name."""
+
+    def run(options: argparse.Namespace) -> int:
+        from netwatchd.cli import act  # here, because it loads what the verbs that only look do not need
+
+        code: int = getattr(act, verb)(options)
+        return code
+
+    return run
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -112,6 +161,20 @@ def _state(verb: argparse.ArgumentParser) -> None:
 
 def _json(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="for scripts")
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r:.60} should be a name of 1 to {LONGEST_NAME} characters")
+    return name
+
+
+def _mac(text: str) -> str:
+    try:
+        return parse_mac(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _count(text: str) -> int:

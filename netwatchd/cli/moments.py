@@ -47,6 +47,26 @@ def span_text(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes else f"{seconds:.0f} s"
 
 
+def ago_text(milliseconds: int, now: int) -> str:
+    """How long ago a time was at `now`: `5 min ago`."""
+    seconds = max(now - milliseconds, 0) // 1000
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def midnight(milliseconds: int) -> int:
+    """When the local day of a time began."""
+    day = datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000).date()
+    return max(int(datetime(day.year, day.month, day.day).timestamp() * 1000), 0)
+
+
+def day_text(milliseconds: int) -> str:
+    """The local day: `Mon 23 Nov`."""
+    return f"{datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000):%a %d %b}"
+
+
 def size_text(size: float) -> str:
     """`512 B`, `1.3 kB`, `42 MB`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):

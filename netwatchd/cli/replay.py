@@ -20,7 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from netwatchd import config, journal
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import moment_text, size_text, span_text
-from netwatchd.cli.tables import printable
+from netwatchd.cli.terminal import printable
 from netwatchd.events import Threat
 from netwatchd.pidfile import AlreadyRunning, using
 from netwatchd.replay import CannotStore, FileReport, Replay, size_of

@@ -1,37 +1,14 @@
-"""What people see: tables that fit the terminal. Whatever came from the network is shown as plain text."""
+"""The tables of flows, threats and those who moved most, and the daemon's own account."""
 
-import os
-import sys
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from netwatchd.cli.moments import size_text, span_text, time_text
+from netwatchd.cli.terminal import Rows, add, console, print_table, table_of
 
-Rows = list[dict[str, Any]]
-_FOLDED = ("name", "device", "peer", "description", "address", "destination")
-_WIDE = 1000  # characters
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
-
-
-def devices(rows: Rows) -> None:
-    """Name, address, presence and traffic of each device."""
-    table = _table("device", "name", "address", "seen", ">in", ">out")
-    for row in rows:
-        here = row["status"] == "online"
-        _add(
-            table,
-            row["mac"] or row["ip"],
-            row["name"] or row["hostname"] or ("(random MAC)" if row["random_mac"] else "-"),
-            _shortest(row["ips"]),
-            Text("online", "green") if here else Text(time_text(row["last_seen"]), "dim"),
-            size_text(row["bytes_in"]),
-            size_text(row["bytes_out"]),
-        )
-    _print(table, rows, "no devices yet")
 
 
 def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
@@ -40,13 +17,13 @@ def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
     `names` are the devices' by key, `owners` the devices' keys by address.
     """
     # 80 columns have no room for the state.
-    wide = _console().width >= 100
-    table = _table("start", "device", "", "peer", "service", ">in", ">out", *(["state"] if wide else []))
+    wide = console().width >= 100
+    table = table_of("start", "device", "", "peer", "service", ">in", ">out", *(["state"] if wide else []))
     for row in rows:
         opened = row["device"] is None or owners.get(row["dst_ip"]) != row["device"]
         local, peer = (row["src_ip"], row["dst_ip"]) if opened else (row["dst_ip"], row["src_ip"])
         to_peer, from_peer = (row["bytes_out"], row["bytes_in"]) if opened else (row["bytes_in"], row["bytes_out"])
-        _add(
+        add(
             table,
             time_text(row["start"]),
             names.get(row["device"] or "") or row["device"] or local,
@@ -57,14 +34,14 @@ def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
             size_text(to_peer),
             *([row["state"]] if wide else []),
         )
-    _print(table, rows, "no flows yet")
+    print_table(table, rows, "no flows yet")
 
 
 def threats(rows: Rows) -> None:
     """What was recognised, how bad, and how often."""
-    table = _table(">id", "severity", "kind", "device", "description", ">times", "seen", "status")
+    table = table_of(">id", "severity", "kind", "device", "description", ">times", "seen", "status")
     for row in rows:
-        _add(
+        add(
             table,
             str(row["id"]),
             Text(row["severity"], SEVERITY_STYLES[row["severity"]]),
@@ -75,29 +52,29 @@ def threats(rows: Rows) -> None:
             time_text(row["last_seen"]),
             row["status"],
         )
-    _print(table, rows, "no threats")
+    print_table(table, rows, "no threats")
 
 
 def top(rows: Rows, by: str, names: dict[str, str | None]) -> None:
     """Who moved most; `names` are the devices' by key."""
-    table = _table(by, ">in", ">out", ">flows")
+    table = table_of(by, ">in", ">out", ">flows")
     for row in rows:
-        _add(
+        add(
             table,
             names.get(row[by]) or row[by] or ("(none known)" if by == "device" else "(all others)"),
             size_text(row["bytes_in"]),
             size_text(row["bytes_out"]),
             f"{row['flows']:,}",
         )
-    _print(table, rows, "no flows in this time")
+    print_table(table, rows, "no flows in this time")
 
 
 def status(answer: dict[str, Any]) -> None:
     """The daemon's own account."""
     table = Table.grid(padding=(0, 2))
     for label, text in _status_lines(answer):
-        _add(table, Text(label, "bold"), text)
-    _console().print(table)
+        add(table, Text(label, "bold"), text)
+    console().print(table)
 
 
 def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
@@ -148,42 +125,3 @@ def _counts(tree: dict[str, Any], prefix: str = "") -> str:
         for key, value in tree.items()
     ]
     return ", ".join(part for part in parts if part) or "nothing"
-
-
-def _shortest(ips: list[str]) -> str:
-    """The latest IPv4 address, which people know their devices by, or else the latest of all."""
-    return next((ip for ip in ips if ":" not in ip), ips[0] if ips else "-")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        # Only what may be long is folded where the terminal is narrow.
-        table.add_column(
-            column.lstrip(">"),
-            justify="right" if column.startswith(">") else "left",
-            overflow="fold",
-            no_wrap=column not in _FOLDED,
-            min_width=17 if column == "device" else None,  # a MAC
-        )
-    return table
-
-
-def _add(table: Table, *cells: str | Text) -> None:
-    # As Text, because a plain str may hold markup, and a device names itself as it likes.
-    table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells))
-
-
-def printable(text: str) -> str:
-    """The text without what would act on the terminal that shows it."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _print(table: Table, rows: Rows, otherwise: str) -> None:
-    _console().print(table if rows else otherwise)
-
-
-def _console() -> Console:
-    """As wide as the terminal; into a pipe nothing is folded, so that grep finds whole words."""
-    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console() if narrow else Console(width=_WIDE)

@@ -1,5 +1,6 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
+from netwatchd.config.detectors import News
 from netwatchd.config.file import DEFAULT_PATH, LOOPBACK, ConfigError, Mistake, load, parse, search_path
 from netwatchd.config.sections import (
     Config,
@@ -13,7 +14,20 @@ from netwatchd.config.sections import (
     settings_of,
     state_directory,
 )
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Mdns, Neighbours, Netflow, Ssdp, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 
 __all__ = [
     "DEFAULT_PATH",
@@ -24,13 +38,17 @@ __all__ = [
     "Conntrack",
     "Devices",
     "Eve",
+    "Hosts",
     "Ingest",
     "Json",
+    "Leases",
     "Logging",
     "Mdns",
     "Mistake",
     "Neighbours",
     "Netflow",
+    "News",
+    "Rdns",
     "Ssdp",
     "Storage",
     "Websocket",

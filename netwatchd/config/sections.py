@@ -7,8 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.detectors import News
 from netwatchd.config.setting import setting
-from netwatchd.config.sources import Capture, Conntrack, Eve, Json, Mdns, Neighbours, Netflow, Ssdp, Zeek
+from netwatchd.config.sources import (
+    Capture,
+    Conntrack,
+    Eve,
+    Hosts,
+    Json,
+    Leases,
+    Mdns,
+    Neighbours,
+    Netflow,
+    Rdns,
+    Ssdp,
+    Zeek,
+)
 from netwatchd.values import (
     age,
     duration,
@@ -20,6 +34,7 @@ from netwatchd.values import (
     size,
     whole,
     words,
+    yes_no,
 )
 
 
@@ -44,7 +59,9 @@ class Storage:
         size, "2 GB", "The oldest flows are removed before all databases together are larger; roll-ups stay."
     )
     hourly_retention: float = setting(age, "90 d", "Roll-ups of hours older than this are removed.")
-    daily_retention: float = setting(age, "1825 d", "Roll-ups of days older than this are removed.")
+    daily_retention: float = setting(
+        age, "1825 d", "Roll-ups of days, sessions and traits of devices older than this are removed."
+    )
     cleanup_interval: float = setting(
         positive_duration, "1 h", "How often is looked for what retention and max_size want removed."
     )
@@ -123,7 +140,23 @@ class Devices:
     networks: Networks = setting(
         networks, PRIVATE, "Networks whose addresses are devices here, where a source tells of flows without MACs."
     )
-    offline_after: float = setting(age, "15 min", "Silence after which a device counts as offline.")
+    offline_after: float = setting(
+        age, "15 min", "Silence after which a device counts as offline; longer where it is usually silent for longer."
+    )
+    probe: bool = setting(
+        yes_no,
+        "yes",
+        "Ask a device that falls silent whether it is still here, by an ARP request or neighbour solicitation to it "
+        "alone, before it counts as offline. Needs CAP_NET_ADMIN.",
+    )
+    probe_rate: int = setting(
+        whole(1, 6000), "60", "How many devices are asked in a minute, at most; ten of them may be at once."
+    )
+    merge: bool = setting(
+        yes_no,
+        "yes",
+        "Recognise a device that comes back with another private MAC as the one that it was.",
+    )
 
 
 @dataclass(frozen=True)
@@ -165,6 +198,10 @@ class Config:
     eve: Eve = _section("source:eve", Eve)
     json: Json = _section("source:json", Json)
     netflow: Netflow = _section("source:netflow", Netflow)
+    leases: Leases = _section("source:leases", Leases)
+    hosts: Hosts = _section("source:hosts", Hosts)
+    rdns: Rdns = _section("source:rdns", Rdns)
+    news: News = _section("detector:news", News)
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)

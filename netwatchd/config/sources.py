@@ -6,12 +6,15 @@ from pathlib import Path
 from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.config.setting import setting
 from netwatchd.values import (
+    addresses,
+    age,
     duration,
     endpoints,
     interfaces,
     needed_path,
     networks,
     one_of,
+    paths,
     positive_duration,
     size,
     size_up_to,
@@ -63,8 +66,7 @@ class Capture:
     filter: str = setting(
         one_of("control", "all"),
         "control",
-        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, NetBIOS, IPv6 ND, LLDP, CDP, and TCP packets with SYN, FIN or "
-        "RST. all: every packet.",
+        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST. all: every packet.",
     )
     promiscuous: bool = setting(
         yes_no,
@@ -130,6 +132,45 @@ class Netflow:
         "How long one direction of a flow waits for the other one, at most, where an exporter tells of each by "
         "itself. 0 s: each is a flow.",
     )
+
+
+@dataclass(frozen=True)
+class Leases:
+    """The lease files of DHCP servers on this machine: dnsmasq, ISC dhcpd, Kea (docs/DEVICES.md)."""
+
+    enabled: str = setting(
+        one_of("yes", "no", "auto"), "auto", "auto: on, unless there are such files and none of them may be read."
+    )
+    files: tuple[Path, ...] = setting(
+        paths,
+        "/var/lib/misc/dnsmasq.leases /tmp/dhcp.leases /var/lib/dhcp/dhcpd.leases /var/lib/dhcp/dhcpd6.leases "
+        "/var/lib/kea/kea-leases4.csv /var/lib/kea/kea-leases6.csv",
+        "Where they may be. Which server writes a file is told by what stands in it.",
+    )
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Names that the administrator has given to addresses and MACs: hosts(5), ethers(5)."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where the files may be read.")
+    files: tuple[Path, ...] = setting(
+        paths, "/etc/hosts /etc/ethers", "Files in either format; it is told by what stands in them."
+    )
+
+
+@dataclass(frozen=True)
+class Rdns:
+    """Reverse DNS: the names of the devices' local addresses ([devices] networks), as name servers tell them."""
+
+    enabled: str = setting(
+        one_of("yes", "no", "auto"), "no", "yes: the name servers of /etc/resolv.conf are asked, slowly."
+    )
+    servers: tuple[str, ...] = setting(
+        addresses, "", "Name servers to ask instead of those of /etc/resolv.conf, by address."
+    )
+    interval: float = setting(positive_duration, "1 s", "How long it waits after each question, at least.")
+    refresh: float = setting(age, "6 h", "How long an answer is believed, at least; also where it says: no name.")
 
 
 @dataclass(frozen=True)

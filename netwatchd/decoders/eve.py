@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from netwatchd.addresses import is_host, parse_mac
+from netwatchd.addresses import is_host, parse_station
 from netwatchd.decoders import log_values
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.events import Flow, Sighting
@@ -204,7 +204,7 @@ class EveDecoder:
         if not isinstance(told, dict):
             raise Malformed('a dhcp event should have an object "dhcp"')
         try:
-            mac = parse_mac(told["client_mac"])
+            mac = parse_station(told["client_mac"])
         except (KeyError, ValueError, AttributeError):
             self.skipped["dhcp without mac"] += 1
             return []

@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from netwatchd.addresses import Address, is_host, parse_address, parse_mac
+from netwatchd.addresses import Address, is_host, parse_address, parse_mac, parse_station
 from netwatchd.events import LIVE, PROTOCOL_NUMBERS, SEVERITIES, Flow, Sighting, Threat, ThreatStatus
 
 MOST_TEXT = 2000  # characters of a description; other texts are names
@@ -91,7 +91,7 @@ def _sighting(value: dict[str, Any], now: int, _: Callable[[int], int]) -> Sight
     return Sighting(
         time=_time(value, "last_seen", now),
         source=_text(value, "source") or "json",
-        mac=parse_mac(mac) if mac else None,
+        mac=parse_station(mac) if mac else None,
         ips=ips,
         hostname=_text(value, "hostname"),
         vendor=_text(value, "vendor"),

@@ -27,8 +27,9 @@ INET, BRIDGE, INET6 = 2, 7, 10  # AF_*
 REACHABLE, STALE, DELAY, PROBE, PERMANENT = 0x02, 0x04, 0x08, 0x10, 0x80  # NUD_*
 
 # PERMANENT is what an administrator wrote down: no sign of life but of the time when it was written. In a forwarding
-# table it is one of the bridge's own ports.
-_TELLING = REACHABLE | STALE | DELAY | PROBE | PERMANENT
+# table it is one of the bridge's own ports. PROBE is we who ask: the answer, if one comes, makes it REACHABLE; and an
+# entry that is made to be asked has never been confirmed, though its age would say so.
+_TELLING = REACHABLE | STALE | DELAY | PERMANENT
 _TELLING_BRIDGE = REACHABLE | STALE
 
 _TICK = 10  # milliseconds: the ages are in USER_HZ, which is 100 everywhere

@@ -19,7 +19,15 @@ Each clue is told once an hour.
 import struct
 from typing import TypeVar
 
-from netwatchd.addresses import Address, Networks, address_of_bytes, is_host, is_station, mac_of_bytes
+from netwatchd.addresses import (
+    Address,
+    Networks,
+    address_of_bytes,
+    is_host,
+    is_station,
+    is_virtual_mac,
+    mac_of_bytes,
+)
 from netwatchd.decoders.announcements import Announcements, Said
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
 from netwatchd.decoders.dhcp import Lease, read_dhcp
@@ -99,7 +107,7 @@ class Stations:
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
         if not packet.mac:
-            if address in self._networks and is_host(address):
+            if self._networks.has_host(address):
                 self._tell(time, b"", address, again=False)
         elif packet.mac in self._routers:
             self._see_passed_on(time, packet.mac, address, packet.dst_ip)
@@ -134,7 +142,7 @@ class Stations:
         if tuple(kind) != _ARP_ETHERNET or operation not in (1, 2):
             raise Skipped("arp_other")
         address = address_of_bytes(sender)
-        if is_host(address) and (not self._networks or address in self._networks):
+        if self._networks.has_host(address) if self._networks else is_host(address):
             self._own_address(time, mac, address)
 
     def tick(self, now: int) -> None:
@@ -284,6 +292,10 @@ class Stations:
     def _own_address(self, time: int, mac: bytes, address: Address) -> None:
         """ARP or ND: the device itself says so."""
         if not is_station(mac_of_bytes(mac)):
+            return
+        if is_virtual_mac(mac_of_bytes(mac)):
+            # Told, so that it is counted; but the address stays with whoever else shows it.
+            self._tell(time, mac, address, again=False)
             return
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
-from netwatchd.addresses import Address, is_host, parse_mac
+from netwatchd.addresses import Address, is_host, parse_station
 from netwatchd.decoders import log_values
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.events import Flow, Sighting
@@ -284,6 +284,6 @@ def _mac(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     try:
-        return parse_mac(value)
+        return parse_station(value)
     except ValueError:
         return None

@@ -4,11 +4,11 @@ Three workers, so that a flood of flows never delays a new device or a threat. E
 known up to date, publishes, and hands to the store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from netwatchd.addresses import Address
-from netwatchd.events import Change, Claim, Device, Event, Flow, Threat
+from netwatchd.events import Change, Claim, Device, Event, Flow, Record, Threat
 
 
 class Hour(Protocol):
@@ -45,6 +45,21 @@ class Store(Protocol):
 
     def forget_device(self, key: str) -> None:
         """Removes a device's row."""
+
+    def join_device(self, loser: str, winner: str) -> None:
+        """Removes the row of `loser`, and makes its sessions those of `winner` (keys of devices).
+
+        Of sessions that overlap one is made: it begins when the first of them began, and ends when the last one did.
+        """
+
+    def erase_device(self, key: str, stations: Iterable[str]) -> None:
+        """Removes all that is kept of a device, which was these stations; flows, roll-ups and threats are history."""
+
+    def keep(self, record: Record) -> None:
+        """Keeps the latest of a trait, a session or an alias: each call writes, so only what has changed is kept."""
+
+    def drop(self, record: Record) -> None:
+        """Removes the row of a trait, a session or an alias."""
 
     def add_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows."""

@@ -14,38 +14,36 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-from netwatchd.addresses import Address, address_text, parse_address
+from netwatchd.addresses import Address, address_text, is_virtual_mac, parse_address
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
 from netwatchd.events import (
     Change,
     Claim,
     Device,
-    Forget,
     Gone,
-    Merge,
     Record,
-    Rename,
+    Renaming,
     Session,
     Sighting,
-    Split,
     Status,
 )
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
-from netwatchd.ingest.presence import Presence
+from netwatchd.ingest.merging import Merging
+from netwatchd.ingest.presence import TRAFFIC, Presence
 
 log = logging.getLogger(__name__)
 
 MOST_DEVICES = 20_000  # a flood of made-up MACs must not fill the memory
 
 
-class Devices:
+class Devices(Merging):
     """Every device by its key."""
 
     def __init__(self, publish: Publish, store: Store, counters: Counters, offline_after: float) -> None:
         """`offline_after` is the silence, in seconds, after which a device counts as gone."""
-        self.presence = Presence(store, offline_after)
+        self.presence = Presence(store, offline_after, counters)
         self.identities = Identities(store)
         self.watch: Watch | None = None  # who wants to know what becomes of devices
         self._publish = publish
@@ -65,8 +63,8 @@ class Devices:
         return list(self._devices.values())
 
     def find(self, key: str) -> Device | None:
-        """The device of a key (its MAC, or its address)."""
-        return self._devices.get(key)
+        """The device of a key (a MAC of it, or its address)."""
+        return self._devices.get(self.identities.key_of(key))
 
     def remember(self, devices: Iterable[Device], now: Now, kept: Iterable[Record] = ()) -> None:
         """Takes in what was stored by earlier runs; what this run saw already counts more, and is stored again.
@@ -74,7 +72,7 @@ class Devices:
         `kept` is what is stored beside the devices.
         """
         with self._lock:
-            stored = set(devices)
+            stored, kept = set(devices), list(kept)
             self.identities.remember(each for each in kept if not isinstance(each, Session))
             for old in stored:
                 key = records.key_of(old.mac, old.ips)
@@ -85,7 +83,9 @@ class Devices:
                 self.presence.remember(key, self._devices[key], now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
+            self.presence.resume([each for each in kept if isinstance(each, Session)], self._devices)
             self._remembered = True
+            self._recall_aliases(now)
             for key, device in self._devices.items():
                 if device not in stored:
                     self._store.upsert_device(self._row(key))
@@ -95,12 +95,17 @@ class Devices:
         with self._lock:
             for sighting in sightings:
                 self._see(sighting, now)
+            for key in self.identities.suspect(self._devices, now):
+                self.presence.doubt(key, self._devices[key], now)
 
     def account(self, traffic: dict[str, list[int]], heard: dict[str, int], now: Now) -> None:
         """Adds traffic (key -> [bytes in, bytes out, flows]), and signs of life (key -> Unix ms) that it was."""
         with self._lock:
             for key, (bytes_in, bytes_out, _) in traffic.items():
                 device = self._devices.get(key)
+                if device is None:  # it may have been merged since
+                    key = self.identities.key_of(key)
+                    device = self._devices.get(key)
                 if device is not None:
                     ahead_in, ahead_out = self._ahead.get(key, (0, 0))
                     self._ahead[key] = ahead_in + bytes_in, ahead_out + bytes_out
@@ -113,9 +118,9 @@ class Devices:
                     )
                     self._mark(key)
                     if key in heard:
-                        status = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now)
-                        if status is not self._devices[key].status:
-                            self._change(key, dataclasses.replace(self._devices[key], status=status), now)
+                        here = self.presence.hear(key, self._devices[key], now.ago(heard[key]), now, TRAFFIC)
+                        if here is not self._devices[key]:
+                            self._change(key, here, now, before=device)
 
     def backdate(self, key: str, time: int) -> None:
         """Moves the time at which a device was first seen back to `time` (Unix ms), where it is later.
@@ -127,20 +132,6 @@ class Devices:
             if device is not None and time < device.first_seen:
                 self._change(key, dataclasses.replace(device, first_seen=time), None)
 
-    def act(self, command: Rename | Forget | Merge | Split) -> str | None:
-        """Does what the user wants with a device; returns what is wrong where it cannot."""
-        with self._lock:
-            if isinstance(command, Rename):
-                return self._rename(command)
-        return "not yet"
-
-    def _rename(self, command: Rename) -> str | None:
-        device = self._devices.get(command.device)
-        if device is None:
-            return f"there is no device {command.device!r:.60}"
-        self._change(command.device, dataclasses.replace(device, name=command.name), None)
-        return None
-
     def sweep(self, now: Now) -> None:
         """Turns devices offline that were silent for too long."""
         with self._lock:
@@ -150,6 +141,8 @@ class Devices:
     def tick(self, now: Now) -> None:
         """Decides what waited for a moment to pass."""
         with self._lock:
+            self.presence.tick(now)
+            self._settle_identities(now)
             if self.watch:
                 self.watch.tick(now.wall)
 
@@ -174,10 +167,11 @@ class Devices:
         It belongs to flows that began before the totals were last settled, so that nobody would add it otherwise.
         """
         with self._lock:
-            for key, (bytes_in, bytes_out) in traffic.items():
-                ahead_in, ahead_out = self._ahead.get(key, (0, 0))
-                self._ahead[key] = max(ahead_in - bytes_in, 0), max(ahead_out - bytes_out, 0)
-            return [self._row(key) for key in traffic if key in self._devices]
+            keys = {station: self.identities.key_of(station) for station in traffic}
+            for station, (bytes_in, bytes_out) in traffic.items():
+                ahead_in, ahead_out = self._ahead.get(keys[station], (0, 0))
+                self._ahead[keys[station]] = max(ahead_in - bytes_in, 0), max(ahead_out - bytes_out, 0)
+            return [self._row(key) for key in set(keys.values()) if key in self._devices]
 
     def _row(self, key: str) -> Device:
         """The device as it is stored."""
@@ -190,6 +184,9 @@ class Devices:
         )
 
     def _see(self, sighting: Sighting, now: Now) -> None:
+        if sighting.mac and is_virtual_mac(sighting.mac):
+            self._counters.add("ignored.devices.virtual_mac")
+            return
         station = self._station_of(sighting)
         key = self.identities.key_of(station)
         old = self._devices.get(key)
@@ -200,33 +197,45 @@ class Devices:
             self._counters.add("dropped.devices.too_many")
             return
         seen = min(sighting.time, now.wall)
+        if old is None:
+            self.identities.arrive(station, station, seen)
         device = old if old is not None and not sighting.alive else self._met(key, old, sighting, seen, now)
+        renamed = self._renamed(station, sighting)
         if self.identities.learn(station, sighting, seen) or old is None:
             device = self.identities.described(key, device)
-        self._put(key, old, device, now, sighting.source)
+        self._put(key, old, device, now, sighting.source, renamed)
+
+    def _renamed(self, station: str, sighting: Sighting) -> tuple[Renaming, ...]:
+        """The names of a sighting that are other ones than the station has shown; asked before they are learnt."""
+        told = ((clue, self.identities.told(station, clue.kind)) for clue in sighting.clues)
+        return tuple(Renaming(*clue, before) for clue, before in told if before and clue.value not in before)
 
     def _met(self, key: str, old: Device | None, sighting: Sighting, seen: int, now: Now) -> Device:
         """The device after it has shown itself at `seen` (Unix ms)."""
         device = records.updated(old, sighting, seen) if old else records.first(key, sighting, seen)
-        device = self._adopt(key, sighting, device)
+        if sighting.online and sighting.mac:
+            device = self.identities.alive(key, device, sighting, seen)
+        device = self._adopt(key, sighting, device, now)
         if device.mac is None:  # its first address is what it is known by
             device = dataclasses.replace(device, ips=records.latest_first((parse_address(key),), device.ips))
-        self._own(key, device.ips, now)
+        self._own(key, device.ips, now, sighting.source)
         self._disown(key, old, device)
         if not sighting.online:
-            return dataclasses.replace(device, status=self.presence.leave(key, device, now))
-        return dataclasses.replace(device, status=self.presence.hear(key, device, now.ago(seen), now))
+            return self.presence.leave(key, device, now.ago(seen), now, sighting.source)
+        return self.presence.hear(key, device, now.ago(seen), now, sighting.source, sighting.interface)
 
-    def _put(self, key: str, old: Device | None, device: Device, now: Now, source: str) -> None:
+    def _put(
+        self, key: str, old: Device | None, device: Device, now: Now, source: str, renamed: tuple[Renaming, ...]
+    ) -> None:
         """Keeps what became of a device, and tells it unless it was merely seen again."""
-        if old is not None and records.same_but_for_progress(old, device):
+        if old is not None and not renamed and records.same_but_for_progress(old, device):
             if device != old:
                 self._devices[key] = device
                 self._mark(key)
             return
         if old is None:
             log.info("new device %s", key, extra={"event": "new_device", "device": key, "source": source})
-        self._change(key, device, now, new=old is None)
+        self._change(key, device, now, new=old is None, renamed=renamed)
 
     def _station_of(self, sighting: Sighting) -> str:
         if sighting.mac:
@@ -234,15 +243,19 @@ class Devices:
         owner = self._owners.get(sighting.ips[0])
         return self.identities.station_of(owner, self._devices[owner]) if owner else address_text(sighting.ips[0])
 
-    def _adopt(self, key: str, sighting: Sighting, device: Device) -> Device:
+    def _adopt(self, key: str, sighting: Sighting, device: Device, now: Now) -> Device:
         """Joins to a device what was known of its addresses before it was."""
         for address in map(address_text, sighting.ips):
             stray = self._devices.pop(address, None) if address != key else None
             if stray is not None:
                 device = records.joined(stray, device)
+                self.presence.join(address, key)
                 self._let_go(address)
-                self._store.forget_device(address)
+                self.identities.adopt(address, sighting.mac or key)
+                self._store.join_device(address, key)
                 self._publish([Gone(address)])
+                if self.watch:
+                    self.watch.gone(address, key, now.wall)
         return device
 
     def _let_go(self, key: str) -> None:
@@ -259,29 +272,40 @@ class Devices:
             if self._owners.get(ip) == key:
                 del self._owners[ip]
 
-    def _own(self, key: str, ips: tuple[Address, ...], now: Now) -> None:
+    def _own(self, key: str, ips: tuple[Address, ...], now: Now, source: str) -> None:
         """Puts addresses down to a device, and takes them from whoever had them before."""
         for ip in ips:
             owner = self._owners.get(ip)
             if owner == key:
                 continue
             self._owners[ip] = key
+            self.identities.arrive(key, ip, now.wall)
             loser = self._devices.get(owner) if owner else None
             if owner and loser:
-                others = tuple(other for other in loser.ips if other != ip)
-                self._change(owner, dataclasses.replace(loser, ips=others), now)
+                loser = dataclasses.replace(loser, ips=tuple(other for other in loser.ips if other != ip))
+                self._change(owner, self.identities.depart(owner, loser, ip), now)
                 if self.watch:
-                    self.watch.claimed(Claim(now.wall, ip, key, owner))
+                    self.watch.claimed(Claim(now.wall, ip, key, owner, source))
 
-    def _change(self, key: str, device: Device, now: Now | None, *, new: bool = False) -> None:
+    def _change(
+        self,
+        key: str,
+        device: Device,
+        now: Now | None,
+        *,
+        new: bool = False,
+        before: Device | None = None,
+        renamed: tuple[Renaming, ...] = (),
+    ) -> None:
         """Keeps, tells and stores a device. Without `now` it is the user who changes it, which is no news."""
-        before = self._devices.get(key)
+        before = before or self._devices.get(key)
         self._devices[key] = device
         self._unpublished.discard(key)
         self._publish([device])
-        self._store.upsert_device(self._row(key), new=new)
+        # Soon, too, what the user has said: the next command reads it from the database.
+        self._store.upsert_device(self._row(key), new=new or now is None)
         if self.watch and now is not None:
-            self.watch.changed(Change(now.wall, key, before, device))
+            self.watch.changed(Change(now.wall, key, before, device, renamed))
 
     def _mark(self, key: str) -> None:
         self._unpublished.add(key)

@@ -1,47 +1,297 @@
-"""Who is here: when each device was last heard of, and whether that is too long ago.
+"""Who is here: when each device was heard of, and whether that is too long ago.
 
-Silence is measured by the steady clock, so that a wall clock that leaps turns nobody offline. `Devices` calls with its
-lock held.
+Silence is measured by the steady clock, so that a wall clock that leaps turns nobody offline, and from the moment from
+which this machine could hear: not while it slept, while the source that heard the device is down, or before it was
+started. A device that is silent for too long by its own measure (`silence`) is asked first (`doubts`). One that its
+source says has left is gone at once, and what merely echoes its last packets does not bring it back.
+
+A session begins when a device comes and ends at its last sign of life. `Devices` calls with its lock held.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from netwatchd.clock import Now
-from netwatchd.events import Device, Status
+from netwatchd.counters import Counters
+from netwatchd.events import Device, Session, Status
 from netwatchd.ingest import Store
+from netwatchd.ingest.doubts import Doubts
+from netwatchd.ingest.silence import DAY, Silence
+
+TRAFFIC = "traffic"  # flows of whichever source
+
+# The parts of its patience after which a silent device is asked, with growing pauses; the rest is for the answer.
+ASKED_AT = (0.5, 0.55, 0.65, 0.85)
+UNASKED = 2.0  # times its patience that a device has when there were too many others to ask it
+
+# Seconds after the release in which other sources see the release itself: frames in the bridge's table, whose ages are
+# rounded; and counters of connection tracking, which are read every 10 s and then said to be of that moment.
+ECHO, ECHO_TRAFFIC = 2.0, 15.0
+
+# By how much (seconds) the steady clock may get on without us, or the wall clock without the steady one, before that
+# was a time in which we heard nothing: a machine that was suspended, a process that was stopped.
+DEAF = 15.0
+_NEVER = float("-inf")
+
+
+class Deaf(NamedTuple):
+    """What hears nothing now, though it should."""
+
+    sources: Collection[str] = ()  # names; TRAFFIC where one is down that tells of flows
+    interfaces: Collection[str] = ()
+
+
+class _Known:
+    """What is known of one device's presence. Times are steady seconds, but those of its session."""
+
+    __slots__ = (
+        "asked", "by", "end", "heard", "here", "interface", "left", "left_by", "seen", "silence", "since", "start",
+    )  # fmt: skip
+
+    def __init__(self, usual_silence: int) -> None:
+        self.silence = Silence(usual_silence / 1000)
+        self.heard: float | None = None  # the last sign of life in this run
+        self.since = _NEVER  # silence before that proves nothing
+        self.here = False
+        self.by = ""  # who heard it last
+        self.interface: str | None = None
+        self.left: float | None = None
+        self.left_by = ""
+        self.asked = 0  # times in this silence
+        self.start: int | None = None  # of its session, and the session's end when it is over (Unix ms)
+        self.end: int | None = None
+        self.seen: int | None = None  # when an earlier run last saw it, until it is heard in this one
 
 
 class Presence:
-    """When each device was heard of. `offline_after` is the silence, in seconds, after which one counts as gone."""
+    """When each device was heard of. `offline_after` is the silence (s) after which one counts as gone, at least."""
 
-    def __init__(self, store: Store, offline_after: float) -> None:
+    def __init__(self, store: Store, offline_after: float, counters: Counters) -> None:
         self.offline_after = offline_after
+        self.doubts = Doubts(counters)
+        self.deaf: Callable[[], Deaf] = Deaf  # looks what hears nothing now
         self._store = store
-        self._heard: dict[str, float] = {}  # key -> steady time of the last sign of life
+        self._known: dict[str, _Known] = {}
+        self._deaf_since: dict[str, float] = {}
+        self._deaf_until: dict[str, float] = {}  # by the name of a source or an interface: when it was last found deaf
+        self._awake = _NEVER  # when this machine last woke up
+        self._noticed: Now | None = None
+
+    # Signs of life.
+
+    def hear(
+        self, key: str, device: Device, steady: float, now: Now, by: str = "", interface: str | None = None
+    ) -> Device:
+        """A sign of life at `steady`, told `by` a source; returns the device with what that says of its presence."""
+        one = self._of(key, device)
+        if _is_echo(one, steady, by):
+            return device
+        stayed = self._note(one, steady)
+        one.by, one.interface = by or one.by, interface or one.interface
+        self.doubts.answered(key, steady)
+        patience = one.silence.patience(self.offline_after)
+        # The kernel's tables keep ghosts: to be known is not to be here.
+        if not one.here and now.steady - (one.heard or steady) < patience:
+            one.here = True
+            self._come(key, one, now.wall - int((now.steady - steady) * 1000), stayed)
+        elif one.here and one.seen is not None:
+            self._go_on(key, one, now.wall - int((now.steady - steady) * 1000), patience)
+        one.seen = None
+        return self._described(one, device)
+
+    def leave(self, key: str, device: Device, steady: float, now: Now, by: str = "") -> Device:
+        """A source says that the device has left, and is believed; returns the device with that."""
+        one = self._of(key, device)
+        one.left = one.heard = min(max(steady, one.heard or steady), now.steady)
+        one.left_by, one.seen = by, None
+        self.doubts.forget(key)
+        self._go(key, one, device.last_seen)
+        return self._described(one, device)
+
+    def heard(self, key: str) -> float | None:
+        """The steady time of the device's last sign of life; None where it gave none in this run."""
+        one = self._known.get(key)
+        return one.heard if one else None
+
+    def status_of(self, key: str) -> Status:
+        """Whether the device is here."""
+        one = self._known.get(key)
+        return Status.ONLINE if one is not None and one.here else Status.OFFLINE
+
+    def doubt(self, key: str, device: Device, now: Now) -> bool:
+        """Has a device be asked at once whether it is here, also if it was heard of just now.
+
+        Returns whether it can be asked. An answer is a sign of life (`heard`), mostly within a tenth of a second.
+        """
+        able = self.doubts.wonder(key, device, 0, urgent=True)
+        self.doubts.put(now.steady)
+        return able
+
+    # Silence.
+
+    def silent(self, devices: Mapping[str, Device], now: Now) -> list[str]:
+        """The devices that were here and were silent for too long; those that soon will be are asked."""
+        gone, looked = [], False
+        for key, one in self._known.items():
+            if not one.here:
+                continue
+            patience = one.silence.patience(self.offline_after)
+            silence = now.steady - self._since(one)
+            if silence < patience * ASKED_AT[0]:
+                continue
+            if not looked:
+                looked = True
+                self._look_around(now.steady)
+            silence = now.steady - self._since(one)
+            if silence >= patience * ASKED_AT[min(one.asked, len(ASKED_AT) - 1)] and one.asked < len(ASKED_AT):
+                asking = self.doubts.wonder(key, devices[key], one.asked)
+            else:
+                asking = False
+            if silence >= patience and not (asking and not one.asked and silence < patience * UNASKED):
+                self.doubts.forget(key)
+                self._go(key, one, devices[key].last_seen)
+                gone.append(key)
+        self.tick(now)
+        return gone
+
+    def tick(self, now: Now) -> None:
+        """Puts the questions that wait, as many as may be."""
+        for key in self.doubts.put(now.steady):
+            if key in self._known:
+                self._known[key].asked += 1
+
+    def notice(self, now: Now) -> None:
+        """Time goes on, as it does about twice a second: where it leapt, this machine has heard nothing meanwhile."""
+        before, self._noticed = self._noticed, now
+        if before is not None:
+            steady, wall = now.steady - before.steady, (now.wall - before.wall) / 1000
+            if steady > DEAF or wall - steady > DEAF:
+                self._awake = now.steady
+
+    # Records.
 
     def remember(self, key: str, device: Device, now: Now) -> None:
         """Takes in a device of an earlier run: if it was online then, it has the usual silence to show itself."""
-        self._heard.setdefault(key, now.steady)
+        if key not in self._known:
+            one = self._known[key] = _Known(device.usual_silence)
+            one.here = device.status is Status.ONLINE
+            one.since, one.seen = now.steady, device.last_seen
 
-    def hear(self, key: str, device: Device, steady: float, now: Now) -> Status:
-        """A sign of life at `steady`; returns whether the device is here."""
-        self._heard[key] = max(steady, self._heard.get(key, steady))
-        # The kernel's tables keep ghosts: to be known is not to be here.
-        return Status.ONLINE if now.steady - self._heard[key] < self.offline_after else Status.OFFLINE
+    def resume(self, sessions: Iterable[Session], devices: Mapping[str, Device]) -> None:
+        """Takes in the sessions of earlier runs, after the devices: those that a crash left open go on, or end.
 
-    def leave(self, key: str, device: Device, now: Now) -> Status:
-        """A source says that the device has left, and is believed."""
-        self._heard[key] = now.steady - self.offline_after
-        return Status.OFFLINE
+        A session that this run began is stored again, as the file may be another one.
+        """
+        for session in sorted(sessions, key=lambda session: session.start):
+            one = self._known.get(session.device)
+            if one is not None and session.end is None and one.here and one.start is None:
+                one.start = session.start
+            elif session.end is None and (one is None or one.start != session.start):
+                seen = (one and one.seen) or session.start
+                self._store.keep(dataclasses.replace(session, end=max(seen, session.start)))
+        stored = {(session.device, session.start) for session in sessions}
+        for key, one in self._known.items():
+            if one.here and one.start is not None and (key, one.start) not in stored:
+                self._store.keep(Session(key, one.start))
 
-    def silent(self, devices: Mapping[str, Device], now: Now) -> list[str]:
-        """The devices that count as online and were silent for too long."""
-        return [
-            key
-            for key, heard in self._heard.items()
-            if devices[key].status is Status.ONLINE and now.steady - heard >= self.offline_after
-        ]
+    def join(self, key: str, into: str) -> None:
+        """A device turned out to be another one. What is stored of their sessions is joined by `Store.join_device`."""
+        old, new = self._known.pop(key, None), self._known.get(into)
+        self.doubts.forget(key)
+        if old is None:
+            return
+        if new is None:
+            self._known[into] = old
+            return
+        if old.here and old.start is not None:
+            if not new.here or new.start is None:
+                overlaps = new.end is not None and new.start is not None and new.end >= old.start
+                new.start = min(new.start, old.start) if overlaps and new.start else old.start
+            else:
+                new.start = min(new.start, old.start)
+            new.end = None
+        new.here = new.here or old.here
+        if (old.heard or _NEVER) > (new.heard or _NEVER):
+            new.heard, new.by, new.interface = old.heard, old.by, old.interface
+            new.left, new.left_by, new.asked = old.left, old.left_by, 0
+        new.since = max(new.since, old.since)
 
     def forget(self, key: str) -> None:
         """The device is no more."""
-        self._heard.pop(key, None)
+        self._known.pop(key, None)
+        self.doubts.forget(key)
+
+    # How it is done.
+
+    def _of(self, key: str, device: Device) -> _Known:
+        one = self._known.get(key)
+        if one is None:
+            one = self._known[key] = _Known(device.usual_silence)
+        return one
+
+    def _note(self, one: _Known, steady: float) -> bool:
+        """Notes a sign of life; returns whether the gap that it ends says that the device was here all the time."""
+        stayed = False
+        if one.heard is None or steady > one.heard:
+            # A gap in which we were deaf, or after the device has left, is none of its usual ones.
+            if one.heard is not None and one.left is None and self._since(one) == one.heard:
+                stayed = one.silence.learn(steady - one.heard, steady, self.offline_after)
+            one.heard, one.left, one.asked = steady, None, 0
+        elif one.left is not None:
+            one.left = None
+        return stayed
+
+    def _since(self, one: _Known) -> float:
+        """From when on the device's silence counts."""
+        since = max(one.heard if one.heard is not None else _NEVER, one.since, self._awake)
+        if self._deaf_until:
+            since = max(since, self._deaf_until.get(one.by, _NEVER), self._deaf_until.get(one.interface or "", _NEVER))
+        return since
+
+    def _look_around(self, steady: float) -> None:
+        """Notes what is deaf now. What was for a DAY is believed to be so for good, and silence counts again."""
+        deaf = self.deaf()
+        names = {*deaf.sources, *deaf.interfaces}
+        self._deaf_since = {name: self._deaf_since.get(name, steady) for name in names}
+        for name, since in self._deaf_since.items():
+            if steady - since < DAY:
+                self._deaf_until[name] = steady
+
+    def _come(self, key: str, one: _Known, wall: int, stayed: bool) -> None:
+        """The device is here: its session begins, or goes on where it had only slept."""
+        if one.start is None or one.end is None or not stayed:
+            one.start = max(wall, one.end or 0)
+        one.end = None
+        self._store.keep(Session(key, one.start))
+
+    def _go_on(self, key: str, one: _Known, wall: int, patience: float) -> None:
+        """The first sign of life in this run: the session of the last one goes on, if that was not too long ago."""
+        if one.start is not None and one.seen is not None and wall - one.seen > patience * 1000:
+            self._store.keep(Session(key, one.start, max(one.seen, one.start)))
+            one.start = None
+        if one.start is None:
+            self._come(key, one, wall, stayed=False)
+
+    def _go(self, key: str, one: _Known, last_seen: int) -> None:
+        """The device is gone: its session ends at its last sign of life (Unix ms)."""
+        if one.here and one.start is not None:
+            one.end = max(last_seen, one.start)
+            self._store.keep(Session(key, one.start, one.end))
+        one.here, one.asked = False, 0
+
+    def _described(self, one: _Known, device: Device) -> Device:
+        status = Status.ONLINE if one.here else Status.OFFLINE
+        usual = int(one.silence.told * 1000)
+        if device.status is status and device.usual_silence == usual:
+            return device
+        return dataclasses.replace(device, status=status, usual_silence=usual)
+
+
+def _is_echo(one: _Known, steady: float, by: str) -> bool:
+    """Whether a sign of life may be one from before the device left. Who said so is right about the order at once."""
+    if one.left is None:
+        return False
+    if by == one.left_by and by != TRAFFIC:
+        return steady < one.left
+    return steady <= one.left + (ECHO_TRAFFIC if by == TRAFFIC else ECHO)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from netwatchd.addresses import Address, address_text
-from netwatchd.events import Device, Sighting, Status
+from netwatchd.events import Alias, Device, Sighting, Status
 
 MOST_ADDRESSES = 16  # of one device: IPv6 privacy addresses come and go
 MOST_BYTES = 2**53 - 1  # what JavaScript keeps exactly; only a liar's flows add up to more
@@ -15,12 +15,12 @@ def key_of(mac: str | None, ips: tuple[Address, ...]) -> str:
 
 
 def first(key: str, sighting: Sighting, seen: int) -> Device:
-    """A device that was never seen before."""
+    """A device that was never seen before. What it is called and what it is, its clues tell."""
     return Device(
         mac=key if sighting.mac else None,
         ips=sighting.ips,
-        hostname=sighting.hostname,
-        vendor=sighting.vendor,
+        hostname=None,
+        vendor=None,
         name=sighting.name,
         first_seen=seen,
         last_seen=seen,
@@ -38,8 +38,6 @@ def updated(device: Device, sighting: Sighting, seen: int) -> Device:
     return dataclasses.replace(
         device,
         ips=latest_first(newer, older),
-        hostname=sighting.hostname or device.hostname,
-        vendor=sighting.vendor or device.vendor,
         name=sighting.name or device.name,
         last_seen=max(device.last_seen, seen),
         sources=sources,
@@ -67,6 +65,52 @@ def joined(old: Device, new: Device) -> Device:
         bytes_out=min(old.bytes_out + new.bytes_out, MOST_BYTES),
         sources=tuple(dict.fromkeys((*old.sources, *new.sources))),
     )
+
+
+def merged(kept: Device, lost: Device) -> Device:
+    """One device of two, known as `kept` was; a name that the user gave that one goes before the other's."""
+    newer, older = (lost, kept) if lost.last_seen >= kept.last_seen else (kept, lost)
+    macs = dict.fromkeys(mac for each in (newer, older) for mac in each.macs or (each.mac,) if mac)
+    return dataclasses.replace(
+        joined(older, newer),
+        mac=kept.mac,
+        name=kept.name or lost.name,
+        sources=tuple(dict.fromkeys((*kept.sources, *lost.sources))),
+        kind=kept.kind,
+        model=kept.model,
+        evidence=kept.evidence,
+        macs=tuple(macs) if len(macs) > 1 else (),
+        usual_silence=max(kept.usual_silence, lost.usual_silence),
+    )
+
+
+def parted(device: Device, alias: Alias, ips: tuple[Address, ...], settled: tuple[int, int]) -> tuple[Device, Device]:
+    """The two devices that one is found to be: the rest, and the one that was merged into it.
+
+    That one has what it had then. What came since stays with the rest, as nobody can tell whose it was. `ips` are the
+    addresses that are the separated one's; `settled` is how many bytes in and out may be taken from the rest.
+    """
+    before = alias.before or Device(
+        alias.mac, ips, None, None, None, alias.time, device.last_seen, Status.OFFLINE, 0, 0, device.sources
+    )
+    own = dataclasses.replace(
+        before,
+        ips=ips,
+        bytes_in=min(before.bytes_in, settled[0]),
+        bytes_out=min(before.bytes_out, settled[1]),
+        macs=(),
+        status=Status.OFFLINE,
+    )
+    macs = tuple(mac for mac in device.macs if mac != alias.mac)
+    rest = dataclasses.replace(
+        device,
+        ips=tuple(ip for ip in device.ips if ip not in ips),
+        name=None if device.name == before.name else device.name,  # it had none, and this one came with the other
+        bytes_in=device.bytes_in - own.bytes_in,
+        bytes_out=device.bytes_out - own.bytes_out,
+        macs=macs if len(macs) > 1 else (),
+    )
+    return rest, own
 
 
 def same_but_for_progress(old: Device, new: Device) -> bool:

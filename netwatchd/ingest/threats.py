@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from netwatchd.addresses import parse_address
 from netwatchd.clock import Now
-from netwatchd.events import Judge, Threat, ThreatStatus
+from netwatchd.events import Judge, TakenBack, Threat, ThreatStatus
 from netwatchd.ingest import Publish, Store
 from netwatchd.ingest.devices import Devices
 
@@ -44,8 +44,12 @@ class Threats:
                 self._store.upsert_threat(self._threats[_key(threat)])
             self._remembered = True
 
-    def see(self, threats: Sequence[Threat], now: Now) -> None:
-        """Takes in threats, publishes and stores them. Their ids are given here; nothing was seen later than now."""
+    def see(self, threats: Sequence[Threat], now: Now, *, news: bool = False) -> None:
+        """Takes in threats, publishes and stores them. Their ids are given here; nothing was seen later than now.
+
+        A threat that was dismissed stays so when it is seen again; `news` are open again: what happened once more is
+        something else than what the user has put away. A count of 0 says nothing new: it is the same, told better.
+        """
         with self._lock:
             for threat in threats:
                 threat = dataclasses.replace(
@@ -55,10 +59,25 @@ class Threats:
                     last_seen=min(threat.last_seen, now.wall),
                 )
                 new = _key(threat) not in self._threats
+                again = news and threat.count > 0
                 threat = self._joined(threat)
+                if again:
+                    threat = dataclasses.replace(threat, status=ThreatStatus.OPEN)
                 self._put(threat)
                 self._publish([threat])
                 (self._store.add_threat if new else self._store.upsert_threat)(threat)
+
+    def take_back(self, back: TakenBack) -> None:
+        """Dismisses a threat that turned out to be none, with the reason in its evidence; nothing if it is not open."""
+        with self._lock:
+            key = back.kind, back.device, back.target
+            threat = self._threats.get(key)
+            if threat is None or threat.status is not ThreatStatus.OPEN:
+                return
+            evidence = threat.evidence | {"taken_back": back.why}
+            self._threats[key] = threat = dataclasses.replace(threat, status=ThreatStatus.DISMISSED, evidence=evidence)
+            self._publish([threat])
+            self._store.upsert_threat(threat)
 
     def judge(self, command: Judge) -> str | None:
         """Marks a threat as the user wants; returns what is wrong where it cannot."""
@@ -81,7 +100,9 @@ class Threats:
     def _joined(self, threat: Threat) -> Threat:
         known = self._threats.get(_key(threat))
         if known is None:
-            return threat if threat.id else dataclasses.replace(threat, id=self._last_id + 1)
+            return (
+                threat if threat.id else dataclasses.replace(threat, id=self._last_id + 1, count=max(threat.count, 1))
+            )
         return dataclasses.replace(
             threat,
             id=known.id,

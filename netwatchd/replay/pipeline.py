@@ -16,10 +16,12 @@ from netwatchd.addresses import address_text
 from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.counters import Counters
+from netwatchd.detectors.news import News
 from netwatchd.events import LIVE, Event, Flow, FlowBatch, Sighting, Threat
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.watching import Watching
 from netwatchd.replay.buckets import Passed
 from netwatchd.replay.ids import PastIds
 from netwatchd.replay.report import FileReport
@@ -48,8 +50,13 @@ class Pipeline:
         self.counters = Counters()
         self.storage = Storage(settings.storage, directory, [directory], self.counters, self._remember)
         self.devices = Devices(self._publish, self.storage, self.counters, settings.devices.offline_after)
+        self.devices.identities.merge = settings.devices.merge
         self._flows = Flows(self.devices, self._publish, self.storage)
         self._threats = Threats(self.devices, self._publish, self.storage)
+        # What was new in the past is no news, but an address that two used then is still worth knowing.
+        news = News(settings.news, self.devices.find, self.devices.identities.undecided, past=True)
+        self._watching = Watching(news, self._threats, lambda key, text: None, lambda: True, self.counters)
+        self.devices.watch = self._watching
         self.new_id = PastIds(lambda day: queries.newest_of_minutes(directory, day))
         self._writer = Worker("storage", self.storage.run, lambda worker: None)
         self._report = FileReport("")
@@ -149,8 +156,9 @@ class Pipeline:
         stored = queries.stored(db)
         # Their silence is measured by the time of the events, too.
         moment = Now(self._known_until, self._known_until / 1000)
-        self.devices.remember(stored.devices, moment)
+        self.devices.remember(stored.devices, moment, stored.kept)
         self._threats.remember(stored.threats)
+        self._watching.remember([], stored.threats, None, moment)
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             self.devices.account(queries.traffic(self._directory, stored.settled, stored.devices), {}, moment)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import compress
 from operator import itemgetter, or_
 
-from netwatchd.addresses import Address, Networks, is_host
+from netwatchd.addresses import Address, Networks
 from netwatchd.events import Flow, Sighting
 
 # After so many addresses it begins anew: a scan of a large network must not fill the memory.
@@ -28,7 +28,7 @@ class Locals:
         answered = map(or_, map(_PACKETS_IN, flows), map(_BYTES_IN, flows))
         parties = {*map(_SRC, flows), *compress(map(_DST, flows), answered)} - self._told
         networks = self._networks
-        new = [ip for ip in parties if ip in networks and is_host(ip)]
+        new = [ip for ip in parties if networks.has_host(ip)]
         if len(self._told) + len(new) > MOST_ADDRESSES:
             self._told.clear()
         self._told.update(new)

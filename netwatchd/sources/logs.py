@@ -10,10 +10,8 @@ Every line's flow is stored once, also where the daemon is killed at any moment:
 A log is patient: while the database cannot be written, nothing is read.
 """
 
-import grp
 import json
 import logging
-import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,9 +23,10 @@ from netwatchd.counters import Counters
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import MOST_LINE, LogDecoder
 from netwatchd.events import Flow, NewId, Sighting
-from netwatchd.sources import Emit, Unavailable
+from netwatchd.sources import Emit
 from netwatchd.sources.follow import Follower, Read
 from netwatchd.sources.locals import Locals
+from netwatchd.sources.permissions import check_readable
 from netwatchd.sources.recalled import Recalled, Row
 from netwatchd.sources.tail import Position, Tail
 from netwatchd.worker import Worker
@@ -125,7 +124,7 @@ class LogSource:
         """Goes on where it was; raises Unavailable, OSError."""
         record = self._record or self._recall()
         for path in self._paths:
-            _check_readable(path)
+            check_readable(path)
         followers = [Follower(path, MOST_LINE, self.header_mark) for path in self._paths]
         self._record, self._followers = record, followers
         for follower in followers:
@@ -305,27 +304,3 @@ def _record_of(text: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         log.error("the place in a log cannot be read, which is read from its beginning again: %s", error)
         return None
-
-
-def _check_readable(path: Path) -> None:
-    """Raises Unavailable where we may not read what is there, with what would help."""
-    for part in [*reversed(path.absolute().parents), path]:
-        try:
-            found = part.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return  # it may come
-        except OSError as error:
-            raise Unavailable(f"cannot read {path}: {error.strerror or error}") from error
-        if not os.access(part, os.R_OK if part == path else os.X_OK):
-            raise Unavailable(f"cannot read {path}: permission denied ({_remedy(part, found)})")
-
-
-def _remedy(part: Path, found: os.stat_result) -> str:
-    try:
-        group = grp.getgrgid(found.st_gid).gr_name
-    except KeyError:
-        group = str(found.st_gid)
-    wanted = 0o050 if part.is_dir() else 0o040
-    if found.st_mode & wanted == wanted and group != "root":
-        return f"{part} can be read by the group {group}: usermod -a -G {group} netwatchd"
-    return f"the group of {part} should be one of netwatchd's, and may read it: chgrp netwatchd and chmod g+rX"

@@ -20,6 +20,7 @@ from netwatchd.decoders.neighbours import (
     INET6,
     NEW_LINK,
     NEW_NEIGHBOUR,
+    PROBE,
     Neighbour,
     decode_link,
     decode_neighbour,
@@ -175,9 +176,11 @@ class Neighbours:
             return
         now = time.time_ns() // 1_000_000
         sighting = sighting_of(neighbour, now, self._links.get(neighbour.interface))
-        if sighting is None:
-            return
         key = _key(neighbour)
+        if sighting is None:
+            if neighbour.state == PROBE:
+                self._told.pop(key, None)  # it is asked: its answer is news, however soon it comes
+            return
         told = self._told.get(key)
         # What was told of a time that is yet to come was told by a clock that has been set back since.
         if told is None or sighting.time - told >= _NEWS or told - now >= _NEWS:

@@ -8,8 +8,9 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from netwatchd.events import Device, Flow, FlowBatch, Origin, Threat, time_of_id
-from netwatchd.storage import schema
+from netwatchd.events import Device, Flow, FlowBatch, Origin, Record, Threat, time_of_id
+from netwatchd.storage import records, schema
+from netwatchd.storage.records import Erasure, Join, Records
 from netwatchd.storage.rollups import Delta
 from netwatchd.storage.words import DayNumbers
 
@@ -32,15 +33,15 @@ class Batch:
     rollups: dict[tuple[int, str], tuple[int, int, int]] = field(default_factory=dict)  # -> bytes in, out, flows
     meta: dict[str, str] = field(default_factory=dict)
     totals: list[Delta] = field(default_factory=list)
+    records: Records = field(default_factory=Records)
 
     def __len__(self) -> int:
-        events = len(self.devices) + len(self.threats) + len(self.flows)
-        return events + len(self.rollups) + len(self.meta) + len(self.totals)
+        return self.events + len(self.rollups) + len(self.meta) + len(self.totals)
 
     @property
     def events(self) -> int:
-        """How many devices, flows and threats it holds."""
-        return len(self.devices) + len(self.threats) + len(self.flows)
+        """How many devices, flows, threats and what is kept beside devices it holds."""
+        return len(self.devices) + len(self.threats) + len(self.flows) + len(self.records)
 
     def put_device(self, device: Device) -> None:
         """The latest of a device."""
@@ -49,6 +50,24 @@ class Batch:
     def forget_device(self, key: str) -> None:
         """The device of this key is no more."""
         self.devices[key] = None
+
+    def join_device(self, loser: str, winner: str) -> None:
+        """The device `loser` is `winner`."""
+        self.forget_device(loser)
+        self.records.act(Join(loser, winner))
+
+    def erase_device(self, key: str, stations: Iterable[str]) -> None:
+        """Nothing is to be known of the device of this key, which was these stations."""
+        self.forget_device(key)
+        self.records.act(Erasure(key, frozenset((key, *stations))))
+
+    def keep(self, record: Record) -> None:
+        """The latest of a trait, a session or an alias."""
+        self.records.put(records.key_of(record), record)
+
+    def drop(self, record: Record) -> None:
+        """A trait, a session or an alias is no more."""
+        self.records.put(records.key_of(record), None)
 
     def put_flows(self, flows: Sequence[Flow]) -> None:
         """More flows, in the order in which they came."""
@@ -62,6 +81,7 @@ class Batch:
     def stored(self) -> dict[str, int]:
         """How many rows of each kind it writes, of those that there are."""
         rows = {"devices": len(self.devices), "threats": len(self.threats), "flows": len(self.flows)}
+        rows |= self.records.stored()
         return {kind: count for kind, count in rows.items() if count}
 
     def put_threat(self, threat: Threat) -> None:
@@ -77,18 +97,20 @@ class Batch:
             self.rollups | later.rollups,
             self.meta | later.meta,
             [*self.totals, *(replace(delta, at=delta.at + len(self.flows)) for delta in later.totals)],
+            self.records.followed_by(later.records),
         )
 
     def put_total(self, delta: Delta) -> None:
         """Adds what came to the hours, with all flows that were put in until now."""
         self.totals.append(replace(delta, at=len(self.flows)))
 
-    def core_statements(self) -> list[Statement]:
-        """What it writes into core.db."""
+    def core_statements(self, done: str | None = None) -> list[Statement]:
+        """What it writes into core.db, where the newest act of `Records` that was done is `done`, by its token."""
         rollups = [(*key, *counts) for key, counts in self.rollups.items()]
         statements: list[tuple[str, list[tuple[Any, ...]]]] = [
+            *self.records.statements(done),
             (schema.DELETE_DEVICE, [(key,) for key, device in self.devices.items() if device is None]),
-            (schema.UPSERT_DEVICE, [schema.device_row(device) for device in self.devices.values() if device]),
+            (schema.put_device(), [schema.device_row(device) for device in self.devices.values() if device]),
             (schema.UPSERT_THREAT, [schema.threat_row(threat) for threat in self.threats.values()]),
             (schema.PUT_ROLLUP, rollups),
             (schema.PUT_META, list(self.meta.items())),

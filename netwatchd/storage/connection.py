@@ -292,13 +292,13 @@ class Connection:
         db.execute(f"PRAGMA {name}.synchronous = FULL")
         db.execute(f"PRAGMA {name}.secure_delete = OFF")  # Debian's default overwrites what is deleted: wear
         db.execute(f"PRAGMA {name}.journal_size_limit = {MAX_WAL}")
-        if 0 < version < schema.VERSION:
+        if 0 < version < schema.version_of(name):
             migrate(db, name, _path_of(db, name), version)
         elif version == 0:
             db.execute("BEGIN IMMEDIATE")
             for statement in statements:
                 db.execute(statement)
-            db.execute(f"PRAGMA {name}.user_version = {schema.VERSION}")
+            db.execute(f"PRAGMA {name}.user_version = {schema.version_of(name)}")
             db.execute("COMMIT")
         db.execute(f"SELECT 1 FROM {name}.sqlite_schema").fetchone()  # opens the -wal, whose inode is remembered
         return bool(version == 0)
@@ -310,8 +310,9 @@ _MOVED = {"event": "database_moved"}
 def _check_ours(db: sqlite3.Connection, name: str, version: int) -> None:
     """Raises NotOurs where a file is of a newer netwatchd, or of another program."""
     path = _path_of(db, name)
-    if version > schema.VERSION:
-        raise NotOurs(f"{path} has schema {version}, this netwatchd knows {schema.VERSION}; update netwatchd")
+    if version > schema.version_of(name):
+        known = schema.version_of(name)
+        raise NotOurs(f"{path} has schema {version}, this netwatchd knows {known}; update netwatchd")
     tables = {row[0] for row in db.execute(f"SELECT name FROM {name}.sqlite_schema WHERE type = 'table'")}
     # Ours are made in one transaction together with their version.
     if tables if version == 0 else not schema.fits(db, name, version):

@@ -2,7 +2,8 @@
 
 A step is one transaction with its version in it, so that a crash leaves the old schema or the new one. Days get no
 copy: there may be gigabytes of them, and a step changes what describes their rows, but none of the rows. Only a day
-that is written to is brought to today's schema; the others stay as they are, and are read as they are.
+that is written to is brought to today's schema; the others stay as they are, and are read as they are. The schemas of
+core.db and of days have numbers of their own.
 """
 
 import contextlib
@@ -23,16 +24,17 @@ MOST_COPIES = 3  # of core.db beside it; the oldest goes
 
 def migrate(db: sqlite3.Connection, name: str, path: Path, version: int) -> None:
     """Brings the file at `path`, attached as `name`, from its version to today's; raises one of ERRORS."""
+    newest = schema.version_of(name)
     if name == "main":
         copy_core(db, path, version)
     steps = CORE if name == "main" else DAYS
-    for number in range(version, schema.VERSION):
+    for number in range(version, newest):
         db.execute("BEGIN IMMEDIATE")
         for statement in steps[number](name):
             db.execute(statement)
         db.execute(f"PRAGMA {name}.user_version = {number + 1}")
         db.execute("COMMIT")
-    log.info("brought %s from schema %d to %d", path, version, schema.VERSION, extra=_MIGRATED)
+    log.info("brought %s from schema %d to %d", path, version, newest, extra=_MIGRATED)
 
 
 def copy_core(db: sqlite3.Connection, path: Path, version: int) -> Path:
@@ -67,7 +69,12 @@ _MIGRATED = {"event": "database_migrated"}
 
 def _core_1(name: str) -> list[str]:
     """Roll-ups an hour and a day."""
-    return schema.core_statements(name)
+    return schema.totals_statements(name)
+
+
+def _core_2(name: str) -> list[str]:
+    """What is known of devices: their kinds, and beside them traits, sessions and aliases."""
+    return schema.records_and_new_columns(name)
 
 
 def _day_1(name: str) -> list[str]:
@@ -84,5 +91,5 @@ def _day_1(name: str) -> list[str]:
 
 
 # Version -> the statements that lead to the next.
-CORE = {1: _core_1}
+CORE = {1: _core_1, 2: _core_2}
 DAYS = {1: _day_1}

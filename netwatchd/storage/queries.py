@@ -2,14 +2,14 @@
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from netwatchd.addresses import Address
-from netwatchd.events import LIVE, Device, Flow, Threat
-from netwatchd.storage import schema, words
+from netwatchd.addresses import PRIVATE, Address, Networks
+from netwatchd.events import LIVE, Alias, Device, Flow, Record, Session, Threat, Trait
+from netwatchd.storage import rows, schema, words
 from netwatchd.storage.rollups import BUCKET_MS, Traffic, bucket_of
 
 # Start, end, addresses and ports, protocol, counters.
@@ -37,14 +37,148 @@ class Stored:
     devices: list[Device]
     threats: list[Threat]
     settled: int  # the totals of the devices hold the traffic of all flows up to this event id
+    traits: list[Trait]
+    aliases: list[Alias]  # the oldest first
+    sessions: list[Session]  # of each device those that have not ended, and the newest one; the oldest first
+
+    @property
+    def kept(self) -> list[Record]:
+        """What is stored beside the devices."""
+        return [*self.traits, *self.aliases, *self.sessions]
 
 
 def stored(db: sqlite3.Connection) -> Stored:
     """What the core.db of an open connection holds."""
-    devices = [schema.device_of_row(row) for row in db.execute("SELECT * FROM main.devices")]
     threats = [schema.threat_of_row(row) for row in db.execute("SELECT * FROM main.threats ORDER BY id")]
     settled = db.execute("SELECT value FROM main.meta WHERE key = 'settled'").fetchone()
-    return Stored(devices, threats, int(settled[0]) if settled else 0)
+    kept = (_traits(db), _aliases(db), _newest_sessions(db)) if has_records(db) else ([], [], [])
+    return Stored(devices(db), threats, int(settled[0]) if settled else 0, *kept)
+
+
+def devices(db: sqlite3.Connection) -> list[Device]:
+    """The devices of the core.db of an open connection."""
+    return [schema.device_of_row(row) for row in db.execute("SELECT * FROM main.devices")]
+
+
+def has_records(db: sqlite3.Connection) -> bool:
+    """Whether a core.db has traits, sessions and aliases; one that only netwatchd 0.2 has written to has none."""
+    return bool(db.execute("PRAGMA main.user_version").fetchone()[0] >= 3)
+
+
+def sessions(directory: Path, device: str, since: int) -> list[Session]:
+    """The sessions of a device (its key) that had not ended by `since` (Unix ms), newest first; raises NoDatabase."""
+    query = """SELECT * FROM main.sessions WHERE device = ? AND ("end" IS NULL OR "end" >= ?) ORDER BY start DESC"""
+    with closing(open_read_only(directory / "core.db")) as db:
+        return [Session(*row) for row in db.execute(query, (device, since))] if has_records(db) else []
+
+
+def traits(directory: Path, stations: Collection[str]) -> list[Trait]:
+    """The traits of stations (MACs and addresses), by station, kind and value; raises NoDatabase."""
+    with closing(open_read_only(directory / "core.db")) as db:
+        return _traits(db, stations) if has_records(db) else []
+
+
+def aliases(directory: Path) -> list[Alias]:
+    """All MACs that were merged into a device, the oldest first, also those told apart again; raises NoDatabase."""
+    with closing(open_read_only(directory / "core.db")) as db:
+        return _aliases(db) if has_records(db) else []
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Whom a device exchanged traffic with, as the device sees it."""
+
+    address: Address
+    bytes_in: int
+    bytes_out: int
+    flows: int
+    last_seen: int  # Unix ms, the end of the last flow
+    protocol: int  # of most flows: IANA's number, and the port of the side that answered
+    port: int
+
+
+# A router's own flows may be ten million a day: so many of a device, the newest, take two seconds.
+MOST_LOOKED_AT = 500_000
+# Of a day so many pairs of peer and port are looked at, those that moved most: a scan makes a new one with each packet.
+MOST_PEERS = 10_000
+_PEERS = f"""
+SELECT CASE WHEN opened THEN dst_ip ELSE src_ip END AS peer, protocol << 16 | dst_port AS service,
+    CAST(total(CASE WHEN opened THEN bytes_in ELSE bytes_out END) AS INTEGER),
+    CAST(total(CASE WHEN opened THEN bytes_out ELSE bytes_in END) AS INTEGER), count(*), max("end"),
+    sum(count(*)) OVER ()
+FROM (SELECT *, src_ip IN own OR dst_ip NOT IN own AND (is_private(src_ip) OR NOT is_private(dst_ip)) AS opened
+      FROM flows WHERE id >= ? AND {{owner}} IN ({{numbers}}) ORDER BY id DESC LIMIT ?)
+GROUP BY peer, service ORDER BY total(bytes_in) + total(bytes_out) DESC LIMIT {MOST_PEERS}
+"""
+_MOST = """
+WITH sums AS (
+    SELECT peer, service, total(bytes_in) AS bytes_in, total(bytes_out) AS bytes_out, sum(flows) AS flows,
+        max(last_seen) AS last_seen
+    FROM found GROUP BY peer, service
+), placed AS (SELECT *, row_number() OVER (PARTITION BY peer ORDER BY flows DESC, service) AS place FROM sums)
+SELECT peer, CAST(total(bytes_in) AS INTEGER), CAST(total(bytes_out) AS INTEGER), sum(flows), max(last_seen),
+    max(CASE WHEN place = 1 THEN service END)
+FROM placed GROUP BY peer ORDER BY total(bytes_in) + total(bytes_out) DESC, sum(flows) DESC, peer LIMIT ?
+"""
+
+
+def peers(directory: Path, device: str, since: int, limit: int, most: int = MOST_LOOKED_AT) -> list[Peer]:
+    """Whom a device (its key) exchanged most bytes with, by its flows first seen at `since` (Unix ms) or later.
+
+    The flows of MACs that were merged into it are its own, too. Only the newest `most` are looked at, and what was
+    removed is not known. Which side of a flow the device is, is told by its addresses of today; where it has neither,
+    the side in a private network is its own. Raises NoDatabase.
+    """
+    keys, own = _known_as(directory, device)
+    private, left = Networks(PRIVATE.split()), most
+    with closing(sqlite3.connect("")) as found:  # in a file of its own as soon as it is more than a little
+        found.execute("CREATE TABLE found (peer, service, bytes_in, bytes_out, flows, last_seen)")
+        for db in days(directory, since):
+            known = words.read(db)
+            if not (numbers := [number for key in sorted(keys) for number in known.owned_by(key)]):
+                continue
+            db.execute(f"PRAGMA mmap_size = {MAPPED}")
+            db.execute("CREATE TEMP TABLE own (ip ANY PRIMARY KEY) WITHOUT ROWID")
+            db.executemany("INSERT OR IGNORE INTO own VALUES (?)", [(ip,) for ip in own])
+            db.create_function("is_private", 1, private.__contains__, deterministic=True)
+            query = _PEERS.format(owner=known.column, numbers=_marks(numbers))
+            sums = db.execute(query, [since << 12, *numbers, left]).fetchall()
+            found.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", [row[:6] for row in sums])
+            left -= sums[0][6] if sums else 0
+            if left <= 0:
+                break
+        first = found.execute(_MOST, (limit,)).fetchall()
+    return [Peer(ip, into, out, n, last, used >> 16, used & 65535) for ip, into, out, n, last, used in first]
+
+
+def _known_as(directory: Path, device: str) -> tuple[set[str], set[Address]]:
+    """All keys that a device has had, and its addresses."""
+    with closing(open_read_only(directory / "core.db")) as db:
+        mine = [each for each in devices(db) if schema.key_of(each) == device]
+        merged = [each for each in _aliases(db) if each.device == device] if has_records(db) else []
+    merged = [alias for alias in merged if alias.undone is None]
+    keys = {device, *(alias.mac for alias in merged), *(mac for each in mine for mac in each.macs)}
+    known = [*mine, *(alias.before for alias in merged if alias.before)]
+    return keys, {ip for each in known for ip in each.ips}
+
+
+def _traits(db: sqlite3.Connection, stations: Collection[str] | None = None) -> list[Trait]:
+    if stations is None:
+        return [rows.trait_of_row(row) for row in db.execute("SELECT * FROM main.traits")]
+    # One by one, because they may be more than the parameters of one statement.
+    found = (db.execute("SELECT * FROM main.traits WHERE station = ?", (each,)) for each in sorted(set(stations)))
+    return [rows.trait_of_row(row) for one in found for row in one]
+
+
+def _aliases(db: sqlite3.Connection) -> list[Alias]:
+    return [rows.alias_of_row(row) for row in db.execute("SELECT * FROM main.aliases ORDER BY time, mac, device")]
+
+
+def _newest_sessions(db: sqlite3.Connection) -> list[Session]:
+    query = """SELECT device, start, "end" FROM (
+                   SELECT *, start = max(start) OVER (PARTITION BY device) AS newest FROM main.sessions)
+               WHERE newest OR "end" IS NULL ORDER BY start, device"""
+    return [Session(*row) for row in db.execute(query)]
 
 
 def read_core(directory: Path) -> Stored:
@@ -99,8 +233,13 @@ def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str 
 def note(directory: Path, key: str) -> str | None:
     """What `put_note` kept under a key; raises NoDatabase."""
     with closing(open_read_only(directory / "core.db")) as db:
-        found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(found[0]) if found else None
+        return note_in(db, key)
+
+
+def note_in(db: sqlite3.Connection, key: str) -> str | None:
+    """The same, of the core.db of an open connection."""
+    found = db.execute("SELECT value FROM main.meta WHERE key = ?", (key,)).fetchone()
+    return str(found[0]) if found else None
 
 
 def told_since(directory: Path, source: str, event_id: int) -> tuple[list[Told], bool]:
@@ -181,7 +320,7 @@ def unwritten_rollups(directory: Path) -> list[tuple[int, Traffic, int]]:
     newest = newest_flow(directory)
     with closing(open_read_only(directory / "core.db")) as db:
         rolled = db.execute("SELECT value FROM meta WHERE key = 'rolled'").fetchone()
-        devices = stored(db).devices
+        known = devices(db)
     after = int(rolled[0]) if rolled else 0
     if newest is None:
         return []
@@ -192,7 +331,7 @@ def unwritten_rollups(directory: Path) -> list[tuple[int, Traffic, int]]:
     for bucket in (last,) if earlier is None else (bucket_of(earlier >> 12), last):
         end = (bucket + BUCKET_MS << 12) - 1
         if end > after:
-            sums = traffic(directory, max(after, (bucket << 12) - 1), devices, end)
+            sums = traffic(directory, max(after, (bucket << 12) - 1), known, end)
             for _, device, *counts in rollups(directory, bucket, bucket):
                 sums[device] = [a + b for a, b in zip(sums.get(device, [0, 0, 0]), counts, strict=True)]
             found.append((bucket, sums, min(end, newest)))

@@ -26,7 +26,7 @@ _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 
 def cleanup_old_data(connection: Connection, settings: Settings, now: int) -> list[str]:
-    """Removes what is beyond the retention: of flows the oldest two days at most, of hours and days of roll-ups, too.
+    """Removes what is beyond the retention: of flows the oldest two days at most, and of core.db.
 
     `now` is Unix ms and must come from a clock known to be good. Returns the removed files' names.
     """
@@ -86,7 +86,17 @@ _REMOVED = {"event": "retention"}
 def _remove_totals(before: tuple[int, int], db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     hourly.remove(db, *before)
+    _remove_records(db, before[1])
     db.execute("COMMIT")
+
+
+def _remove_records(db: sqlite3.Connection, before: int) -> None:
+    """Removes two days at most of the sessions that ended, and traits that were last seen, before a time (Unix ms)."""
+    for table, column in (("sessions", '"end"'), ("traits", "last_seen")):
+        oldest = db.execute(f"SELECT min({column}) FROM main.{table}").fetchone()[0]
+        if oldest is not None and oldest < before:
+            until = min(before, oldest + hourly.MOST_REMOVED)
+            db.execute(f"DELETE FROM main.{table} WHERE {column} < ?", (until,))
 
 
 def size_of(directory: Path) -> int:

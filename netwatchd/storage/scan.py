@@ -53,7 +53,7 @@ def unwritten(directory: Path) -> Delta | None:
     """What the sums of core.db lack of the flows that are stored; to be added before any more are."""
     with closing(queries.open_read_only(directory / "core.db")) as db:
         mark = hourly.mark(db)
-        own = [(ip,) for device in queries.stored(db).devices for ip in device.ips]
+        own = [(ip,) for device in queries.devices(db) for ip in device.ips]
     hours: dict[int, Hour] = {}
     for kind in hourly.KEYS:
         for key, begun, counts in _groups(directory, kind, mark.newest, 2**62, own, mark):

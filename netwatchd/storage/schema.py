@@ -1,9 +1,9 @@
 """The tables, and events as their rows and back.
 
-core.db holds devices, threats, roll-ups and meta. Flows lie in flows-YYYYMMDD.db, one file a UTC day, so that
-retention is an unlink. The flows table is lean for an SD card: its key rises with time and it has no other index, so
-that rows are only ever appended; addresses are integers (IPv6: 16 bytes), and states, origins and devices are numbers
-that the tables `names`, `origins` and `owners` explain. The view flows_readable shows all of it as text.
+core.db holds devices, what is known of them, threats, roll-ups and meta. Flows lie in flows-YYYYMMDD.db, one file a UTC
+day, so that retention is an unlink. The flows table is lean for an SD card: its key rises with time and it has no other
+index, so that rows are only ever appended; addresses are integers (IPv6: 16 bytes), and states, origins and devices are
+numbers that the tables `names`, `origins` and `owners` explain. The view flows_readable shows all of it as text.
 """
 
 import dataclasses
@@ -18,18 +18,29 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import address_text, parse_address
-from netwatchd.events import PROTOCOL_NAMES, Device, Status, Threat, ThreatStatus
+from netwatchd.events import Device, Status, Threat, ThreatStatus
+from netwatchd.storage import readable
 
-VERSION = 2  # PRAGMA user_version of both kinds of file; `migrations` brings older ones here
+# PRAGMA user_version of core.db and of a day; `migrations` brings older ones here.
+CORE_VERSION, DAY_VERSION = 3, 2
 DAY_MS = 86_400_000
 _THREAT_FIELDS = tuple(field.name for field in dataclasses.fields(Threat))
+# The columns of `devices` in netwatchd 0.2, and those that came with schema 3, with what a row of before has there.
+OLD_DEVICE = (
+    "device", "mac", "ip", "ips", "hostname", "vendor", "name", "first_seen", "last_seen", "status", "random_mac",
+    "bytes_in", "bytes_out", "sources",
+)  # fmt: skip
+NEW_DEVICE = {
+    "kind": "TEXT NOT NULL DEFAULT 'unknown'", "model": "TEXT", "macs": "TEXT NOT NULL DEFAULT '[]'",
+    "evidence": "TEXT NOT NULL DEFAULT '[]'", "usual_silence": "INTEGER NOT NULL DEFAULT 0",
+}  # fmt: skip
 
 CORE = """
 CREATE TABLE IF NOT EXISTS {schema}.devices (
     device TEXT PRIMARY KEY,        -- the MAC, or the address where no MAC can be known
     mac TEXT, ip TEXT, ips TEXT NOT NULL, hostname TEXT, vendor TEXT, name TEXT,
     first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, status TEXT NOT NULL, random_mac INTEGER NOT NULL,
-    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, sources TEXT NOT NULL
+    bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, sources TEXT NOT NULL{columns}
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS {schema}.threats (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, severity TEXT NOT NULL, device TEXT, target TEXT,
@@ -44,8 +55,27 @@ CREATE TABLE IF NOT EXISTS {schema}.rollups (
     bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, flows INTEGER NOT NULL,
     PRIMARY KEY (bucket, device)
 ) STRICT, WITHOUT ROWID;
-{totals}
 CREATE TABLE IF NOT EXISTS {schema}.meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+# Text that says which device, because people read it; the rows of one lie together, so that a change dirties one page.
+RECORDS = """
+CREATE TABLE IF NOT EXISTS {schema}.traits (
+    station TEXT NOT NULL,          -- the MAC, or the address of a device without one
+    kind TEXT NOT NULL, value TEXT NOT NULL, source TEXT NOT NULL,
+    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
+    PRIMARY KEY (station, kind, value)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS {schema}.sessions (
+    device TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER,    -- NULL while it lasts
+    PRIMARY KEY (device, start)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS {schema}.aliases (
+    mac TEXT NOT NULL, device TEXT NOT NULL, time INTEGER NOT NULL, "by" TEXT NOT NULL, evidence TEXT NOT NULL,
+    undone INTEGER,                 -- when the two were told apart again
+    before TEXT,                    -- the device that the MAC was until then
+    PRIMARY KEY (mac, device)
+) STRICT, WITHOUT ROWID;
 """
 
 # By device ('': of none known), peer (x'': the rest) and port (-1: the rest), an hour and a day.
@@ -115,10 +145,7 @@ FROM flows f LEFT JOIN names s ON s.id = f.state LEFT JOIN origins o ON o.id = f
     LEFT JOIN owners w ON w.id = f.owner;
 """
 
-UPSERT_DEVICE = """
-INSERT OR REPLACE INTO main.devices (device, mac, ip, ips, hostname, vendor, name, first_seen, last_seen, status,
-    random_mac, bytes_in, bytes_out, sources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+PUT_DEVICE = "INSERT OR REPLACE INTO main.devices ({columns}) VALUES ({marks})"
 DELETE_DEVICE = "DELETE FROM main.devices WHERE device = ?"
 # The row that is there keeps its id and its first_seen: it may be older than this process's memory.
 UPSERT_THREAT = """
@@ -149,6 +176,12 @@ ON CONFLICT (id) DO UPDATE SET writing = excluded.writing, bytes_out = excluded.
 WHERE writing <> excluded.writing
 """
 FORGET_LATE = "DELETE FROM {schema}.late WHERE writing <> ?"
+PUT_TRAIT = "INSERT OR REPLACE INTO main.traits VALUES (?, ?, ?, ?, ?, ?)"
+PUT_SESSION = "INSERT OR REPLACE INTO main.sessions VALUES (?, ?, ?)"
+PUT_ALIAS = "INSERT OR REPLACE INTO main.aliases VALUES (?, ?, ?, ?, ?, ?, ?)"
+DELETE_TRAIT = "DELETE FROM main.traits WHERE station = ? AND kind = ? AND value = ?"
+DELETE_SESSION = "DELETE FROM main.sessions WHERE device = ? AND start = ?"
+DELETE_ALIAS = "DELETE FROM main.aliases WHERE mac = ? AND device = ?"
 PUT_META = "INSERT OR REPLACE INTO main.meta VALUES (?, ?)"
 PUT_FLOW = "INSERT OR REPLACE INTO {schema}.flows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_NAME = "INSERT OR IGNORE INTO {schema}.names VALUES (?, ?)"
@@ -164,11 +197,37 @@ def put_flows(schema: str, rows: int) -> str:
 
 def core_statements(schema: str) -> list[str]:
     """What makes core.db's tables, attached as `schema`."""
-    totals = "".join(
-        TOTALS.format(schema=schema, each=each, unit=unit, peer=_address_sql("peer"), protocols=_protocols_sql())
-        for each, unit in (("hour", "hour"), ("dai", "day"))
-    )
-    return _statements(CORE.format(schema=schema, totals=totals))
+    columns = "".join(f",\n    {name} {kind}" for name, kind in NEW_DEVICE.items())
+    core = _statements(CORE.format(schema=schema, columns=columns))
+    return [*core, *totals_statements(schema), *_statements(RECORDS.format(schema=schema))]
+
+
+def totals_statements(schema: str) -> list[str]:
+    """What makes the tables of hours and days."""
+    peer, protocols = readable.address_sql("peer"), readable.protocols_sql()
+    units = (("hour", "hour"), ("dai", "day"))
+    return [
+        statement
+        for each, unit in units
+        for statement in _statements(TOTALS.format(schema=schema, each=each, unit=unit, peer=peer, protocols=protocols))
+    ]
+
+
+def records_and_new_columns(schema: str) -> list[str]:
+    """What brings a core.db of schema 2 to schema 3."""
+    columns = [f"ALTER TABLE {schema}.devices ADD COLUMN {name} {kind}" for name, kind in NEW_DEVICE.items()]
+    return [*columns, *_statements(RECORDS.format(schema=schema))]
+
+
+def put_device(version: int = CORE_VERSION) -> str:
+    """What puts a row into the `devices` of that version."""
+    columns = OLD_DEVICE if version < 3 else (*OLD_DEVICE, *NEW_DEVICE)
+    return PUT_DEVICE.format(columns=", ".join(columns), marks=", ".join("?" * len(columns)))
+
+
+def version_of(schema: str) -> int:
+    """Today's version of the kind of file that is attached as `schema`."""
+    return CORE_VERSION if schema == "main" else DAY_VERSION
 
 
 def flows_statements(schema: str) -> list[str]:
@@ -178,27 +237,24 @@ def flows_statements(schema: str) -> list[str]:
 
 def words_and_old_view(schema: str) -> list[str]:
     """What makes all of a day's tables but `flows`, for one in which netwatchd 0.1 wrote rows, too."""
-    return _statements(WORDS.format(schema=schema) + _view(schema, _mac_sql("f.owner")))
+    return _statements(WORDS.format(schema=schema) + _view(schema, readable.mac_sql("f.owner")))
 
 
 def _view(schema: str, otherwise: str | None = None) -> str:
     return VIEW.format(
         schema=schema,
-        src_ip=_address_sql("f.src_ip"),
-        dst_ip=_address_sql("f.dst_ip"),
+        src_ip=readable.address_sql("f.src_ip"),
+        dst_ip=readable.address_sql("f.dst_ip"),
         device=f"coalesce(w.device, {otherwise})" if otherwise else "w.device",
-        exporter=_address_sql("o.exporter"),
-        protocols=_protocols_sql(),
+        exporter=readable.address_sql("o.exporter"),
+        protocols=readable.protocols_sql(),
     )
 
 
-def _protocols_sql() -> str:
-    return " ".join(f"WHEN {number} THEN '{name}'" for number, name in PROTOCOL_NAMES.items())
-
-
-def fits(db: sqlite3.Connection, schema: str, version: int = VERSION) -> bool:
+def fits(db: sqlite3.Connection, schema: str, version: int) -> bool:
     """Whether what that version of ours writes can be written to the tables of the file attached as `schema`."""
-    core = (UPSERT_DEVICE, UPSERT_THREAT, PUT_ROLLUP, PUT_META)
+    core = [put_device(version), UPSERT_THREAT, PUT_ROLLUP, PUT_META]
+    core += [PUT_TRAIT, PUT_SESSION, PUT_ALIAS] if version > 2 else []
     day = (PUT_FLOW, PUT_NAME) if version < 2 else (PUT_FLOW, PUT_NAME, PUT_ORIGIN, PUT_OWNER)
     try:
         for statement in core if schema == "main" else day:
@@ -213,47 +269,6 @@ def fits(db: sqlite3.Connection, schema: str, version: int = VERSION) -> bool:
 def _statements(script: str) -> list[str]:
     # One by one, because executescript() commits whatever transaction is open.
     return [statement for statement in script.split(";\n") if statement.strip()]
-
-
-def _address_sql(column: str) -> str:
-    """SQL for an address column as text: dotted decimal, or IPv6 as RFC 5952 wants it.
-
-    The eight groups without leading zeros are joined between colons; then the first of the longest runs of two or
-    more zero groups becomes `::`. IPv4 within IPv6 (RFC 4291 section 2.5.5) keeps its dots.
-    """
-    octets = "||'.'||".join(f"({column} >> {shift} & 255)" for shift in (24, 16, 8, 0))
-    digits = f"lower(hex({column}))"
-    groups = "||':'||".join(
-        f"coalesce(nullif(ltrim(substr({digits}, {at}, 4), '0'), ''), '0')" for at in range(1, 33, 4)
-    )
-    runs = ((":" + "0:" * n) for n in range(8, 1, -1))
-    cases = " ".join(
-        f"WHEN instr(t, '{run}') THEN substr(t, 1, instr(t, '{run}')) || substr(t, instr(t, '{run}') + {len(run) - 1})"
-        for run in runs
-    )
-    # Outer colons stay where they belong to the `::` only.
-    trimmed = "ltrim(substr(u, 1, 2), CASE WHEN substr(u, 1, 2) = '::' THEN '' ELSE ':' END) || substr(u, 3)"
-    ended = "CASE WHEN v LIKE '%::' THEN v ELSE rtrim(v, ':') END"
-    ipv6 = (
-        f"(SELECT {ended} FROM (SELECT {trimmed} AS v FROM (SELECT CASE {cases} ELSE t END AS u "
-        f"FROM (SELECT ':'||{groups}||':' AS t))))"
-    )
-    last = "||'.'||".join(_octet_sql(digits, at) for at in range(25, 33, 2))
-    return f"""CASE WHEN typeof({column}) = 'integer' THEN {octets}
-        WHEN {digits} LIKE '{"0" * 20}ffff%' THEN '::ffff:'||{last}
-        WHEN {digits} LIKE '{"0" * 24}%' AND substr({digits}, 25, 4) <> '0000' THEN '::'||{last}
-        ELSE {ipv6} END"""
-
-
-def _octet_sql(digits: str, at: int) -> str:
-    """SQL for two hexadecimal digits as a number."""
-    high, low = (f"(instr('123456789abcdef', substr({digits}, {place}, 1)))" for place in (at, at + 1))
-    return f"({high} * 16 + {low})"
-
-
-def _mac_sql(column: str) -> str:
-    octets = "||':'||".join(f"printf('%02x', {column} >> {shift} & 255)" for shift in range(40, -1, -8))
-    return f"CASE typeof({column}) WHEN 'integer' THEN {octets} ELSE {column} END"
 
 
 def day_of(time_ms: int) -> str:
@@ -321,25 +336,23 @@ def device_row(device: Device) -> tuple[Any, ...]:
         device.bytes_in,
         device.bytes_out,
         json.dumps(device.sources),
+        device.kind,
+        device.model,
+        json.dumps(device.macs),
+        json.dumps(device.evidence),
+        device.usual_silence,
     )
 
 
 def device_of_row(row: tuple[Any, ...]) -> Device:
-    """The device of a row of `devices`."""
-    _, mac, _, ips, hostname, vendor, name, first_seen, last_seen, status, _, bytes_in, bytes_out, sources = row
-    return Device(
-        mac=mac,
-        ips=tuple(parse_address(ip) for ip in json.loads(ips)),
-        hostname=hostname,
-        vendor=vendor,
-        name=name,
-        first_seen=first_seen,
-        last_seen=last_seen,
-        status=Status(status),
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-        sources=tuple(json.loads(sources)),
-    )
+    """The device of a row of `devices`, also of one of schema 2."""
+    values: dict[str, Any] = dict(zip((*OLD_DEVICE, *NEW_DEVICE), row, strict=False))
+    for derived in ("device", "ip", "random_mac"):
+        del values[derived]
+    for name in {"sources", "macs", "evidence"} & set(values):
+        values[name] = tuple(json.loads(values[name]))
+    ips = tuple(parse_address(ip) for ip in json.loads(values["ips"]))
+    return Device(**values | {"ips": ips, "status": Status(values["status"])})
 
 
 def threat_row(threat: Threat) -> tuple[Any, ...]:

@@ -12,17 +12,20 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import Address, address_text, parse_address, parse_mac
+from netwatchd.counters import Counters
 from netwatchd.decoders.json_lines import check_evidence
-from netwatchd.events import Device, Flow, Origin, Status, Threat, ThreatStatus
-from netwatchd.storage import schema
+from netwatchd.events import Alias, Clue, Device, Flow, Origin, Record, Session, Threat, ThreatStatus, Trait
+from netwatchd.storage import rows, schema
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.durable import sync_directory
 from netwatchd.storage.queries import FOLLOWED
+from netwatchd.storage.records import Erasure, Join, Key, Records
+from netwatchd.storage.records import Rows as Layer
 from netwatchd.storage.rollups import OTHER_PEERS, OTHER_PORTS, Delta, Hour
 
 log = logging.getLogger(__name__)
@@ -50,8 +53,8 @@ def write(path: Path, batch: Batch) -> None:
         raise
 
 
-def save(paths: Sequence[Path], batch: Batch) -> bool:
-    """Saves a batch in the first place that takes it, and says so; whether there is one, or nothing to save."""
+def save(paths: Sequence[Path], batch: Batch, counters: Counters) -> None:
+    """Saves a batch in the first place that takes it, and says so, or counts what is lost."""
     for path in paths if len(batch) else ():
         try:
             write(path, batch)
@@ -59,8 +62,12 @@ def save(paths: Sequence[Path], batch: Batch) -> bool:
             log.error("saving pending events to %s failed: %s", path, error)
         else:
             log.warning("%d pending events were saved to %s for the next start", batch.events, path)
-            return True
-    return not len(batch)
+            return
+    if batch.events:
+        counters.add("dropped.events.no_spool", batch.events)
+        log.critical(
+            "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
+        )
 
 
 def read(path: Path) -> Batch | None:
@@ -109,7 +116,9 @@ def _written(batch: Batch) -> Iterator[str]:
 
 
 def _lines(batch: Batch) -> list[dict[str, Any]]:
-    devices: list[dict[str, Any]] = [{"device": _device_json(device)} for device in batch.devices.values() if device]
+    # Acts first: what they leave of devices stands behind them.
+    devices: list[dict[str, Any]] = _record_lines(batch.records)
+    devices += [{"device": rows.device_json(device)} for device in batch.devices.values() if device]
     devices += [{"forgotten": key} for key, device in batch.devices.items() if device is None]
     threats = [{"threat": dataclasses.asdict(threat)} for threat in batch.threats.values()]
     flows: list[dict[str, Any]] = [{"flow": _flow_json(flow)} for flow in batch.flows]
@@ -118,6 +127,32 @@ def _lines(batch: Batch) -> list[dict[str, Any]]:
     rollups = [{"rollup": [*key, *counts]} for key, counts in batch.rollups.items()]
     meta = [{"meta": list(item)} for item in batch.meta.items()]
     return [*devices, *threats, *flows, *rollups, *meta]
+
+
+def _record_lines(records: Records) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
+    for act in records.acts:
+        lines += _layer_lines(act.sessions)
+        if isinstance(act.what, Join):
+            lines.append({"joined": [act.what.loser, act.what.winner, act.token]})
+        else:
+            lines.append({"erased": [act.what.device, sorted(act.what.stations), act.token]})
+    return [*lines, *_layer_lines(records.sessions), *_layer_lines(records.others)]
+
+
+def _layer_lines(layer: Layer) -> Iterator[dict[str, Any]]:
+    for key, record in layer.items():
+        if record is None:
+            yield {"dropped": list(key)}
+        elif isinstance(record, Alias):
+            before = record.before and rows.device_json(record.before)
+            yield {"alias": dataclasses.asdict(record) | {"before": before}}
+        else:
+            yield (
+                {"trait": rows.trait_row(record)}
+                if isinstance(record, Trait)
+                else {"session": rows.session_row(record)}
+            )
 
 
 # A line that JSON can read may still be damaged, in a digit or a name. What is read must be as fit for the store as
@@ -130,6 +165,10 @@ def _put(batch: Batch, line: dict[str, Any]) -> None:
         batch.put_device(_device(value))
     elif kind == "forgotten":
         batch.forget_device(_checked_key(value))
+    elif kind in _RECORDS:
+        batch.keep(_RECORDS[kind](value))
+    elif kind in ("dropped", "joined", "erased"):
+        _put_act(batch, kind, value)
     elif kind == "threat":
         batch.put_threat(_threat(value))
     elif kind == "flow":
@@ -176,19 +215,74 @@ def _is_mac(key: str) -> bool:
     return len(key) == 17 and key[2] == ":" and "::" not in key and key.count(":") == 5
 
 
-def _device_json(device: Device) -> dict[str, Any]:
-    return dataclasses.asdict(device) | {"ips": [address_text(ip) for ip in device.ips]}
-
-
 def _device(value: dict[str, Any]) -> Device:
-    ips = tuple(parse_address(ip) for ip in value["ips"])
-    lists = {key: tuple(value.get(key, ())) for key in ("sources", "macs", "evidence")}
-    device = Device(**value | lists | {"ips": ips, "status": Status(value["status"])})
-    _check(str | None, device.mac, device.hostname, device.vendor, device.name)
-    _check(int, device.first_seen, device.last_seen, device.bytes_in, device.bytes_out)
-    _check(str, *device.sources)
+    device = rows.device_of_json(value)
+    _check(str | None, device.mac, device.hostname, device.vendor, device.name, device.model)
+    _check(int, device.first_seen, device.last_seen, device.bytes_in, device.bytes_out, device.usual_silence)
+    _check(str, *device.sources, *device.evidence, device.kind)
     _checked_key(schema.key_of(device))
+    for mac in device.macs:
+        _checked_key(mac)
     return device
+
+
+def _trait(value: list[Any]) -> Trait:
+    station, kind, text, source, first_seen, last_seen = value
+    _check(str, kind, text, source)
+    _check(int, first_seen, last_seen)
+    return Trait(_checked_key(station), Clue(kind, text), source, first_seen, last_seen)
+
+
+def _session(value: list[Any]) -> Session:
+    device, start, end = value
+    _check(int, start)
+    _check(int | None, end)
+    return Session(_checked_key(device), start, end)
+
+
+def _alias(value: dict[str, Any]) -> Alias:
+    before = None if value["before"] is None else _device(value["before"])
+    alias = Alias(**value | {"evidence": tuple(value["evidence"]), "before": before})
+    _checked_key(alias.mac)
+    _checked_key(alias.device)
+    _check(int, alias.time)
+    _check(int | None, alias.undone)
+    _check(str, alias.by, *alias.evidence)
+    return alias
+
+
+_RECORDS: dict[str, Callable[[Any], Record]] = {"trait": _trait, "session": _session, "alias": _alias}
+
+
+def _put_act(batch: Batch, kind: str, value: list[Any]) -> None:
+    if kind == "dropped":
+        batch.records.put(_record_key(*value), None)
+        return
+    device, others, token = value
+    _check(str, token)
+    act = (
+        Join(device, _checked_key(others))
+        if kind == "joined"
+        else Erasure(device, frozenset(map(_checked_key, others)))
+    )
+    batch.forget_device(_checked_key(device))
+    batch.records.act(act, token)
+
+
+def _record_key(table: str, first: str, *others: Any) -> Key:
+    _checked_key(first)
+    if table == "traits":
+        kind, text = others
+        _check(str, kind, text)
+        return table, first, kind, text
+    (other,) = others
+    if table == "sessions":
+        _check(int, other)
+    elif table != "aliases":
+        raise ValueError(f"{table!r:.60} has no such rows")
+    else:
+        _checked_key(other)
+    return table, first, other
 
 
 def _threat(value: dict[str, Any]) -> Threat:

@@ -9,14 +9,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Flow, Threat
+from netwatchd.events import Device, Flow, Record, Threat
 from netwatchd.storage import hourly, queries, retention, spool
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.checkpoints import Checkpoints, wal_files
@@ -28,7 +28,7 @@ from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
 
-URGENT = 0.25  # seconds until a new device or a new threat is committed
+URGENT = 0.25  # seconds until a new device or a new threat is committed, and what the user has said of devices
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 5.0  # seconds between the attempts of a degraded store
 # Flows that wait at most while the database can be written: more makes no commit cheaper, and the memory that a burst
 # once took for them is never given back.
@@ -78,15 +78,34 @@ class Storage:
 
     def upsert_device(self, device: Device, *, new: bool = False) -> None:
         """Keeps the latest of a device; a new one within a quarter of a second."""
-        with self._changed:
-            self._pending.put_device(device)
-            self._commit_within(URGENT if new else self.settings.commit_interval)
+        self._put(Batch.put_device, device, within=URGENT if new else None)
 
     def forget_device(self, key: str) -> None:
         """Removes a device's row: it was joined to another one."""
+        self._put(Batch.forget_device, key)
+
+    def join_device(self, loser: str, winner: str) -> None:
+        """Removes the row of `loser`, and makes its sessions those of `winner`; of those that overlap one is made."""
+        self._put(Batch.join_device, loser, winner, within=URGENT)
+
+    def erase_device(self, key: str, stations: Iterable[str]) -> None:
+        """Removes all that is kept of a device, which was these stations, but flows, roll-ups and threats."""
+        self._put(Batch.erase_device, key, stations, within=URGENT)
+
+    def keep(self, record: Record) -> None:
+        """Keeps the latest of a trait, a session or an alias; a store in trouble only while there is room."""
         with self._changed:
-            self._pending.forget_device(key)
+            waiting = len(self._pending.records) + len(self._in_flight.records)
+            if self._in_trouble and waiting >= self.settings.max_pending:
+                self.counters.add("dropped.records.storage_full")
+                self._say_full("sessions and traits")
+                return
+            self._pending.keep(record)
             self._commit_within(self.settings.commit_interval)
+
+    def drop(self, record: Record) -> None:
+        """Removes the row of a trait, a session or an alias."""
+        self._put(Batch.drop, record)
 
     def add_flow(self, flow: Flow) -> None:
         """Keeps a flow; one with the same id is replaced."""
@@ -101,11 +120,11 @@ class Storage:
 
     def add_threat(self, threat: Threat) -> None:
         """Keeps a threat that was not there before, within a quarter of a second."""
-        self._put_threat(threat, URGENT)
+        self._put(Batch.put_threat, threat, within=URGENT)
 
     def upsert_threat(self, threat: Threat) -> None:
         """Keeps the latest of a threat that was seen again: the same row, in the next regular commit."""
-        self._put_threat(threat, self.settings.commit_interval)
+        self._put(Batch.put_threat, threat)
 
     def add_traffic(self, now: int, traffic: Traffic, last_id: int) -> None:
         """Adds traffic by device to the ten-minute roll-up of `now` (Unix ms); `last_id` is the newest flow in it."""
@@ -185,7 +204,7 @@ class Storage:
     def rescue(self) -> None:
         """Saves what waits while the writer hangs, and not where the databases are: the next write would hang, too."""
         with self._changed:
-            self._spool(self._in_flight.followed_by(self._pending), self._spools[-1:])
+            spool.save(self._spools[-1:], self._in_flight.followed_by(self._pending), self.counters)
 
     # The writer thread.
 
@@ -216,7 +235,7 @@ class Storage:
                     self._commit()
             self._commit_last()
         except BaseException:
-            self._spool(self._in_flight.followed_by(self._pending), self._spools)
+            spool.save(self._spools, self._in_flight.followed_by(self._pending), self.counters)
             raise
 
     def wake(self) -> None:
@@ -269,16 +288,17 @@ class Storage:
         self._pending.put_flows(flows[:room])
         if room < len(flows):
             self.counters.add("dropped.flows.storage_full", len(flows) - room)
-            log.error(
-                "the database cannot be written and %d events wait already (max_pending): newer flows are not kept",
-                self.settings.max_pending,
-                extra={"repeat": "storage.full", "event": "loss"},
-            )
+            self._say_full("flows")
 
-    def _put_threat(self, threat: Threat, within: float) -> None:
+    def _say_full(self, what: str) -> None:
+        text = "the database cannot be written and %d events wait already (max_pending): newer %s are not kept"
+        log.error(text, self.settings.max_pending, what, extra={"repeat": f"storage.full.{what}", "event": "loss"})
+
+    def _put(self, put: Callable[..., None], *what: Any, within: float | None = None) -> None:
+        """Has the batch that waits take something, for the next regular commit unless it must be earlier."""
         with self._changed:
-            self._pending.put_threat(threat)
-            self._commit_within(within)
+            put(self._pending, *what)
+            self._commit_within(self.settings.commit_interval if within is None else within)
 
     def _commit_within(self, seconds: float) -> None:
         """Sets the time of the next commit, where it is not earlier already. Called with the lock held."""
@@ -374,13 +394,6 @@ class Storage:
                 self._pending.put_bucket(*ended)
         # The second is for what a file that had to be begun anew asked for meanwhile.
         if not (self._commit() and self._commit()):
-            self._spool(self._in_flight.followed_by(self._pending), self._spools)
+            spool.save(self._spools, self._in_flight.followed_by(self._pending), self.counters)
         with self.connection.lock:
             self.connection.close()
-
-    def _spool(self, batch: Batch, paths: Sequence[Path]) -> None:
-        if not spool.save(paths, batch) and batch.events:
-            self.counters.add("dropped.events.no_spool", batch.events)
-            log.critical(
-                "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
-            )

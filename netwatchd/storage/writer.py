@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netwatchd.counters import Counters
 from netwatchd.events import FlowBatch, time_of_id
-from netwatchd.storage import hourly, queries, scan, schema, spool, words
+from netwatchd.storage import hourly, queries, records, scan, schema, spool, words
 from netwatchd.storage.batch import (
     ROWS_AT_ONCE,
     Batch,
@@ -88,7 +88,8 @@ class Writer:
             begun = delta.at
         self._write_flows(batch.flows[begun:] if begun else batch.flows, execute, at_once, db)
         with _transaction(db):
-            for statement in batch.core_statements():
+            done = db.execute("SELECT value FROM main.meta WHERE key = ?", (records.NEWEST_ACT,)).fetchone()
+            for statement in batch.core_statements(done and done[0]):
                 execute(db, statement)
 
     def _write_flows(self, flows: FlowBatch, execute: Execute, at_once: int, db: sqlite3.Connection) -> None:

@@ -1,0 +1,277 @@
+"""Everything that is known of one device, for people and for scripts."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from netwatchd.addresses import is_random_mac
+from netwatchd.broadcast.messages import device_json
+from netwatchd.cli import timeline
+from netwatchd.cli.devicetable import printed_name
+from netwatchd.cli.moments import ago_text, moment_text, size_text, span_text, time_text
+from netwatchd.cli.tables import SEVERITY_STYLES
+from netwatchd.cli.terminal import Rows, add, console, letters, printable
+from netwatchd.events import Alias, Device, Session, Status, Trait
+from netwatchd.storage import schema
+
+MOST_SESSIONS = 12  # that are shown; --json has all
+MOST_VALUES = 12  # of one kind of clue that are shown
+BAR = ("\N{FULL BLOCK}", "\N{LOWER HALF BLOCK}", "\N{MIDDLE DOT}")
+PLAIN_BAR = ("#", "+", ".")
+
+# What tells names, in the order in which people trust them.
+NAMES = {
+    "hosts_name": "hosts file", "dhcp_hostname": "DHCP", "mdns_name": "mDNS", "mdns_instance": "mDNS service",
+    "llmnr_name": "LLMNR", "netbios_name": "NetBIOS", "lldp_name": "LLDP", "dns_name": "reverse DNS",
+    "hostname": "as told",
+}  # fmt: skip
+DHCP = {
+    "dhcp_vendor_class": "vendor class", "dhcp_user_class": "user class", "dhcp_client_id": "client id",
+    "dhcp_duid": "DUID", "dhcp_parameters": "options", "dhcp_parameters6": "options of DHCPv6", "dhcp_mud": "MUD",
+}  # fmt: skip
+SERVICES = {"mdns_service": "mDNS", "ssdp_type": "UPnP", "port": "port"}
+OTHERS = {
+    "mdns_model": "model in mDNS", "mdns_id": "id in mDNS", "ssdp_server": "UPnP server", "ssdp_uuid": "UPnP UUID",
+    "lldp_description": "LLDP", "lldp_capability": "LLDP capability", "cloud": "asks DNS for",
+    "http_agent": "HTTP agent", "role": "role",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """What the verb `device` has found out; times in Unix ms."""
+
+    device: Device
+    now: int
+    since: int
+    today: tuple[int, int]  # bytes in and out
+    traits: list[Trait]
+    aliases: list[Alias]
+    sessions: list[Session]  # the newest first
+    peers: Rows
+    threats: Rows
+
+    @property
+    def key(self) -> str:
+        """What identifies the device."""
+        return schema.key_of(self.device)
+
+    @property
+    def merged(self) -> list[Alias]:
+        """The MACs that were merged into it, and still are."""
+        return [alias for alias in self.aliases if alias.undone is None]
+
+    def undoing(self, mac: str) -> str:
+        """The command that makes a merged MAC a device of its own."""
+        return shlex.join(["netwatchd", "split", self.key, mac])
+
+
+# For scripts.
+
+
+def as_json(whole: Portrait) -> dict[str, Any]:
+    """One object: the fields of the device, and what belongs to it."""
+    return device_json(whole.device) | {
+        "bytes_in_today": whole.today[0],
+        "bytes_out_today": whole.today[1],
+        "names": [_name_json(trait) for trait in _of_kinds(whole.traits, NAMES)],
+        "clues": [_trait_json(trait) for trait in whole.traits],
+        "merged": [_alias_json(alias, whole) for alias in whole.aliases],
+        "since": whole.since,
+        "sessions": [{"start": session.start, "end": session.end} for session in whole.sessions],
+        "peers": whole.peers,
+        "threats": whole.threats,
+    }
+
+
+def _name_json(trait: Trait) -> dict[str, Any]:
+    return {"name": trait.clue.value, "kind": trait.clue.kind, "last_seen": trait.last_seen}
+
+
+def _trait_json(trait: Trait) -> dict[str, Any]:
+    return {
+        "station": trait.station,
+        "kind": trait.clue.kind,
+        "value": trait.clue.value,
+        "source": trait.source,
+        "first_seen": trait.first_seen,
+        "last_seen": trait.last_seen,
+    }
+
+
+def _alias_json(alias: Alias, whole: Portrait) -> dict[str, Any]:
+    return {
+        "mac": alias.mac,
+        "time": alias.time,
+        "by": alias.by,
+        "evidence": list(alias.evidence),
+        "undone": alias.undone,
+        "undo": whole.undoing(alias.mac) if alias.undone is None else None,
+    }
+
+
+# For people.
+
+
+def show(whole: Portrait) -> None:
+    """Prints it: who it is, how that is known, when it was here, what it moved, and what is wrong with it."""
+    device = whole.device
+    out = console()
+    here = device.status is Status.ONLINE
+    title = Text(printable(printed_name(device_json(device))), "bold")
+    out.print(title.append("  online" if here else "  offline", "green" if here else "dim"))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, lines in _sections(whole):
+        for line in lines:
+            add(grid, Text(label, "bold"), line)
+            label = ""
+    out.print(grid)
+
+
+def _sections(whole: Portrait) -> Iterable[tuple[str, Sequence[str | Text]]]:
+    device = whole.device
+    yield "names", _names(whole)
+    yield "vendor", [device.vendor or "unknown"]
+    yield "kind", [device.kind + (f": {device.model}" if device.model else "")]
+    yield "evidence", device.evidence
+    yield "MACs", _macs(whole)
+    yield "addresses", [", ".join(as_ip) if (as_ip := device_json(device)["ips"]) else "none now"]
+    yield "DHCP", _clues(whole, DHCP)
+    yield "services", _clues(whole, SERVICES)
+    yield "also", _clues(whole, OTHERS)
+    yield "seen by", [", ".join(device.sources)]
+    yield "first seen", [_when(device.first_seen, whole.now)]
+    yield "last seen", [_when(device.last_seen, whole.now)]
+    yield "status", [_status(whole)]
+    yield "timeline", _timeline(whole)
+    yield "traffic", _traffic(whole)
+    yield "peers", _peers(whole)
+    yield "open", _threats(whole)
+
+
+def _names(whole: Portrait) -> list[str]:
+    """Every name once, with all who tell it."""
+    told: dict[str, list[str]] = {}
+    if whole.device.name:
+        told[whole.device.name] = ["yours"]
+    for trait in _of_kinds(whole.traits, NAMES):
+        by = told.setdefault(trait.clue.value, [])
+        by += [label for label in (NAMES[trait.clue.kind],) if label not in by]
+    if whole.device.hostname and whole.device.hostname not in told:
+        told[whole.device.hostname] = ["host name"]
+    lines = [f"{name} ({', '.join(by)})" for name, by in told.items()]
+    return _at_most(lines) or ["none"]
+
+
+def _macs(whole: Portrait) -> list[str]:
+    device = whole.device
+    aliases = {alias.mac: alias for alias in whole.merged}
+    lines = []
+    for mac in dict.fromkeys((device.mac, *device.macs, *aliases)):
+        if mac is None:
+            continue
+        lines.append(mac + (" (random)" if is_random_mac(mac) else "") + (" now" if _is_latest(mac, device) else ""))
+        if alias := aliases.get(mac):
+            lines.append(f"  merged {time_text(alias.time)} by {'you' if alias.by == 'user' else alias.by}")
+            lines += [f"  because {reason}" for reason in alias.evidence]
+            lines.append(f"  to undo: {whole.undoing(mac)}")
+    lines += [
+        f"{alias.mac} was told apart {time_text(alias.undone)}" for alias in whole.aliases if alias.undone is not None
+    ]
+    return lines or ["not known"]
+
+
+def _is_latest(mac: str, device: Device) -> bool:
+    return len(device.macs) > 1 and device.macs[0] == mac
+
+
+def _clues(whole: Portrait, labels: dict[str, str]) -> list[str]:
+    lines = []
+    for kind, label in labels.items():
+        values = dict.fromkeys(trait.clue.value for trait in _of_kinds(whole.traits, {kind}))
+        if values:
+            lines.append(f"{label}: {', '.join(_at_most(list(values)))}")
+    return lines
+
+
+def _status(whole: Portrait) -> str:
+    device = whole.device
+    latest = whole.sessions[0] if whole.sessions else None
+    if device.status is Status.ONLINE:
+        text = "online" + (f" since {_when(latest.start, whole.now)}" if latest and latest.end is None else "")
+    else:
+        text = f"offline since {_when(latest.end if latest and latest.end else device.last_seen, whole.now)}"
+    return text + (f"; silent up to {span_text(device.usual_silence / 1000)} at times" if device.usual_silence else "")
+
+
+def _timeline(whole: Portrait) -> list[str]:
+    device = whole.device
+    if not whole.sessions:
+        return [f"not here since {time_text(whole.since)}"] if device.last_seen < whole.since else []
+    letter = BAR if letters("".join(BAR), "") else PLAIN_BAR
+    lines = [
+        f"{day.name}  {timeline.marks(day, *letter)}  {span_text(day.here / 1000) if day.here else '-'}"
+        for day in timeline.days(device, whole.sessions, whole.since, whole.now)
+    ]
+    for session in whole.sessions[:MOST_SESSIONS]:
+        end = timeline.end_of(session, device, whole.now)
+        lasts = session.end is None and device.status is Status.ONLINE
+        lines.append(
+            f"{moment_text(session.start)} to {'now' if lasts else moment_text(end)}"
+            f" ({span_text((end - session.start) / 1000)})"
+        )
+    more = len(whole.sessions) - MOST_SESSIONS
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
+def _traffic(whole: Portrait) -> list[str]:
+    today, device = whole.today, whole.device
+    return [
+        f"today {size_text(today[0])} in, {size_text(today[1])} out",
+        f"in total {size_text(device.bytes_in)} in, {size_text(device.bytes_out)} out",
+    ]
+
+
+def _peers(whole: Portrait) -> list[str]:
+    return [
+        f"{row['peer']}{' ' + row['name'] if row['name'] else ''} {row['port']}: {size_text(row['bytes_in'])} in,"
+        f" {size_text(row['bytes_out'])} out, last {ago_text(row['last_seen'], whole.now)}"
+        for row in whole.peers
+    ]
+
+
+def _threats(whole: Portrait) -> list[str | Text]:
+    lines: list[str | Text] = [
+        Text(f"{row['severity']:<8} ", SEVERITY_STYLES[row["severity"]]).append(
+            printable(f"{row['kind']}: {row['description']} ({_times(row['count'])}{time_text(row['last_seen'])})"), ""
+        )
+        for row in whole.threats[:MOST_VALUES]
+    ]
+    more = len(whole.threats) - MOST_VALUES
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
+def _times(count: int) -> str:
+    return f"{count:,} times, last " if count > 1 else ""
+
+
+def _when(time: int, now: int) -> str:
+    return f"{time_text(time)} ({ago_text(time, now)})"
+
+
+def _of_kinds(traits: Iterable[Trait], kinds: Iterable[str]) -> list[Trait]:
+    """Those of the kinds, in the order of these, the latest seen first."""
+    order = {kind: number for number, kind in enumerate(kinds)}
+    found = [trait for trait in traits if trait.clue.kind in order]
+    return sorted(found, key=lambda trait: (order[trait.clue.kind], -trait.last_seen))
+
+
+def _at_most(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_VALUES
+    return [*lines[:MOST_VALUES], f"and {more} more"] if more > 0 else lines

@@ -1,0 +1,77 @@
+"""How the running daemon is reached: its address, its token, its TLS; and what it answers to a plain request."""
+
+import http.client
+import json
+import ssl
+from contextlib import closing
+from typing import Any
+
+from netwatchd import config
+from netwatchd.cli.answer import Unanswered
+
+TIMEOUT = 5.0  # seconds for the daemon's answer
+
+
+def host_of(websocket: config.Websocket) -> str:
+    """The address at which the daemon of these settings can be reached from this machine."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be asked at loopback, not bound
+    return everywhere.get(websocket.host, websocket.host)
+
+
+def place_of(websocket: config.Websocket) -> str:
+    """The same, with the port, for people."""
+    return f"{host_of(websocket)} port {websocket.port}"
+
+
+def headers_of(websocket: config.Websocket) -> dict[str, str]:
+    """The headers by which a request shows the token."""
+    return {"Authorization": f"Bearer {websocket.token}"} if websocket.token else {}
+
+
+def tls_of(websocket: config.Websocket) -> ssl.SSLContext | None:
+    """The client's side of TLS, None where none is spoken; raises OSError where the certificate cannot be read."""
+    if not websocket.tls_certificate:
+        return None
+    # The certificate is the configured one, whatever name it was made for.
+    context = ssl.create_default_context(cafile=str(websocket.tls_certificate))
+    context.check_hostname = False
+    return context
+
+
+def ask(settings: config.Config, path: str) -> dict[str, Any]:
+    """What the daemon answers to GET `path` on its WebSocket port; raises Unanswered where none does."""
+    websocket = settings.websocket
+    where = place_of(websocket)
+    try:
+        with closing(_connection(websocket)) as connection:
+            connection.request("GET", path, headers=headers_of(websocket))
+            response = connection.getresponse()
+            body = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise silent(where, error) from error
+    if response.status != http.client.OK:
+        raise refused(where, response.status, body)
+    try:
+        answer: dict[str, Any] = json.loads(body)
+    except ValueError:
+        answer = {}
+    if not isinstance(answer, dict) or "running" not in answer:
+        raise Unanswered(f"what answers at {where} is not netwatchd")
+    return answer
+
+
+def silent(where: str, error: Exception) -> Unanswered:
+    """The sentence for a daemon that cannot be reached."""
+    return Unanswered(f"netwatchd does not answer at {where}: {error} (does it run, with this config?)")
+
+
+def refused(where: str, status: int, body: bytes) -> Unanswered:
+    """The sentence for a reply of HTTP that is not the one that was hoped for."""
+    return Unanswered(f"netwatchd at {where} answers {status}: {body[:200].decode(errors='replace').strip()}")
+
+
+def _connection(websocket: config.Websocket) -> http.client.HTTPConnection:
+    host, context = host_of(websocket), tls_of(websocket)
+    if context is None:
+        return http.client.HTTPConnection(host, websocket.port, timeout=TIMEOUT)
+    return http.client.HTTPSConnection(host, websocket.port, timeout=TIMEOUT, context=context)

@@ -1,0 +1,212 @@
+"""A client of the daemon's WebSocket: it reads the stream, says what the user wants, and hears whether it was done.
+
+Nothing here has a thread: whoever reads or speaks waits, up to a deadline. Pings are answered while somebody reads.
+"""
+
+import json
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    CloseConnection,
+    Event,
+    Ping,
+    RejectConnection,
+    RejectData,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import RemoteProtocolError
+
+from netwatchd import config
+from netwatchd.cli.answer import Trouble, Unanswered
+from netwatchd.cli.reach import TIMEOUT, headers_of, host_of, place_of, refused, silent, tls_of
+
+Message = dict[str, Any]
+READ_SIZE = 65536
+# A snapshot of 20,000 devices is 15 MB; what is longer comes from somebody else.
+LONGEST_MESSAGE = 2**27  # characters
+
+
+class Refused(Trouble):
+    """The daemon does not do what it was asked; the text is its own."""
+
+
+@contextmanager
+def stream(websocket: config.Websocket, topics: str = "devices", timeout: float = TIMEOUT) -> Iterator["Stream"]:
+    """A connection to the running daemon; raises Unanswered where none is, or where it lets nobody in.
+
+    `topics` are those of `subscribe`, between commas; `timeout` is in seconds, and for each answer.
+    """
+    where = place_of(websocket)
+    try:
+        peer = _connect(websocket, timeout)
+    except OSError as error:
+        raise silent(where, error) from error
+    with peer:
+        opened = Stream(peer, where, timeout)
+        opened.open(websocket, f"/ws?topics={topics}")
+        yield opened
+        opened.close()
+
+
+def _connect(websocket: config.Websocket, timeout: float) -> socket.socket:
+    host, context = host_of(websocket), tls_of(websocket)
+    peer = socket.create_connection((host, websocket.port), timeout)
+    try:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return context.wrap_socket(peer, server_hostname=host) if context else peer
+    except BaseException:
+        peer.close()
+        raise
+
+
+class Stream:
+    """The daemon's messages, one after the other."""
+
+    def __init__(self, peer: socket.socket, where: str, timeout: float) -> None:
+        self._peer = peer
+        self._where = where
+        self._timeout = timeout
+        self._framing = WSConnection(ConnectionType.CLIENT)
+        self._pieces: list[str] = []  # of the message that is arriving
+        self._size = 0
+        self._messages: deque[Message] = deque()  # whole ones that nobody has read yet
+        self._refusal: tuple[int, bytes] | None = None  # status and body of a reply that is no upgrade
+        self._opened = False
+
+    def open(self, websocket: config.Websocket, target: str) -> None:
+        """The handshake; raises Unanswered."""
+        host = host_of(websocket)
+        name = f"[{host}]:{websocket.port}" if ":" in host else f"{host}:{websocket.port}"
+        headers = [(key.encode(), value.encode()) for key, value in headers_of(websocket).items()]
+        deadline = time.monotonic() + self._timeout
+        self._send(self._framing.send(Request(host=name, target=target, extra_headers=headers)))
+        while not self._opened:
+            if not self._receive(deadline):
+                raise silent(self._where, TimeoutError("timed out"))
+
+    def read(self, timeout: float | None = None) -> Message | None:
+        """The next message; None where there is none in `timeout` seconds. Raises Unanswered where the daemon ends."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._messages:
+            if not self._receive(deadline):
+                return None
+        return self._messages.popleft()
+
+    def say(self, op: str, **fields: Any) -> None:
+        """Sends an op, as docs/INTERFACE.md has them."""
+        self._send(self._framing.send(TextMessage(json.dumps({"op": op, **fields}))))
+
+    def act(self, op: str, **fields: Any) -> list[Message]:
+        """Has the daemon do something; returns what it told meanwhile. Raises Refused, with the daemon's sentence.
+
+        What is wrong is told before the answer to a ping that was sent behind the op; else it is done by then.
+        """
+        self.say(op, **fields)
+        self.say("ping")
+        told = self.until(lambda message: message["type"] == "pong")
+        for message in told:
+            if message["type"] == "error":
+                raise Refused(str(message.get("message")))
+        return told
+
+    def catch_up(self) -> list[Message]:
+        """What a client that has just come is told: the snapshot, and what happened since that was made.
+
+        It may have been made for another client, a moment ago.
+        """
+        told = self.until(lambda message: message["type"] == "snapshot")
+        self.say("ping")
+        return told + self.until(lambda message: message["type"] == "pong")
+
+    def until(self, wanted: Callable[[Message], Any]) -> list[Message]:
+        """The next messages, up to one that is wanted; raises Unanswered where it does not come in time."""
+        deadline = time.monotonic() + self._timeout
+        told: list[Message] = []
+        while not told or not wanted(told[-1]):
+            message = self.read(max(deadline - time.monotonic(), 0))
+            if message is None:
+                raise silent(self._where, TimeoutError("timed out"))
+            told.append(message)
+        return told
+
+    def close(self) -> None:
+        """Says good-bye; what the daemon says to that is not waited for."""
+        with suppress(Unanswered):
+            self._send(self._framing.send(CloseConnection(code=1000)))
+
+    def _receive(self, deadline: float | None) -> bool:
+        """Takes in what has arrived, or arrives by then; False where nothing does."""
+        self._peer.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+        try:
+            data = self._peer.recv(READ_SIZE)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            raise silent(self._where, error) from error
+        if not data:
+            raise self._ended("it closed the connection")
+        try:
+            self._framing.receive_data(data)
+            for event in self._framing.events():
+                self._take(event)
+        except RemoteProtocolError as error:
+            raise self._stranger() from error
+        return True
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, TextMessage):
+            self._gather(event)
+        elif isinstance(event, Ping):
+            self._send(self._framing.send(event.response()))
+        elif isinstance(event, AcceptConnection):
+            self._opened = True
+        elif isinstance(event, RejectConnection):
+            self._refusal = event.status_code, b""
+        elif isinstance(event, RejectData) and self._refusal:
+            self._refusal = self._refusal[0], self._refusal[1] + event.data
+            if event.body_finished or len(self._refusal[1]) > READ_SIZE:
+                raise self._ended("")
+        elif isinstance(event, CloseConnection):
+            raise self._ended(event.reason or f"it closed the connection ({int(event.code)})")
+
+    def _gather(self, event: TextMessage) -> None:
+        self._pieces.append(event.data)
+        self._size += len(event.data)
+        if self._size > LONGEST_MESSAGE:
+            raise self._stranger()
+        if not event.message_finished:
+            return
+        text, self._pieces, self._size = "".join(self._pieces), [], 0
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise self._stranger()
+        self._messages.append(message)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._peer.settimeout(self._timeout)
+            self._peer.sendall(data)
+        except OSError as error:
+            raise silent(self._where, error) from error
+
+    def _ended(self, reason: str) -> Unanswered:
+        if self._refusal:
+            # A reply of HTTP that is no error is another server's.
+            return refused(self._where, *self._refusal) if self._refusal[0] >= 400 else self._stranger()
+        if not self._opened:
+            return silent(self._where, ConnectionError(reason))
+        return Unanswered(f"netwatchd at {self._where} does not go on: {reason}")
+
+    def _stranger(self) -> Unanswered:
+        return Unanswered(f"what answers at {self._where} is not netwatchd")

@@ -1,0 +1,65 @@
+"""What a terminal can take: tables that fit it, and text that does nothing to it, whatever the network made of it."""
+
+import os
+import sys
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Rows = list[dict[str, Any]]
+ROOMY = 100  # columns from which on there is room for more than the most important
+WIDE = 1000  # characters of a line in a pipe
+_FOLDED = ("name", "device", "peer", "description", "address", "destination")
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table; columns that begin with `>` are numbers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        # Only what may be long is folded where the terminal is narrow.
+        table.add_column(
+            column.lstrip(">"),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=column not in _FOLDED,
+            min_width=17 if column == "device" else None,  # a MAC
+        )
+    return table
+
+
+def add(table: Table, *cells: str | Text) -> None:
+    """Adds a row."""
+    # As Text, because a plain str may hold markup, and a device names itself as it likes.
+    table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells))
+
+
+def printable(text: str) -> str:
+    """The text without what would act on the terminal that shows it."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def print_table(table: Table, rows: Rows, otherwise: str) -> None:
+    """Prints a table, or what is to be said where it has no rows."""
+    console().print(table if rows else otherwise)
+
+
+def console() -> Console:
+    """As wide as the terminal; into a pipe nothing is folded, so that grep finds whole words."""
+    return Console(width=WIDE) if into_pipe() else Console()
+
+
+def into_pipe() -> bool:
+    """Whether no terminal shows what is printed."""
+    return not (sys.stdout.isatty() or "COLUMNS" in os.environ)
+
+
+def letters(wanted: str, instead: str) -> str:
+    """What is `wanted`, or what stands for it where the terminal lacks such letters."""
+    try:
+        wanted.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return instead
+    return wanted
