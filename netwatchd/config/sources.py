@@ -66,7 +66,8 @@ class Capture:
     filter: str = setting(
         one_of("control", "all"),
         "control",
-        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, IPv6 ND, and TCP packets with SYN, FIN or RST. all: every packet.",
+        "control: ARP, DHCP, DNS, mDNS, LLMNR, SSDP, NetBIOS, IPv6 ND, LLDP, CDP, and TCP packets with SYN, FIN or "
+        "RST. all: every packet.",
     )
     promiscuous: bool = setting(
         yes_no,
