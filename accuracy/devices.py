@@ -20,6 +20,8 @@ from netwatchd.decoders.flowtable import FlowTable
 from netwatchd.decoders.pcapng import open_capture
 from netwatchd.events import Clue
 from netwatchd.identity.kinds import FAMILIES, Description, describe
+from netwatchd.identity.tables import WEAK
+from netwatchd.identity.tables.dhcp import of_parameters
 
 SENTINEL = "andypitcher/IoT_Sentinel"
 _FOLDER = "andypitcher+IoT_Sentinel"
@@ -234,6 +236,7 @@ def _recog_kind(values: dict[str, str]) -> str | None:
 
 
 # The classes of Fingerbank -> the kind; Misc, projectors and points of sale are of no kind of ours.
+_FINGERBANK = "karottc/fingerbank (2014)"
 _CLASSES = {
     1: "computer", 2: "computer", 3: "voip", 4: "network", 5: "computer", 6: "console", 7: "media", 8: "printer",
     9: "switch", 10: "nas", 11: "mobile", 12: "energy", 13: "voip", 14: "computer", 16: "computer", 17: "computer",
@@ -257,7 +260,25 @@ def _fingerbank(data: Path) -> Iterator[Row]:
         pairs = [
             (min(kinds), line, Clue(kind, line)) for line, kinds in seen.items() if line and len(_families(kinds)) == 1
         ]
-        yield _list_row("karottc/fingerbank (2014)", f"{what}: family of the kind", pairs, family=True)
+        yield _list_row(_FINGERBANK, f"{what}: family of the kind", pairs, family=True)
+        if kind == "dhcp_parameters":
+            yield _evidence_row(pairs)
+
+
+def _evidence_row(pairs: list[tuple[str, str, Clue]]) -> Row:
+    """The table of lists alone: what it says with some weight, though not enough to decide."""
+    said = [(expected, text, of_parameters(text)) for expected, text, _ in pairs]
+    weighty = [(expected, text, vote) for expected, text, vote in said if vote and vote.strength >= WEAK]
+    misleading = Counter(
+        f"{vote.kind} for {expected}"
+        for expected, _, vote in weighty
+        if _families([vote.kind]) != _families([expected])
+    )
+    differences = tuple(
+        f"{number} of {len(weighty)}: {which}, which decides nothing" for which, number in misleading.items()
+    )
+    return Row(_FINGERBANK, "lists that the table knows, as evidence: family of the kind", 1, len(weighty),
+               len(weighty) - misleading.total(), differences)  # fmt: skip
 
 
 def _families(kinds: Iterable[str]) -> set[str]:

@@ -34,7 +34,8 @@ class Running(Shell):
 def one() -> Iterator[Daemon]:
     """A daemon for all tests here: to start one for each would take most of the time."""
     directory = scratch()
-    with Daemon(directory) as started:
+    # What the user says is stored soon, however long all else may wait: the next command reads it.
+    with Daemon(directory, "[storage]\ncommit_interval = 10 min") as started:
         yield started
         assert started.stop() == 0
     shutil.rmtree(directory)
@@ -79,10 +80,11 @@ def test_a_device_gets_a_name_and_loses_it(running: Running) -> None:
         join(client)
         answer = running.cli("name", "192.168.1.5", "  Ada's TV ")
         assert answer.returncode == 0, answer.stderr
-        assert answer.stdout == f'tv.lan ({MAC}, 192.168.1.5) is called "Ada\'s TV" now\n'
+        assert answer.stdout == f'tv ({MAC}, 192.168.1.5) is called "Ada\'s TV" now\n'
         told = until(client, lambda message: message["type"] == "device_update" and message["device"]["name"])
         assert told["device"]["mac"] == MAC
     assert known(running)[MAC]["name"] == "Ada's TV"
+    eventually(lambda: [each["mac"] for each in running.json("devices") if each["name"] == "Ada's TV"] == [MAC])
     answer = running.cli("name", "ada's tv", "--remove")
     assert answer.stdout == f"Ada's TV ({MAC}, 192.168.1.5) has no name of yours any more\n"
     assert known(running)[MAC]["name"] is None
@@ -164,7 +166,7 @@ def test_two_devices_become_one_and_two_again(running: Running) -> None:
         answer = running.cli("merge", "phone", "tv")
         assert answer.returncode == 0, answer.stderr
         undo = f"netwatchd split {MAC} {OTHER_MAC}"
-        assert f"phone ({OTHER_MAC}, 192.168.1.6) is tv.lan ({MAC}, 192.168.1.5) now; to undo: {undo}" in answer.stdout
+        assert f"phone ({OTHER_MAC}, 192.168.1.6) is tv ({MAC}, 192.168.1.5) now; to undo: {undo}" in answer.stdout
         assert until(client, lambda message: message.get("key") == OTHER_MAC)["type"] == "device_removed"
     assert set(known(running)) == {MAC, "192.168.1.7"}
     assert set(known(running)[MAC]["macs"]) == {MAC, OTHER_MAC}

@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )  # fmt: skip
         store.upsert_device(
-            device(OTHER_MAC, ips=(0xC0A80106,), hostname="nas", vendor=LONG_VENDOR, kind="storage",
+            device(OTHER_MAC, ips=(0xC0A80106,), hostname="nas", vendor=LONG_VENDOR, kind="nas",
                    last_seen=NOW - 2 * DAY, first_seen=NOW - 30 * DAY, status=Status.OFFLINE)
         )  # fmt: skip
         store.upsert_device(device(TV, ips=(V6,), hostname="tv.lan", last_seen=NOW - 9000, first_seen=NOW - 30 * DAY))
@@ -112,7 +112,7 @@ def test_those_that_are_here_come_first_then_the_latest_seen(stored: Home) -> No
     [
         (["--kind", "PHONE"], [MAC]),
         (["--kind", "unknown"], [TV, LAMP, None]),
-        (["--kind", "toaster"], []),
+        (["--kind", "Access Point"], []),
         (["--new"], [LAMP]),
         (["--new", "4 d"], [MAC, LAMP]),
         (["--new", "4 d", "--online"], [MAC]),
@@ -124,6 +124,13 @@ def test_those_that_are_here_come_first_then_the_latest_seen(stored: Home) -> No
 )
 def test_devices_are_filtered(stored: Home, filters: list[str], macs: list[str | None]) -> None:
     assert [each["mac"] for each in stored.json("devices", *filters)] == macs
+
+
+def test_a_kind_that_is_none_is_a_usage_error(stored: Home) -> None:
+    answer = stored.cli("devices", "--kind", "toaster")
+    assert answer.returncode == 2
+    assert "there are phone, tablet," in answer.stderr
+    assert answer.stderr.endswith("unknown\n")
 
 
 def test_all_devices_of_a_name_are_listed(stored: Home) -> None:
@@ -147,7 +154,7 @@ def test_the_table_fits_eighty_columns(stored: Home) -> None:
             ["Ada's phone", "Apple ", "phone", "192.168.1.5", "online", "10 MB", "2.5 kB"],
             ["tv.lan", "unknown", "2001:db8", "online"],
             ["(random MAC)", "unknown", "1 h ago"],
-            ["nas", "Hangzhou Ve\N{HORIZONTAL ELLIPSIS}", "storage", "192.168.1.6", "2 d ago", "-"],
+            ["nas", "Hangzhou Ve\N{HORIZONTAL ELLIPSIS}", "nas", "192.168.1.6", "2 d ago", "-"],
             ["tv", "192.168.1.7", "3 d ago"],
         ),
         strict=True,
@@ -350,3 +357,31 @@ def test_what_an_older_netwatchd_has_stored_is_shown(stored: Home) -> None:
     assert devices
     answer = stored.json("device", devices[0]["mac"] or devices[0]["ip"])
     assert [answer[key] for key in ("clues", "merged", "sessions")] == [[]] * 3
+
+
+# What was stored under a MAC that was merged.
+
+
+@pytest.mark.parametrize("given", [MAC, OLD_MAC, "Ada's phone"])
+def test_the_flows_and_threats_of_a_device_are_those_of_all_its_macs(stored: Home, given: str) -> None:
+    flows = stored.json("flows", "--device", given, "--since", "5 d")
+    assert [each["device"] for each in flows] == [MAC, OLD_MAC, MAC]
+    assert [each["id"] for each in flows] == sorted((each["id"] for each in flows), reverse=True)
+    assert len(stored.json("flows", "--device", given, "--limit", "2")) == 2
+    assert len(stored.json("flows", "--device", given, "--limit", "0")) == 4
+    with storing(stored.state) as store:
+        store.upsert_threat(threat(7, kind="before it was merged", device=OLD_MAC))
+    kinds = {each["kind"] for each in stored.json("threats", "--device", given)}
+    assert kinds == {"port_scan", "before it was merged"}
+    with storing(stored.state) as store:
+        store.add_flows([flow(9, NOW, device=OLD_MAC, src_ip=0x5DB8D822, dst_ip=0xC0A80105, dst_port=22)])
+    newest = next(line for line in stored.cli("flows").stdout.splitlines() if "tcp/22" in line)
+    assert "Ada's phone" in newest
+    assert " <  93.184.216.34" in newest, "the other side has opened it"
+
+
+def test_what_several_macs_of_a_device_moved_is_one_row(stored: Home) -> None:
+    rows = stored.json("top", "--since", "5 h")
+    assert rows == [{"device": MAC, "bytes_in": 10_000_000, "bytes_out": 2500, "flows": 2}]
+    assert len(stored.json("top", "--since", "5 h", "--limit", "1")) == 1
+    assert "Ada's phone" in stored.cli("top", "--since", "5 h").stdout

@@ -23,7 +23,7 @@ DEVICES = [
     [
         (TV, 0), ("A4-83-E7-00-00-01", 0), ("a483e7000001", 0), (PHONE, 1), (OLD_PHONE, 1), ("192.168.1.5", 0),
         ("fe80:0::5", 0), ("192.168.1.7", 4), ("tv.lan", 0), ("TV.LAN.", 0), ("adas-iphone", 1),
-        ("  living   ROOM ", 0), ("tv", 4), ("STRASSE", 6),
+        ("  living   ROOM ", 0), ("tv", 4), ("STRASSE", 6), ("strasse.fritz.box", 6), ("tv.local", 4),
     ],
 )  # fmt: skip
 def test_one_device_is_meant(given: str, number: int) -> None:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwatchd.identity.names import has_own_digits, is_generic, plain, without_conflict
+from netwatchd.events import Clue
+from netwatchd.identity.models import best_model
+from netwatchd.identity.names import best_name, has_own_digits, is_generic, plain, without_conflict
 
 FACTORY = """
 iPhone|iPhone-2|iPhone13|iPad|Apple-TV|AppleTV|HomePod|Mac|MacBook-Pro|MacBookPro|MacBook-Pro-2|MacBook-Air-2|iMac
@@ -63,3 +65,63 @@ def test_the_number_of_a_conflict_is_taken_off() -> None:
 def test_any_text_is_a_name_or_none(text: str) -> None:
     assert is_generic(text) in (True, False)
     assert isinstance(without_conflict(text), str)
+
+
+NAMED = """
+dhcp_hostname=Annas-MBP | mdns_name=Annas-MacBook-Pro -> Annas-MBP
+hosts_name=drucker | dhcp_hostname=BRN008077010203 -> drucker
+dhcp_hostname=iPhone | mdns_name=Annas-iPhone -> Annas-iPhone
+hosts_name=iphone | mdns_name=Annas-iPhone -> iphone
+dhcp_hostname=DCS-935L | mdns_name=DCS-935L-B0C554255B0E | mdns_name=iotcam | mdns_name=garten -> DCS-935L
+dhcp_hostname=localhost | netbios_name=PAPA-PC -> PAPA-PC
+dhcp_hostname=(none) | dns_name=kamera.fritz.box -> kamera
+dhcp_hostname=192-168-1-20 | dns_name=host-192-168-1-20.example.net | mdns_name=aabbccddeeff.local
+mdns_name=5e8d4a9e-6f5b-4a8e-9d3e-1f2a3b4c5d6e.local | mdns_instance=AABBCCDDEEFF@Wohnzimmer -> Wohnzimmer
+mdns_name=iMac-2.local -> iMac
+mdns_name=Annas-MacBook-Pro-2 -> Annas-MacBook-Pro
+mdns_name=Annas-iMac-3 | dhcp_hostname=unknown -> Annas-iMac
+mdns_name=drucker-2 | netbios_name=DRUCKER -> drucker
+mdns_name=server-2 -> server-2
+mdns_name=Pixel-7 -> Pixel-7
+mdns_instance=Brother HL-L2350DW (2) -> Brother HL-L2350DW
+lldp_name=sw1.example.org. | dns_name=switch.lan -> sw1.example.org
+mdns_service=_http._tcp
+"""
+
+
+@pytest.mark.parametrize("line", NAMED.strip().splitlines())
+def test_the_name_of_the_most_trusted_source_is_chosen(line: str) -> None:
+    told, _, wanted = line.partition(" -> ")
+    clues = [Clue(kind, value) for kind, _, value in (cell.strip().partition("=") for cell in told.split("|"))]
+    for each in (clues, clues[::-1]):
+        assert best_name(each, "aa:bb:cc:dd:ee:ff") == (wanted or None)
+
+
+MODELS = """
+mdns_model=HP LaserJet 400 M401n | mdns_model=LaserJet 400 -> HP LaserJet 400 M401n
+mdns_model=(Brother HL-L2350DW) -> Brother HL-L2350DW
+mdns_model=AppleTV6,2 -> Apple TV (AppleTV6,2)
+mdns_model=BSB002 -> Philips Hue Bridge (BSB002)
+mdns_model=MacBookPro18,3 | dhcp_hostname=MacBook-Pro -> MacBookPro18,3
+mdns_model=ci=8 | mdns_model=osxvers=22 | mdns_model=1.0 | mdns_model=unknown
+dhcp_vendor_class=Mfg=Hewlett Packard;Typ=Printer;Mod=HP LaserJet M276;Ser=1; -> HP LaserJet M276
+dhcp_vendor_class=Mfg=FujiXerox;Typ=printer;Mod=Phaser 6500DN;Ser=1 -> FujiXerox Phaser 6500DN
+dhcp_vendor_class=Mfg=LEXMARK;Typ=MFP;Mod=Lexmark MX410de;Ser=1; -> Lexmark MX410de
+ssdp_server=FRITZ!Box 7590 UPnP/1.0 AVM FRITZ!Box 7590 154.07.29 -> FRITZ!Box 7590
+ssdp_server=Linux UPnP/1.0 Sonos/70.3-35220 (ZPS12) -> Sonos ZPS12
+dhcp_hostname=LIFX Color 1000 -> LIFX Color 1000
+dhcp_hostname=HS100(EU) -> TP-Link HS100(EU)
+dhcp_hostname=DCS-935L -> D-Link DCS-935L
+dhcp_hostname=SM-G991B -> Samsung SM-G991B
+dhcp_hostname=Galaxy-S21-5G -> Samsung Galaxy S21-5G
+dhcp_hostname=Pixel-7-Pro -> Google Pixel-7-Pro
+dhcp_hostname=HUAWEI_P30_lite -> HUAWEI P30 lite
+dhcp_hostname=pythagoras | mdns_name=Annas-iPhone
+"""
+
+
+@pytest.mark.parametrize("line", MODELS.strip().splitlines())
+def test_the_model_is_in_the_words_of_its_maker(line: str) -> None:
+    told, _, wanted = line.partition(" -> ")
+    clues = [Clue(kind, value) for kind, _, value in (cell.strip().partition("=") for cell in told.split("|"))]
+    assert best_model(clues) == best_model(clues[::-1]) == (wanted or None)

@@ -50,7 +50,9 @@ STORIES: dict[str, tuple[Steps, list[str]]] = {
         [(1, named(PHONE, "Pixel-7", IP)), (60, named(OTHER_PHONE, "Pixel-7", OTHER_IP))], ["new_device"],
     ),
     "a private MAC": ([(1, named(PHONE, "Pixel-7", IP))], ["new_device"]),
-    "a private MAC without a name": ([(1, seen(PHONE, IP))], ["new_device"]),
+    "a private MAC without a name": ([(1, seen(PHONE, IP)), (7, seen(PHONE, IP))], ["new_device"]),
+    "a private MAC without a name, for a moment": ([(1, seen(PHONE, IP)), (3, seen(PHONE, IP))], []),
+    "the same, which comes again": ([(1, seen(PHONE, IP)), (3, seen(PHONE)), (90, seen(PHONE, IP))], ["new_device"]),
     "an address without MAC": ([(1, seen(None, IP))], ["new_device"]),
     "an address whose MAC is known a moment later": ([(1, seen(None, IP)), (2, seen(TV, IP))], ["new_device"]),
     "an address whose MAC is known much later": ([(1, seen(None, IP)), (60, seen(TV, IP))], ["new_device"]),
@@ -118,7 +120,7 @@ def test_a_private_mac_is_told_within_two_seconds_of_the_packet_that_tells_who_i
 
 
 def test_a_private_mac_that_shows_no_name_is_told_when_nothing_more_comes_and_in_any_case() -> None:
-    assert newcomer((10, seen(PHONE, IP))).moment() == 20
+    assert newcomer((10, seen(PHONE, IP)), (15, seen(PHONE, IP))).moment() == 20
     busy = [(10.0 + n * 5, seen(PHONE, f"192.168.77.{n + 2}")) for n in range(20)]
     assert newcomer(*busy).moment() == 40
 
@@ -129,11 +131,13 @@ def test_a_station_without_address_is_told_after_a_minute() -> None:
 
 def test_a_new_device_is_told_in_words_that_a_person_recognises() -> None:
     told = newcomer((1, named(TV, "Chromecast", LINK_LOCAL, IP)), (2, seen(TV, vendor="Google"))).latest()
-    assert told.description == f"a new device: Chromecast (Google), {IP}"
+    assert told.description == f"a new device: Chromecast (Google, media), {IP}"
     assert told.recommendation and f"netwatchd name {TV}" in told.recommendation
     assert (told.device, told.target, told.severity, told.count) == (TV, None, "info", 1)
     assert told.evidence["hostname"] == "Chromecast"
-    assert newcomer((1, seen(PHONE, IP))).latest().description == f"a new device: private MAC, {IP}"
+    assert (
+        newcomer((1, seen(PHONE, IP)), (9, seen(PHONE, IP))).latest().description == f"a new device: private MAC, {IP}"
+    )
 
 
 def test_a_phone_that_is_recognised_late_has_its_news_taken_back_with_a_word_why() -> None:

@@ -126,7 +126,31 @@ def test_a_silent_device_is_asked_a_few_times_before_it_counts_as_gone() -> None
     assert seen.statuses == ["online"]
     pass_time(devices, 900, 4000)
     assert seen.statuses == ["online", "offline"]
-    assert len(asked) == 4, "who is gone is not asked"
+    assert len(asked) == 6, "after twice and four times its patience, whether it is back"
+    pass_time(devices, 4000, 20 * DAY, step=300)
+    assert len(asked) == 9
+
+
+def test_what_was_out_for_minutes_and_is_silent_for_days_is_found_again() -> None:
+    seen = Recorder()
+    devices = devices_of(seen)
+    asked = asking(devices)
+    devices.see([sighting(ips=(LAPTOP,))], T0)
+    pass_time(devices, 0, 1000)
+    asked.clear()
+    pass_time(devices, 1030, 1830)
+    assert len(asked) == 1
+    devices.see([sighting(ips=(LAPTOP,), time=later(1830).wall)], later(1830))
+    assert seen.statuses == ["online", "offline", "online"]
+
+
+def test_a_ghost_is_asked_once_and_who_said_that_it_leaves_is_not_asked() -> None:
+    devices = devices_of(Recorder())
+    asked = asking(devices)
+    devices.see([sighting(ips=(LAPTOP,), time=T0.wall - 100_000_000)], T0)
+    devices.see([sighting(OTHER_MAC, ips=(PHONE,)), sighting(OTHER_MAC, online=False)], T0)
+    pass_time(devices, 0, 2 * DAY, step=300)
+    assert [question.device for question in asked] == [MAC]
 
 
 def test_a_device_that_answers_stays_and_is_asked_once_each_time() -> None:

@@ -25,14 +25,14 @@ def clues(**values: str | tuple[str, ...]) -> list[Clue]:
     ]
 
 
-def older(mac: str = OLD, until: int = CAME - 2 * DAY, since: int = DAY, sign: int = 0, **said: Any) -> Shown:
+def older(mac: str = OLD, until: int = CAME - 2 * DAY, since: int = DAY, signs: Any = (), **said: Any) -> Shown:
     """A device that was known before."""
-    return shown((mac,), since, until, sign, clues(**said))
+    return shown(Shown((mac,), since, until, signs), clues(**said))
 
 
-def newer(mac: str = NEW, **said: Any) -> Shown:
+def newer(mac: str = NEW, until: int = CAME, left: bool = False, **said: Any) -> Shown:
     """The device that has just come."""
-    return shown((mac,), CAME, CAME, CAME, clues(**said))
+    return shown(Shown((mac,), CAME, until, (CAME,), left), clues(**said))
 
 
 ADA = {"dhcp_hostname": "Adas-iPhone", "dhcp_parameters": "1,121,3,6,15", "dhcp_vendor_class": "iphone"}
@@ -64,6 +64,9 @@ SAME = {
     "a factory name that is handed over": (older(until=CAME - 4000, **PIXEL), newer(**PIXEL), "4 s after"),
     "a factory name that is handed over, without fingerprints": (
         older(until=CAME - HANDOVER, dhcp_hostname="Pixel-7"), newer(dhcp_hostname="Pixel-7"), "5 min after"),
+    "it went back to its earlier MAC at once": (
+        older(signs=(CAME - 9, CAME + 5000, CAME + 9000), until=CAME + 90_000, **PIXEL),
+        newer(until=CAME + 4000, left=True, **PIXEL), "0 s after"),
     "its last flow is told as of the time when the connection tracker was read": (
         older(until=CAME + 10_000, **PIXEL), newer(**PIXEL), "0 s after"),
 }  # fmt: skip
@@ -77,13 +80,21 @@ DIFFERENT = {
         "from the factory"),
     "only a name in common with a device that has its MAC from the factory": (
         older(REAL, **ADA), newer(**ADA), "share no identifier"),
-    "both at once": (older(sign=CAME + SIGN_LAG + 1, until=CAME + SIGN_LAG + 1, **ADA), newer(**ADA), "same time"),
+    "both at once": (older(signs=(CAME - 9, CAME + SIGN_LAG + 1), **ADA), newer(**ADA), "same time"),
+    "it came back before the other one had left": (
+        older(signs=(CAME - 9, CAME + 2000, CAME + 5000), until=CAME + 5000, **ADA),
+        newer(until=CAME + 4000, left=True, **ADA), "same time"),
+    "it is here, and nobody knows whether it was before the other one had left": (
+        older(signs=(CAME + 5000,), until=CAME + 5000, **ADA), newer(until=CAME + 4000, left=True, **ADA), "same time"),
     "both at once, by its flows": (older(until=CAME + FLOW_LAG + 1, **ADA), newer(**ADA), "same time"),
     "both at once, whatever identifiers they share (cloned machines)": (
         older(until=CAME + HOUR, dhcp_duid=DUID, **ADA), newer(dhcp_duid=DUID, **ADA), "same time"),
     "it came later": (older(since=CAME + 1, until=CAME + 2, **ADA), newer(**ADA), "came later"),
     "a guest's phone of the same model, a day later": (
         older(until=CAME - DAY, **PIXEL), newer(**PIXEL), "silent for 1440 min"),
+    "a guest's phone of the same model, which left before the one of the home came back": (
+        older(signs=(CAME - DAY, CAME + 5000), until=CAME + 90_000, **PIXEL),
+        newer(until=CAME + 4000, left=True, **PIXEL), "silent for 1440 min"),
     "a factory name, a little later than a handover takes": (
         older(until=CAME - HANDOVER - 1, **PIXEL), newer(**PIXEL), "silent for 5 min"),
     "another DHCP client": (older(**ADA), newer(**ADA | {"dhcp_parameters": "1,33,3,6"}), "in different ways"),
@@ -178,8 +189,8 @@ _CLUE = st.builds(
 _MAC = st.sampled_from([OLD, NEW, THIRD, REAL, KVM])
 _TIME = st.integers(CAME - HOUR, CAME + HOUR)
 _SHOWN = st.builds(
-    lambda mac, since, until, sign, said: shown((mac,), since, max(since, until), sign, said),
-    _MAC, _TIME, _TIME, st.just(0) | _TIME, st.lists(_CLUE, max_size=6),
+    lambda mac, since, until, signs, left, said: shown(Shown((mac,), since, max(since, until), signs, left), said),
+    _MAC, _TIME, _TIME, st.lists(_TIME, max_size=3).map(sorted).map(tuple), st.booleans(), st.lists(_CLUE, max_size=6),
 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from netwatchd.addresses import address_text
 from netwatchd.broadcast.messages import device_json, threat_json
 from netwatchd.cli import devicetable, portrait
-from netwatchd.cli.answer import reading, show
-from netwatchd.cli.find import find, find_all
+from netwatchd.cli.answer import Misused, reading, show
+from netwatchd.cli.find import find, find_all, keys_of
 from netwatchd.cli.moments import midnight
 from netwatchd.events import Device, Status, ThreatStatus, protocol_name
 from netwatchd.storage import queries, schema
@@ -26,10 +26,10 @@ ALL = -1  # to SQLite, as a limit
 def devices(options: argparse.Namespace, directory: Path) -> int:
     """The devices: those that are here first, then the latest seen."""
     now = _now()
-    found = [device for device in _known(directory) if _wanted(device, options)]
-    if options.device is not None:
-        meant = find_all(options.device, _known(directory))
-        found = [device for device in found if device in meant]
+    kind = None if options.kind is None else _kind(options.kind)
+    known = _with_traffic(queries.read_core(directory), directory)
+    meant = known if options.device is None else find_all(options.device, known)
+    found = [device for device in meant if _wanted(device, options) and kind in (None, device.kind)]
     found.sort(key=lambda device: (device.status is not Status.ONLINE, -device.last_seen))
     today = most.traffic_since(directory, midnight(now))
     rows = [_with_today(device, today) for device in found[: options.limit or None]]
@@ -41,22 +41,32 @@ def _wanted(device: Device, options: argparse.Namespace) -> bool:
     return (
         device.last_seen >= options.since
         and (options.new is None or device.first_seen >= options.new)
-        and (options.kind is None or device.kind.casefold() == options.kind.casefold())
         and (device.status is Status.ONLINE or not options.online)
     )
+
+
+def _kind(given: str) -> str:
+    """The kind of devices that is given; raises Misused."""
+    from netwatchd.identity.kinds import KINDS  # here, because it loads all by which kinds are told
+
+    kind = given.strip().casefold().replace(" ", "_").replace("-", "_")
+    if kind not in KINDS:
+        raise Misused(f"{given!r:.60} is no kind of device; there are {', '.join(KINDS)}")
+    return kind
 
 
 @reading
 def device(options: argparse.Namespace, directory: Path) -> int:
     """Everything that is known of one device."""
     now = _now()
-    known = _known(directory)
+    core = queries.read_core(directory)
+    known = _with_traffic(core, directory)
     found = find(options.device, known)
     key = schema.key_of(found)
-    stations = list(dict.fromkeys((key, *found.macs)))
+    stations = keys_of(found)
     threats = [
         threat
-        for threat in sorted(queries.read_core(directory).threats, key=lambda threat: -threat.last_seen)
+        for threat in sorted(core.threats, key=lambda threat: -threat.last_seen)
         if threat.status is ThreatStatus.OPEN and not {threat.device, threat.target}.isdisjoint(stations)
     ]
     whole = portrait.Portrait(
@@ -74,9 +84,8 @@ def device(options: argparse.Namespace, directory: Path) -> int:
     return 0
 
 
-def _known(directory: Path) -> list[Device]:
+def _with_traffic(core: queries.Stored, directory: Path) -> list[Device]:
     """The devices with their traffic up to now: totals are settled once a minute, flows are committed earlier."""
-    core = queries.read_core(directory)
     traffic = queries.traffic(directory, core.settled, core.devices)
     found = []
     for each in core.devices:
@@ -87,7 +96,7 @@ def _known(directory: Path) -> list[Device]:
 
 def _of(device: Device, traffic: Traffic) -> tuple[int, int]:
     """What a device has of the traffic by key: in and out, under any of its MACs."""
-    counts = [traffic.get(key, (0, 0)) for key in {schema.key_of(device), *device.macs}]
+    counts = [traffic.get(key, (0, 0)) for key in keys_of(device)]
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 

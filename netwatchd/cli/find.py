@@ -31,7 +31,8 @@ def find_all(given: str, devices: Sequence[Device]) -> list[Device]:
     """The devices that `given` may mean, at least one; raises NotFound.
 
     A MAC or an address means one device. A name that the user gave goes before what devices call themselves, so that
-    nobody on the network can take it; whole host names go before their first labels (`tv` of `tv.lan`).
+    nobody on the network can take it; whole host names go before their first labels: `tv` means `tv.lan`, and
+    `tv.lan` means `tv`, whose domain nobody may have told.
     """
     with suppress(ValueError):
         mac = parse_mac(given)
@@ -46,6 +47,8 @@ def find_all(given: str, devices: Sequence[Device]) -> list[Device]:
     for names_of in (_given_names, _host_names, _labels):
         if found := [device for device in devices if wanted and wanted in names_of(device)]:
             return found
+    if found := [device for device in devices if wanted.partition(".")[0] in _host_names(device)]:
+        return found
     raise NotFound(f"no device is known by {given!r:.80}; {_suggestion(given, devices)}")
 
 
@@ -55,6 +58,11 @@ def described(device: Device) -> str:
     others = [device.mac, address_text(device.ips[0]) if device.ips else None]
     marks = ", ".join(each for each in others if each)
     return f"{name} ({marks})" if name else marks
+
+
+def keys_of(device: Device) -> list[str]:
+    """The key of a device, and the MACs that were merged into it: under these its flows and threats may be stored."""
+    return list(dict.fromkeys((schema.key_of(device), *device.macs)))
 
 
 def _suggestion(given: str, devices: Sequence[Device]) -> str:

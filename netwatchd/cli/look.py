@@ -4,16 +4,18 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from netwatchd import config
 from netwatchd.addresses import address_text
 from netwatchd.broadcast.messages import flow_json, threat_json
 from netwatchd.cli import tables
 from netwatchd.cli.answer import UNAVAILABLE, Unanswered, fail, reading, show
-from netwatchd.cli.find import find
+from netwatchd.cli.find import find, keys_of
 from netwatchd.cli.moments import time_text
 from netwatchd.cli.reach import ask
-from netwatchd.events import ThreatStatus
+from netwatchd.cli.terminal import Rows
+from netwatchd.events import Device, ThreatStatus
 from netwatchd.storage import queries, retention, schema
 from netwatchd.storage import top as most
 
@@ -22,10 +24,14 @@ from netwatchd.storage import top as most
 def flows(options: argparse.Namespace, directory: Path) -> int:
     """The newest flows."""
     known = queries.read_core(directory).devices
-    key = schema.key_of(find(options.device, known)) if options.device is not None else None
-    found = queries.flows(directory, options.since, options.limit or None, key)
-    names = {schema.key_of(device): device.name or device.hostname or "" for device in known}
-    owners = {address_text(ip): schema.key_of(device) for device in known for ip in device.ips}
+    limit = options.limit or None
+    keys = [None] if options.device is None else keys_of(find(options.device, known))
+    found = [flow for key in keys for flow in queries.flows(directory, options.since, limit, key)]
+    found = sorted(found, key=lambda flow: -flow.id)[:limit]
+    names = {key: device.name or device.hostname or "" for device in known for key in keys_of(device)}
+    owners = {
+        each: schema.key_of(device) for device in known for each in (*map(address_text, device.ips), *keys_of(device))
+    }
     show(options, [flow_json(flow) for flow in found], lambda rows: tables.flows(rows, names, owners))
     return 0
 
@@ -34,12 +40,12 @@ def flows(options: argparse.Namespace, directory: Path) -> int:
 def threats(options: argparse.Namespace, directory: Path) -> int:
     """The threats, the latest seen first."""
     core = queries.read_core(directory)
-    key = schema.key_of(find(options.device, core.devices)) if options.device is not None else None
+    keys = None if options.device is None else keys_of(find(options.device, core.devices))
     found = [
         threat
         for threat in sorted(core.threats, key=lambda threat: -threat.last_seen)
         if threat.last_seen >= options.since
-        and (key is None or threat.device == key)
+        and (keys is None or threat.device in keys)
         and (options.all or threat.status is not ThreatStatus.DISMISSED)
     ]
     show(options, [threat_json(threat) for threat in found[: options.limit or None]], tables.threats)
@@ -49,13 +55,30 @@ def threats(options: argparse.Namespace, directory: Path) -> int:
 @reading
 def top(options: argparse.Namespace, directory: Path) -> int:
     """Who moved most bytes."""
-    found = most.top(directory, options.by, options.since, options.limit or None)
+    devices = queries.read_core(directory).devices
+    limit = options.limit or None
+    # What was moved under several MACs of one device is one row; which of these is below the limit is known then.
+    found = most.top(directory, options.by, options.since, None if options.by == "device" else limit)
+    rows = _of_one_device_each(found.rows, devices)[:limit] if options.by == "device" else found.rows
     if found.since != options.since:
         # On stderr, because --json is a list of rows, and scripts read it.
         print(f"netwatchd: whole hours only that far back: since {time_text(found.since)}", file=sys.stderr)
-    names = {schema.key_of(device): device.name or device.hostname for device in queries.read_core(directory).devices}
-    show(options, found.rows, lambda rows: tables.top(rows, options.by, names))
+    names = {schema.key_of(device): device.name or device.hostname for device in devices}
+    show(options, rows, lambda rows: tables.top(rows, options.by, names))
     return 0
+
+
+def _of_one_device_each(rows: Rows, devices: list[Device]) -> Rows:
+    """The rows of devices, with what merged MACs moved in the row of their device; the most first."""
+    owners = {key: schema.key_of(device) for device in devices for key in keys_of(device)}
+    sums: dict[str | None, dict[str, Any]] = {}
+    for row in rows:
+        device = owners.get(row["device"], row["device"])
+        if sum_ := sums.get(device):
+            sums[device] = sum_ | {name: sum_[name] + row[name] for name in ("bytes_in", "bytes_out", "flows")}
+        else:
+            sums[device] = row | {"device": device}
+    return sorted(sums.values(), key=lambda row: -(row["bytes_in"] + row["bytes_out"]))
 
 
 def status(options: argparse.Namespace) -> int:

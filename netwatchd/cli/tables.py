@@ -14,19 +14,20 @@ SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "l
 def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
     """Who spoke with whom, and how much, as each device sees it.
 
-    `names` are the devices' by key, `owners` the devices' keys by address.
+    `names` are the devices' by key, `owners` the devices' keys by address, and by each of their MACs.
     """
     # 80 columns have no room for the state.
     wide = console().width >= 100
     table = table_of("start", "device", "", "peer", "service", ">in", ">out", *(["state"] if wide else []))
     for row in rows:
-        opened = row["device"] is None or owners.get(row["dst_ip"]) != row["device"]
+        device = row["device"]
+        opened = device is None or owners.get(row["dst_ip"]) != owners.get(device, device)
         local, peer = (row["src_ip"], row["dst_ip"]) if opened else (row["dst_ip"], row["src_ip"])
         to_peer, from_peer = (row["bytes_out"], row["bytes_in"]) if opened else (row["bytes_in"], row["bytes_out"])
         add(
             table,
             time_text(row["start"]),
-            names.get(row["device"] or "") or row["device"] or local,
+            names.get(device or "") or device or local,
             ">" if opened else "<",  # who opened it
             peer,
             f"{row['protocol']}/{row['dst_port']}",

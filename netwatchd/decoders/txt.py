@@ -36,6 +36,9 @@ _IDS = {"deviceid", "uuid", "mac", "macaddress", "mac_address", "bridgeid", "ser
 _WITH_ID = {"_googlecast._tcp", "_hap._tcp", "_hap._udp", "_elg._tcp", "_nanoleafapi._tcp", "_ewelink._tcp"}
 # Names that people gave, where the instance is called by a number.
 _NAMES = {"_googlecast._tcp": "fn", "_matterc._udp": "dn", "_amzn-wplay._tcp": "n", "_esphomelib._tcp": "friendly_name"}
+# What says only what kind of device it is, kept with its key: the category of an accessory (HomeKit Accessory Protocol,
+# section 13), and the version of macOS, which nothing else has.
+_KINDS = {("_hap._tcp", "ci"), ("_hap._udp", "ci"), ("_device-info._tcp", "osxvers")}
 # Loudspeakers that were put together announce themselves as one more device.
 _GROUP = "google cast group"
 
@@ -60,6 +63,8 @@ def clues_of_txt(service: str, texts: Iterable[bytes]) -> tuple[Clue, ...]:
             found += clue("mdns_model", model[1:-1] if in_brackets else model)
         elif key in _IDS or (key == "id" and service in _WITH_ID):
             found += _identifier(value)
+        elif (service, key) in _KINDS:
+            found += clue("mdns_model", f"{key}={printable(value)}")
         elif key == _NAMES.get(service):
             found += clue("mdns_instance", value)
     return tuple(found)

@@ -18,6 +18,9 @@ NAME_WAIT = 1_000
 # A private MAC that shows no name: a DHCP client repeats a lost request after 4 s (RFC 2131, section 4.1), so that
 # nothing for 10 s means that nothing comes. But whoever shows another address now and then is told of all the same.
 QUIET, LONGEST_QUIET = 10_000, 30_000
+# A private MAC without a name that was there for less than STAYED waits until it shows itself again, for PASSED: one
+# that tries several, or whose lease came and went, was there for a moment, and nobody could find what it was.
+STAYED, PASSED = 5_000, 3_600_000
 # Neither address nor name: a switch, or a phone that only just joined the Wi-Fi. DHCP takes a minute where it must try.
 BARE = 60_000
 # An address without MAC: where the MAC can be known, the neighbour table shows it in a moment.
@@ -62,6 +65,11 @@ class Newcomer:
         if is_random_mac(self.device.mac):
             return min(self.latest + QUIET, self.since + LONGEST_QUIET)
         return self.addressed + NAME_WAIT
+
+    def passed_by(self, last_seen: int) -> bool:
+        """Whether it was only there for a moment, and showed nothing by which it could be recognised."""
+        nameless = self.named is None and is_random_mac(self.device.mac)
+        return nameless and 0 <= last_seen - self.since < STAYED
 
     def is_due(self, time: int) -> bool:
         """Whether it is news at `time`; a clock that was set back must not make it wait for hours."""

@@ -27,6 +27,7 @@ from netwatchd.detectors.newcomers import (
     FLOOD_TOLD,
     FLOOD_WINDOW,
     MOST_WAITING,
+    PASSED,
     UNDECIDED,
     Flood,
     Newcomer,
@@ -132,6 +133,7 @@ class News:
         if not self.ready or not self._tells(time):
             return []
         waiting, self._newcomers = self._newcomers, {}
+        waiting = {key: each for key, each in waiting.items() if not self._passed_by(key, each)}
         return self._tell_held() + self._release(waiting, time) + self._tell_flood(time, ending=True)
 
     # What an event means: the usual case first.
@@ -223,10 +225,18 @@ class News:
         due = {key: each for key, each in asked.items() if each.is_due(time) and not self._waits(key, each, time)}
         for key in due:
             del self._newcomers[key]
-        return self._release(due, time)
+        return self._release({key: each for key, each in due.items() if not self._passed_by(key, each)}, time)
 
     def _waits(self, key: str, newcomer: Newcomer, time: int) -> bool:
-        return 0 <= time - newcomer.due < UNDECIDED and self._undecided(key)
+        """Whether it is not known yet what to say of a newcomer whose time has come."""
+        late = time - newcomer.due
+        return (0 <= late < UNDECIDED and self._undecided(key)) or (
+            0 <= late < PASSED and self._passed_by(key, newcomer)
+        )
+
+    def _passed_by(self, key: str, newcomer: Newcomer) -> bool:
+        device = self._find(key)
+        return device is not None and newcomer.passed_by(device.last_seen)
 
     def _release(self, due: dict[str, Newcomer], time: int) -> list[Finding]:
         recent = sum(0 <= time - told < FLOOD_WINDOW for told, _ in self._fresh.values())

@@ -92,7 +92,8 @@ def of_ieee_1284(value: str) -> str | None:
     maker = parts.get("mf") or parts.get("ma") or ""
     if not model:
         return None
-    known = not maker or maker.split()[0].lower() in model.lower()
+    initials = "".join(word[0] for word in maker.split())
+    known = not maker or maker.split()[0].lower() in model.lower() or model.split()[0] == initials
     return (model if known else f"{maker} {model}")[:LONGEST_MODEL]
 
 

@@ -107,11 +107,12 @@ TRUST = (
     "mdns_instance",
 )  # fmt: skip
 
-# Only the MAC, an address, or a UUID, maybe with a word before it that says nothing.
+# Only the MAC, an address, or a UUID, maybe with a word before it that says nothing; or a number by itself. A word and
+# a number (pc-3) is how people name their machines.
 _ONLY_NUMBERS = re.compile(
     r"(?:(?:host|ip|dhcp|client|device|unknown|pool|user|dyn|dynamic|static|pc)[-_. ]?)?"
-    r"(?:(?:[0-9a-f]{2}[-:_.]?){5}[0-9a-f]{2}|(?:\d{1,3}[-_.]){3}\d{1,3}|\d+|(?:[0-9a-f]{1,4}[-:]{1,2}){3,7}[0-9a-f]{1,4}"
-    r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})(?:[-.].*)?"
+    r"(?:(?:[0-9a-f]{2}[-:_.]?){5}[0-9a-f]{2}|(?:\d{1,3}[-_.]){3}\d{1,3}|(?:[0-9a-f]{1,4}[-:]{1,2}){3,7}[0-9a-f]{1,4}"
+    r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})(?:[-.].*)?|\d+"
 )
 
 # The names of products whose number is their own: what mDNS adds cannot be told from it.
@@ -162,7 +163,8 @@ def _unnumbered(name: str, everywhere: set[str]) -> str:
     if rest == name:
         return name
     words = [word for word in _SEPARATORS.split(plain(rest)) if word]
-    is_product = words and words[-1] not in _SERIES and (words[-1] in _FACTORY - _NUMBERED or is_generic(rest))
+    ends = {words[-1], "".join(words[-2:])} if words else set()
+    is_product = ends & (_FACTORY - _NUMBERED) and not ends & _SERIES
     return rest if plain(rest) in everywhere or name.endswith(")") or is_product else name
 
 

@@ -8,7 +8,7 @@ merge them, and one that was merged wrongly hides a stranger.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from netwatchd.addresses import is_random_mac
@@ -44,7 +44,7 @@ _SHORTEST_IDENTIFIER = 8  # characters: a shorter one is a number that others co
 _FEWEST_CHARACTERS = 4  # different ones: 00000000-0000-... is what a program writes that knows none
 
 # A name of one of the first kinds is what the device calls itself, wherever it says so; the others can only contradict.
-_NAMES = {"dhcp_hostname": "DHCP", "mdns_name": "mDNS", "hostname": "its host name"}
+_NAMES = {"dhcp_hostname": "DHCP", "mdns_name": "mDNS", "hostname": "as host name"}
 _OTHER_NAMES = ("llmnr_name", "netbios_name")
 _FINGERPRINT = ("dhcp_parameters", "dhcp_parameters6", "dhcp_vendor_class")
 
@@ -73,14 +73,15 @@ class Shown:
     macs: tuple[str, ...]
     since: int  # Unix ms when it was first seen
     until: int  # when it was last seen, a flow's time among others
-    sign: int = 0  # when it last showed itself, by a packet of its own; 0 where that is not known
+    signs: tuple[int, ...] = ()  # when it showed itself lately, by packets of its own; the latest last
+    left: bool = False  # it is not here any more
     names: Mapping[str, str] = field(default_factory=dict)  # the latest of each kind, as it is compared
     identifiers: frozenset[Clue] = frozenset()
     fingerprint: Mapping[str, frozenset[str]] = field(default_factory=dict)  # all values of each kind
 
 
-def shown(macs: tuple[str, ...], since: int, until: int, sign: int, clues: Iterable[Clue]) -> Shown:
-    """What a device's clues, the latest first, say of it as far as it tells one from another."""
+def shown(stay: Shown, clues: Iterable[Clue]) -> Shown:
+    """The same with what a device's clues, the latest first, say of it as far as that tells one from another."""
     names: dict[str, str] = {}
     fingerprint: dict[str, frozenset[str]] = {}
     identifiers = set()
@@ -92,7 +93,7 @@ def shown(macs: tuple[str, ...], since: int, until: int, sign: int, clues: Itera
             fingerprint[clue.kind] = fingerprint.get(clue.kind, frozenset()) | {clue.value}
         elif mark_of(clue):
             identifiers.add(clue)
-    return Shown(macs, since, until, sign, names, frozenset(identifiers), fingerprint)
+    return replace(stay, names=names, identifiers=frozenset(identifiers), fingerprint=fingerprint)
 
 
 class Found(NamedTuple):
@@ -164,7 +165,8 @@ def _compare_names(older: Shown, newer: Shown, alike: int) -> _Rung:
         name, where = next((each, where) for each, where in common.items() if not is_generic(each))
         return _Rung(2, (f"both call themselves {name} ({where})", *same_client))
     # Names from the factory: only a handover, and only where nobody else could have handed over.
-    gap = max(newer.since - older.until, 0)
+    before = [sign for sign in older.signs if sign <= newer.since]  # it may have come back since
+    gap = max(newer.since - min(older.until, max(before, default=older.until)), 0)
     if alike > 1:
         return _Rung(0, (f"{alike} devices are called {name}, as many of its model are",))
     if gap > HANDOVER:
@@ -174,8 +176,12 @@ def _compare_names(older: Shown, newer: Shown, alike: int) -> _Rung:
 
 
 def together(older: Shown, newer: Shown) -> bool:
-    """Whether the older one was still here when the newer one came."""
-    return older.sign > newer.since + SIGN_LAG or older.until > newer.since + FLOW_LAG
+    """Whether the older one was still here when the newer one came, or came back before that had left."""
+    after = [sign for sign in older.signs if sign > newer.since + SIGN_LAG]
+    if newer.left and len(after) < len(older.signs):
+        # A phone may go back to its earlier MAC at once: it is still one where the other one is not seen any more.
+        return any(sign <= newer.until for sign in after)
+    return bool(after) or older.until > newer.since + FLOW_LAG
 
 
 def _difference(older: Shown, newer: Shown) -> str | None:

@@ -22,8 +22,8 @@ _LENGTHS = (
     (28, 8),
 )  # bits of a block within one of 24 bits, and its hexadecimal digits with the last filled up
 
-# Who asks for it is not named in the registry, which says so in these words.
-_NOBODY = frozenset({"Private", "IEEE Registration Authority", ""})
+# Who asks for it is not named in the registry, which says so in these words; others make up a MAC of zeros.
+_NOBODY = frozenset({"Private", "IEEE Registration Authority", "Officially Xerox, but 0:0:0:0:0:0 is more common", ""})
 
 
 @lru_cache(_MOST_KNOWN)

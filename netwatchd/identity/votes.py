@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from netwatchd.addresses import is_random_mac
 from netwatchd.events import Clue
-from netwatchd.identity.tables import WEAK, Vote, words
+from netwatchd.identity.tables import FAIR, WEAK, Vote, words
 from netwatchd.identity.tables.dhcp import of_class, of_parameters
 from netwatchd.identity.tables.lesser import PORTS, ROLES, of_agent, of_capabilities, of_cloud
 from netwatchd.identity.tables.makers import of_maker
@@ -44,6 +44,9 @@ _SORTS = {
     "dhcp_parameters": "dhcp",
 }
 
+# Private MACs of virtual machines and containers, as their programs make them up.
+_VIRTUAL = (("52:54:00:", "QEMU and KVM"), ("02:42:", "Docker's containers"), ("0a:00:27:", "VirtualBox's hosts"))
+
 _ACCESSORY = re.compile(r"ci=(\d{1,3})")
 _GATHERED = "lldp_capability"  # whose values say something only together
 
@@ -62,9 +65,16 @@ def votes(mac: str | None, vendor: str | None, clues: Iterable[Clue]) -> Sorted:
     found += [("lldp", vote) for vote in of_capabilities(frozenset(capabilities))]
     if vendor and (made := of_maker(vendor)):
         found.append(("maker", made))
-    if is_random_mac(mac) and not vendor:
-        found.append(("mac", Vote("mobile", WEAK, "makes up its MAC, as phones and tablets do")))
+    if mac and is_random_mac(mac) and not vendor:
+        found.append(("mac", _of_private(mac)))
     return found
+
+
+def _of_private(mac: str) -> Vote:
+    for beginning, who in _VIRTUAL:
+        if mac.startswith(beginning):
+            return Vote("computer", FAIR, f"has a MAC that {who} make up")
+    return Vote("mobile", WEAK, "makes up its MAC, as phones and tablets do")
 
 
 def _of_clue(kind: str, value: str) -> Vote | None:

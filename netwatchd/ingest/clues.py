@@ -96,6 +96,13 @@ class Clues:
         found.sort(key=lambda item: -item[0])
         return list(dict.fromkeys(clue for _, clue in found))
 
+    def holding(self, stations: Iterable[str]) -> list[Clue]:
+        """The same without what a later clue has replaced, such as the name that it had before."""
+        found: dict[object, Clue] = {}
+        for clue in self.of(stations):
+            found.setdefault(clue.kind if clue.kind in _ONE_AT_A_TIME else clue, clue)
+        return list(found.values())
+
     def names(self, station: str, kind: str) -> tuple[str, ...]:
         """The values of a clue of which a station has one at a time, the latest first."""
         if kind not in _ONE_AT_A_TIME or (station, kind) not in self._latest:

@@ -73,21 +73,24 @@ class Devices(Merging):
         """
         with self._lock:
             stored, kept = set(devices), list(kept)
+            waiting = set() if self._remembered else set(self._devices)  # to be stored as if they were new
             self.identities.remember(each for each in kept if not isinstance(each, Session))
             for old in stored:
                 key = records.key_of(old.mac, old.ips)
                 new = self._devices.get(key)
                 if new is None or not self._remembered:
                     # Only the first time: a file that replaces another holds traffic that was counted here already.
-                    self._devices[key] = records.joined(old, new) if new else old
-                self.presence.remember(key, self._devices[key], now)
+                    self._devices[key] = (
+                        self.identities.described(key, records.joined(old, new)) if new is not None else old
+                    )
+                self.presence.remember(key, old, now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
-            self.presence.resume([each for each in kept if isinstance(each, Session)], self._devices)
+            self.presence.resume([each for each in kept if isinstance(each, Session)])
             self._remembered = True
             self._recall_aliases(now)
             for key, device in self._devices.items():
-                if device not in stored:
+                if device not in stored or key in waiting:
                     self._store.upsert_device(self._row(key))
 
     def see(self, sightings: Sequence[Sighting], now: Now) -> None:
@@ -249,8 +252,7 @@ class Devices(Merging):
             stray = self._devices.pop(address, None) if address != key else None
             if stray is not None:
                 device = records.joined(stray, device)
-                self.presence.join(address, key)
-                self._let_go(address)
+                self._inherit(address, key)
                 self.identities.adopt(address, sighting.mac or key)
                 self._store.join_device(address, key)
                 self._publish([Gone(address)])

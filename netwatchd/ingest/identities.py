@@ -10,9 +10,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from netwatchd.addresses import Address
+from netwatchd.addresses import Address, is_random_mac
 from netwatchd.clock import Now
-from netwatchd.events import Alias, Clue, Device, Sighting, Trait
+from netwatchd.events import Alias, Clue, Device, Sighting, Status, Trait
 from netwatchd.identity import sameness
 from netwatchd.identity.kinds import describe
 from netwatchd.ingest import Store
@@ -22,6 +22,7 @@ from netwatchd.ingest.turns import Turns
 log = logging.getLogger(__name__)
 
 DECIDED_AFTER = 1.0  # seconds in which the other one may show that it is here; the answer to a probe takes less
+MOST_SIGNS, APART = 8, 500  # signs of life that are remembered of a station, so many milliseconds apart
 MOST_SUSPECTS = 256  # that wait to be decided: a flood of made-up devices must not be compared without end
 MOST_UNDONE = 4096  # pairs that were told apart
 
@@ -43,7 +44,7 @@ class Identities:
         self._aliases: dict[str, Alias] = {}  # MAC -> what it is an alias of
         self._stations: dict[str, list[str]] = {}  # key -> its MACs, of devices that have several
         self._undone: dict[tuple[str, str], Alias] = {}
-        self._signs: dict[str, int] = {}  # station -> Unix ms of the last packet of its own
+        self._signs: dict[str, tuple[int, ...]] = {}  # station -> Unix ms of the last packets of its own
         self._turns: dict[str, Turns] = {}  # of devices that have several MACs
         self._apart: list[str] = []  # MACs that are devices of their own, as they have shown
         self._shower: dict[Address, str] = {}  # which MAC showed an address, of devices that have several MACs
@@ -126,8 +127,9 @@ class Identities:
     def alive(self, key: str, device: Device, sighting: Sighting, seen: int) -> Device:
         """A MAC of a device has shown itself at `seen` (Unix ms): the device with that MAC as its latest."""
         station = sighting.mac or key
-        if seen > self._signs.get(station, 0):
-            self._signs[station] = seen
+        signs = self._signs.get(station, ())
+        if not signs or seen >= signs[-1] + APART:
+            self._signs[station] = (*signs[1 - MOST_SIGNS :], seen)
         if key not in self._stations:
             return device
         for ip in sighting.ips:
@@ -145,8 +147,9 @@ class Identities:
     def described(self, key: str, device: Device) -> Device:
         """The device with all that is known of what it is called and what it is."""
         stations = self.stations_of(key)
-        clues = self._clues.of(stations)
-        found = describe(device.mac, clues)
+        clues = self._clues.holding(stations)
+        # Of several MACs one from the factory says most.
+        found = describe(next((mac for mac in stations if device.mac and not is_random_mac(mac)), device.mac), clues)
         said = next((clue.value for clue in clues if clue.kind == "vendor"), None)
         merged = [sentence for each in stations if each in self._aliases for sentence in self._sentences(each)]
         return dataclasses.replace(
@@ -220,9 +223,11 @@ class Identities:
 
     def _shown(self, key: str, device: Device) -> sameness.Shown:
         stations = self.stations_of(key)
-        sign = max(self._signs.get(station, 0) for station in stations)
+        signs = tuple(sorted(sign for station in stations for sign in self._signs.get(station, ())))
         macs = tuple(stations) if device.mac else ()
-        return sameness.shown(macs, device.first_seen, device.last_seen, sign, self._clues.of(stations))
+        left = device.status is Status.OFFLINE
+        stay = sameness.Shown(macs, device.first_seen, device.last_seen, signs, left)
+        return sameness.shown(stay, self._clues.of(stations))
 
     def _is_undone(self, one: str, other: str) -> bool:
         pairs = {(a, b) for a in self.stations_of(one) for b in self.stations_of(other)}

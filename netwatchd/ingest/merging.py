@@ -33,6 +33,7 @@ class Merging:
     _devices: dict[str, Device]
     _owners: dict[Address, str]
     _ahead: dict[str, tuple[int, int]]
+    _unsettled: set[str]
 
     def _change(self, key: str, device: Device, now: Now | None, *, new: bool = False) -> None:
         """Keeps, tells and stores a device."""
@@ -113,10 +114,7 @@ class Merging:
         """Makes one device of two, under the key of the one that is kept."""
         lost, kept = self._devices[alias.mac], self._devices[alias.device]
         device = records.merged(kept, lost)
-        ahead = [self._ahead.get(key, (0, 0)) for key in (alias.mac, alias.device)]
-        self.presence.join(alias.mac, alias.device)
-        self._let_go(alias.mac)
-        self._ahead[alias.device] = ahead[0][0] + ahead[1][0], ahead[0][1] + ahead[1][1]
+        self._inherit(alias.mac, alias.device)
         for ip in (*lost.ips, *kept.ips):
             if self._owners.get(ip) in (alias.mac, alias.device):
                 if ip in device.ips:
@@ -132,6 +130,16 @@ class Merging:
         self._change(alias.device, self.identities.described(alias.device, device), now)
         why = "; ".join(alias.evidence) or f"{alias.by} says so"
         log.info("%s is the device %s: %s", alias.mac, alias.device, why, extra=_event("merged", alias.device))
+
+    def _inherit(self, key: str, into: str) -> None:
+        """Lets go of a device that is another one, which has been here, and has the traffic that no row holds yet."""
+        ahead = self._ahead.get(key)
+        self.presence.join(key, into)
+        self._let_go(key)
+        if ahead is not None:
+            bytes_in, bytes_out = self._ahead.get(into, (0, 0))
+            self._ahead[into] = bytes_in + ahead[0], bytes_out + ahead[1]
+            self._unsettled.add(into)
 
     def _split(self, mac: str, now: Now, *, by_user: bool = False) -> None:
         """Makes a device of its own again of a MAC that was merged."""

@@ -9,7 +9,8 @@ A session begins when a device comes and ends at its last sign of life. `Devices
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from netwatchd.clock import Now
@@ -23,6 +24,9 @@ TRAFFIC = "traffic"  # flows of whichever source
 
 # The parts of its patience after which a silent device is asked, with growing pauses; the rest is for the answer.
 ASKED_AT = (0.5, 0.55, 0.65, 0.85)
+# Who is thought to be gone is asked again after so many times its patience, because what is silent for days, as a
+# printer is, would otherwise be gone for days after a cable was out for minutes.
+ASKED_AGAIN = (2, 4, 8, 16, 32)
 UNASKED = 2.0  # times its patience that a device has when there were too many others to ask it
 
 # Seconds after the release in which other sources see the release itself: frames in the bridge's table, whose ages are
@@ -77,6 +81,7 @@ class Presence:
         self._deaf_until: dict[str, float] = {}  # by the name of a source or an interface: when it was last found deaf
         self._awake = _NEVER  # when this machine last woke up
         self._noticed: Now | None = None
+        self._last_run: dict[str, int] = {}  # when each device was last seen in the run before, until `resume`
 
     # Signs of life.
 
@@ -134,9 +139,10 @@ class Presence:
         """The devices that were here and were silent for too long; those that soon will be are asked."""
         gone, looked = [], False
         for key, one in self._known.items():
-            if not one.here:
-                continue
             patience = one.silence.patience(self.offline_after)
+            if not one.here:
+                self._ask_again(key, one, devices[key], now.steady, patience)
+                continue
             silence = now.steady - self._since(one)
             if silence < patience * ASKED_AT[0]:
                 continue
@@ -154,6 +160,15 @@ class Presence:
                 gone.append(key)
         self.tick(now)
         return gone
+
+    def _ask_again(self, key: str, one: _Known, device: Device, steady: float, patience: float) -> None:
+        """Has a device that is not here asked now and then whether it is; not where it said that it leaves."""
+        if one.asked >= len(ASKED_AGAIN) or one.heard is None or one.left is not None:
+            return
+        passed = bisect_right(ASKED_AGAIN, (steady - one.heard) / patience)
+        if passed > one.asked:
+            one.asked = passed - 1  # an old ghost of the kernel's table is asked once
+            self.doubts.wonder(key, device, one.asked)
 
     def tick(self, now: Now) -> None:
         """Puts the questions that wait, as many as may be."""
@@ -173,27 +188,43 @@ class Presence:
 
     def remember(self, key: str, device: Device, now: Now) -> None:
         """Takes in a device of an earlier run: if it was online then, it has the usual silence to show itself."""
-        if key not in self._known:
+        self._last_run[key] = device.last_seen
+        one = self._known.get(key)
+        if one is None:
             one = self._known[key] = _Known(device.usual_silence)
             one.here = device.status is Status.ONLINE
             one.since, one.seen = now.steady, device.last_seen
+        elif not one.silence.usual:
+            one.silence = Silence(device.usual_silence / 1000)
 
-    def resume(self, sessions: Iterable[Session], devices: Mapping[str, Device]) -> None:
+    def resume(self, sessions: Sequence[Session]) -> None:
         """Takes in the sessions of earlier runs, after the devices: those that a crash left open go on, or end.
 
         A session that this run began is stored again, as the file may be another one.
         """
         for session in sorted(sessions, key=lambda session: session.start):
-            one = self._known.get(session.device)
-            if one is not None and session.end is None and one.here and one.start is None:
-                one.start = session.start
-            elif session.end is None and (one is None or one.start != session.start):
-                seen = (one and one.seen) or session.start
-                self._store.keep(dataclasses.replace(session, end=max(seen, session.start)))
+            if session.end is None:
+                self._resume(session)
         stored = {(session.device, session.start) for session in sessions}
         for key, one in self._known.items():
             if one.here and one.start is not None and (key, one.start) not in stored:
                 self._store.keep(Session(key, one.start))
+        self._last_run.clear()
+
+    def _resume(self, session: Session) -> None:
+        """Takes in a session that was left open."""
+        one = self._known.get(session.device)
+        seen = max(self._last_run.get(session.device, session.start), session.start)
+        if one is not None and one.here and one.start is None:
+            one.start = session.start
+        elif one is None or not one.here or one.start is None:
+            self._store.keep(dataclasses.replace(session, end=seen))
+        elif one.start != session.start:  # this run has begun one before the file could be read
+            if one.start - seen > one.silence.patience(self.offline_after) * 1000:
+                self._store.keep(dataclasses.replace(session, end=seen))
+            else:
+                self._store.drop(Session(session.device, one.start))
+                one.start = session.start
 
     def join(self, key: str, into: str) -> None:
         """A device turned out to be another one. What is stored of their sessions is joined by `Store.join_device`."""

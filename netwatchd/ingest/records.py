@@ -64,23 +64,29 @@ def joined(old: Device, new: Device) -> Device:
         bytes_in=min(old.bytes_in + new.bytes_in, MOST_BYTES),
         bytes_out=min(old.bytes_out + new.bytes_out, MOST_BYTES),
         sources=tuple(dict.fromkeys((*old.sources, *new.sources))),
+        macs=_macs_of(new, old),
+        usual_silence=max(old.usual_silence, new.usual_silence),
     )
+
+
+def _macs_of(newer: Device, older: Device) -> tuple[str, ...]:
+    macs = dict.fromkeys(mac for each in (newer, older) for mac in each.macs or (each.mac,) if mac)
+    return tuple(macs) if len(macs) > 1 else ()
 
 
 def merged(kept: Device, lost: Device) -> Device:
     """One device of two, known as `kept` was; a name that the user gave that one goes before the other's."""
     newer, older = (lost, kept) if lost.last_seen >= kept.last_seen else (kept, lost)
-    macs = dict.fromkeys(mac for each in (newer, older) for mac in each.macs or (each.mac,) if mac)
+    both = joined(older, newer)
     return dataclasses.replace(
-        joined(older, newer),
+        both,
         mac=kept.mac,
+        ips=both.ips if kept.mac else latest_first(kept.ips[:1], both.ips),  # the first one is what it is known by
         name=kept.name or lost.name,
         sources=tuple(dict.fromkeys((*kept.sources, *lost.sources))),
         kind=kept.kind,
         model=kept.model,
         evidence=kept.evidence,
-        macs=tuple(macs) if len(macs) > 1 else (),
-        usual_silence=max(kept.usual_silence, lost.usual_silence),
     )
 
 

@@ -107,7 +107,7 @@ def _options(*numbers: int) -> frozenset[int]:
 
 
 # The first that fits counts: what one maker alone asks for stands above what many do.
-_RULES = (
+RULES = (
     # PacketCable's provisioning: cable modems and their telephone adapters.
     _Rule("router", STRONG, "as cable modems do", has=_options(122)),
     # Cisco's telephones want addresses of TFTP servers; mobile phones with Cisco's client do, in another order.
@@ -129,15 +129,16 @@ _RULES = (
           lacks=_options(12, 26, 28, 33, 42, 44, 95, 249), most=12),
     # Android since 5, and since 2 with dhcpcd. It drives televisions, too.
     _Rule("mobile", 40, "as Android does", begins=(1, 3, 6, 15, 26, 28, 51, 58, 59), lacks=_options(12)),
-    _Rule("mobile", WEAK, "as old Android does", has=_options(1, 3, 6, 15, 28, 51, 58, 59), lacks=_options(12, 26, 42),
-          most=12),
+    _Rule("mobile", WEAK, "as old Android does", begins=(1,), has=_options(3, 6, 15, 28, 51, 58, 59),
+          lacks=_options(12, 26, 42), most=12),
     # lwIP, the IP of microcontrollers, in its order; the ESP8266 adds what Windows would ask for, but not 249.
     _Rule("iot", FAIR, "as microcontrollers do", begins=(1, 3, 28, 6), most=4),
     _Rule("iot", FAIR, "as microcontrollers do", begins=(1, 3, 28, 6, 15, 44, 46, 47, 31, 33), most=14),
     # NetworkManager and dhclient of desktops and servers, and of whatever else is built upon them.
     _Rule("computer", FAIR, "as Linux desktops do", has=_options(12, 17, 26, 28, 40, 41, 42, 119, 121, 249)),
     _Rule("computer", FAIR, "as Linux computers do", begins=(1, 28, 2), has=_options(12, 119, 121, 249)),
-    _Rule("computer", WEAK, "as ISC's client for Linux and BSD does", begins=(1, 28, 2)),
+    _Rule("computer", WEAK, "as ISC's client for Linux and BSD does", begins=(1, 28, 2), has=_options(12),
+          lacks=_options(43, 60, 157)),
     _Rule("computer", WEAK, "as Linux computers do", has=_options(12, 42, 51, 54, 58, 59, 119, 121)),
     _Rule("computer", WEAK, "as systemd does", has=_options(12, 33, 42, 119, 120, 121), lacks=_options(43, 249)),
     # udhcpc of small Linux systems, in its order: routers, cameras, plugs, storage.
@@ -149,7 +150,7 @@ def of_parameters(text: str) -> Vote | None:
     """What a list of options says: the first rule that holds."""
     asked = tuple(int(word) for word in text.split(",")[:255] if word.isascii() and word.isdigit() and len(word) < 4)
     options = frozenset(asked)
-    for rule in _RULES:
+    for rule in RULES:
         begins = asked[: len(rule.begins)] == rule.begins
         if begins and rule.has <= options and not rule.lacks & options and len(asked) <= rule.most:
             return Vote(rule.kind, rule.strength, f"asks for its address {rule.what} (DHCP options {text})")

@@ -10,14 +10,16 @@ from netwatchd.identity.tables import FAIR, HINT, STRONG, WEAK, Vote
 # Beginnings of names in lower case, between commas, for: kind, strength, what they make.
 _MAKERS: tuple[tuple[str, int, str, str], ...] = (
     ("printer", FAIR, "printers", """
-        brother industries, lexmark, kyocera document, seiko epson, oki electric, zebra technologies, konica minolta,
+        brother industries, lexmark, kyocera document, seiko epson, oki electric, zebra technologies,
+        konica minolta,
         xerox, ricoh, riso kagaku, star micronics, sato
     """),
     ("printer", WEAK, "printers and cameras", """
         canon
     """),
     ("camera", FAIR, "cameras", """
-        axis communications, hangzhou hikvision, zhejiang dahua, vivotek, mobotix, reolink, wyze labs, arlo, ring llc,
+        axis communications, hangzhou hikvision, zhejiang dahua, vivotek, mobotix, reolink, wyze labs, arlo,
+        ring llc,
         amcrest, swann, avigilon, hanwha, arecont, geovision, hangzhou ezviz, zhejiang uniview, instar
     """),
     ("speaker", FAIR, "loudspeakers", """
@@ -30,7 +32,8 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
         roku, tivo, silicondust, humax, amino, sling media
     """),
     ("tv", WEAK, "televisions", """
-        vizio, hisense, qingdao hisense, tcl king, shenzhen tcl, skyworth, shenzhen skyworth, loewe, metz, vestel, tp
+        vizio, hisense, qingdao hisense, tcl king, shenzhen tcl, skyworth, shenzhen skyworth, loewe, metz, vestel,
+        tp
         vision, funai
     """),
     ("console", STRONG, "game consoles", """
@@ -44,24 +47,25 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
     """),
     ("computer", WEAK, "computers", """
         dell inc, dell technologies, clevo, micro-star, giga-byte, asrock, super micro, framework computer, fujitsu
-        technology, elitegroup, quanta computer, wistron, compal information, dynabook, acer, lcfc, shuttle, pc engines
+        technology, elitegroup, quanta computer, wistron, compal information, dynabook, acer, lcfc, shuttle,
+        pc engines
     """),
     ("computer", FAIR, "virtual machines", """
         vmware, pcs systemtechnik, xensource, parallels, proxmox, nutanix
     """),
     ("voip", FAIR, "telephones", """
-        grandstream, yealink, xiamen yealink, snom, polycom, aastra, mitel, gigaset, shoretel, avaya, obihai, fanvil,
+        grandstream, yealink, xiamen yealink, snom, polycom, aastra, mitel, gigaset, shoretel, avaya, obihai,
+        fanvil,
         digium, auerswald, audiocodes, tiptel, agfeo
     """),
-    ("router", FAIR, "routers", """
-        avm
-    """),
     ("router", WEAK, "routers and modems", """
-        technicolor, sagemcom, arcadyan, zyxel, draytek, actiontec, arris, commscope, 2wire, vantiva, askey, sercomm,
+        technicolor, sagemcom, arcadyan, zyxel, draytek, actiontec, arris, commscope, 2wire, vantiva, askey,
+        sercomm,
         hitron, ubee, kaon group, kaon broadband, lancom, peplink, gl technologies, teltonika, bintec
     """),
     ("network", FAIR, "network equipment", """
-        ubiquiti, routerboard, ruckus, cisco meraki, juniper, extreme networks, arista, fortinet, cambium, eero, plume,
+        ubiquiti, avm, routerboard, ruckus, cisco meraki, juniper, extreme networks, arista, fortinet, cambium,
+        eero, plume,
         mist systems, brocade, allied telesis, palo alto, sonicwall, watchguard, engenius, edgecore
     """),
     ("network", WEAK, "network equipment and telephones", """
@@ -78,12 +82,14 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
         smartthings, dresden-elektronik, loxone, fa. gira, leviton, legrand, bticino
     """),
     ("iot", FAIR, "devices for the home and chips in them", """
-        espressif, tuya, hangzhou broadlink, eq-3, shelly, gainspan, particle industries, bouffalo, beken, shanghai
-        mxchip, hi-flying, shanghai high-flying, chengdu meross, velux, somfy, rademacher, shenzhen orvibo, lumi united,
+        espressif, netatmo, tuya, hangzhou broadlink, eq-3, shelly, gainspan, particle industries, bouffalo, beken,
+        shanghai
+        mxchip, hi-flying, shanghai high-flying, chengdu meross, velux, somfy, rademacher, shenzhen orvibo,
+        lumi united,
         shenzhen coolkit, viessmann, vaillant, danfoss
     """),
     ("sensor", FAIR, "sensors and weather stations", """
-        netatmo, davis instruments, airthings
+        davis instruments, airthings
     """),
     ("thermostat", FAIR, "thermostats", """
         ecobee, tado, resideo
@@ -95,18 +101,21 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
         august home, nuki, allegion, chamberlain, salto systems
     """),
     ("appliance", FAIR, "household appliances", """
-        irobot, beijing roborock, dyson, miele, bsh, whirlpool, daikin, electrolux, husqvarna, dreame, gree, gd midea,
+        irobot, beijing roborock, dyson, miele, bsh, whirlpool, daikin, electrolux, husqvarna, dreame, gree,
+        gd midea,
         midea group, liebherr
     """),
     ("appliance", HINT, "parts of household appliances", """
         lg innotek
     """),
     ("energy", FAIR, "inverters, chargers and supplies of power", """
-        sma solar, fronius, solaredge, enphase, goodwe, growatt, kostal, victron, sungrow, keba, american power, eaton,
-        tripp lite, cyberpower, zaptec, tesla
+        sma solar, fronius, solaredge, enphase, goodwe, growatt, kostal, victron, sungrow, keba, american power,
+        eaton,
+        tripp lite, cyberpower, zaptec
     """),
     ("phone", WEAK, "phones", """
-        hmd global, oneplus, guangdong oppo, vivo mobile, fairphone, blackberry, htc corporation, realme, wiko, tecno,
+        hmd global, oneplus, guangdong oppo, vivo mobile, fairphone, blackberry, htc corporation, realme, wiko,
+        tecno,
         infinix, shenzhen tinno, gionee, honor device, meizu
     """),
 )  # fmt: skip

@@ -43,7 +43,7 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
     """),
     ("speaker", PRODUCT, r"""
         \bhome ?pod  \baudio ?accessory  \bgoogle ?home\b  \bgoogle ?nest (?:mini|audio|hub)
-        \bnest (?:mini|audio|hub|wifi point)  \becho ?(?:dot|show|studio|pop|plus|spot|flex|input|\d|$)  \bamazon echo
+        \bnest (?:mini|audio|hub|wifi point)  \becho ?(?:dot|show|studio|pop|plus|spot|flex|input)  \bamazon echo
         \baeo[bc][a-z]\b  \bsonos  \bzps?\d{1,2}\b  \bplay ?[135]\b  \bsymfonisk  \bsoundtouch  \bbose  \bheos
         \bmusiccast  \bdenon  \bmarantz  \bonkyo  \bavr ?[xs]?\d{3,4}  \brx [vas]\d{3,4}  \bsoundbar  \bsound ?bar
         \bhw [qmnkstj]\d{2,3}  \bbeoplay  \bbeosound  \bbeolab  \blibratone  \bjbl\b  \bharman  \bbluesound  \bvolumio
@@ -87,8 +87,9 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         i ?phone(?!book)  \bpixel ?\d  \bpixel (?:xl|fold|pro)
         \bgalaxy ?(?:s|a|m|f|j|note|z|xcover|fold|flip|ace|nexus|alpha)? ?\d  \bgalaxy (?:note|z|fold|flip|xcover)
         \bsm [gasnmfecjw]\d{3}[a-z]?  \bgt [isn]\d{4}  \bsgh ?[ti]\d{3}  \bhuawei ?(?:p|mate|nova|y)\b  \bhuawei p ?\d
-        \b(?:mate|nova) ?\d\d? ?(?:pro|lite|x)?\b  \bhonor ?(?:\d|magic|play|view|x)  \bredmi  \bpoco\b
-        \bmi ?(?:a|max|mix|note|\d)\d{0,2}\b  \bxiaomi ?\d  \bm20\d\d[a-z]\d  \b2\d{5,7}[a-z]\w{0,4}\b  \bone ?plus
+        \bmate ?\d\d\b  \bhonor ?(?:\d|magic|play|view|x)  \bredmi  \bpoco\b
+        \bmi (?:a\d|max|mix|note|\d)  \bmi\d{1,2}\b  \bxiaomi ?\d  \bm20\d\d[a-z]\d  \b2\d{5,7}[a-z]\w{0,4}\b
+        \bone ?plus
         \boppo  \brealme  \bvivo ?[xyvst]\d  \bcph\d{4}  \brmx\d{4}  \bnokia  \bta 1\d{3}\b
         \bmoto ?(?:g|e|x|z|one|edge)\b  \bmotorola (?:one|edge|moto|razr)  ^xt\d{4}  \bxperia  \bnexus ?[456]
         \bfairphone  \bwiko  \blg [dhk]\d{3}  \bhtc (?:one|desire|u\d)  \bzenfone  \bblackberry  \blumia
@@ -173,11 +174,11 @@ _ROWS: tuple[tuple[str, int, str], ...] = (
         \beasycontrol  \bhive (?:hub|thermo)  \bwiser heat  \bheizung  \bheating\b  \bradiator
     """),
     ("lock", PRODUCT, r"""
-        \bnuki  \bsmart ?lock  \bdoor ?lock  \bschlage  \byale  \bdanalock  \bgarage ?(?:door|opener)?\b  \bmyq\b
+        \bnuki  \bsmart ?lock  \bdoor ?lock  \bschlage  \byale  \bdanalock  \bgarage ?(?:door|opener)  \bmyq\b
         \bchamberlain  \btedee  \bswitch ?bot lock  \bgogogate  \bring ?intercom
     """),
     ("health", PRODUCT, r"""
-        \bwithings  \bfitbit  \baria ?(?:2|air)\b  \bbody ?(?:cardio|plus|scan|comp)\b  \bscale\b  \bwaage\b
+        \bwithings  \bfitbit  \baria ?air\b  \bbody ?(?:cardio|plus|scan|comp)\b  \bscale\b  \bwaage\b
         \bgarmin index  \beufy ?(?:smart )?scale  \bbeurer  \bomron  \bblood ?pressure  \bcpap  \bairsense  \bpeloton
         \bsleep ?number
     """),

@@ -1,0 +1,322 @@
+"""Asking a silent device whether it is still here: softly, by the real kernel, in a home of network namespaces."""
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from home import HOST4, HOST6, HOST_MAC, ROUTER4, ROUTER_MAC, SERVER4, Home, home_network, why_not
+from running import Daemon, join, until
+from test_neighbours import SEND, leave, state_of, watching
+from waiting import eventually
+
+from netwatchd.addresses import parse_address
+from netwatchd.counters import Counters
+from netwatchd.decoders.netlink import DUMP
+from netwatchd.decoders.routes import Question, decode_interface, link_of_route, route_request
+from netwatchd.sources import Unavailable
+from netwatchd.sources.netlink import ROUTE, NetlinkSocket
+from netwatchd.sources.prober import Links, Prober
+from netwatchd.worker import Worker
+
+pytestmark = pytest.mark.skipif(bool(why_not("nft")), reason=str(why_not("nft")))
+
+ARP, IPV6 = 0x0806, 0x86DD
+SOLICITATION = 135
+LINK_LOCAL = "fe80::a683:e7ff:fe12:3456"  # made of HOST_MAC
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with home_network() as made:
+        made.host.sysctl("net.ipv6.conf.eth0.router_solicitations", 0)
+        yield made
+
+
+class Wire:
+    """What arrives at the host's end of its cable: who is asked for, and at which MAC."""
+
+    def __init__(self, home: Home) -> None:
+        with home.host.entered():
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self._socket.bind(("eth0", 3))
+        self._socket.setblocking(False)
+
+    def questions(self) -> list[tuple[str, str]]:
+        """(MAC that was asked, address that was asked for) of all that came since the last time."""
+        asked = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data, (_, _, kind, *_) = self._socket.recvfrom(2048)
+                if kind == socket.PACKET_OUTGOING or data[6:12] != bytes.fromhex(ROUTER_MAC.replace(":", "")):
+                    continue
+                (ether,) = struct.unpack_from("!H", data, 12)
+                if ether == ARP and data[20:22] == b"\0\1":
+                    asked.append((data[:6].hex(":"), socket.inet_ntop(socket.AF_INET, data[38:42])))
+                elif ether == IPV6 and data[20] == 58 and data[54] == SOLICITATION:
+                    asked.append((data[:6].hex(":"), socket.inet_ntop(socket.AF_INET6, data[62:78])))
+        return asked
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def wire(home: Home) -> Iterator[Wire]:
+    made = Wire(home)
+    yield made
+    made.close()
+
+
+@contextlib.contextmanager
+def probing(home: Home) -> Iterator[tuple[Prober, Counters]]:
+    counters = Counters()
+    prober = Prober(counters)
+    with home.router.entered():
+        prober.open()
+    worker = Worker("source:prober", prober.run, lambda _: None)
+    worker.start()
+    try:
+        yield prober, counters
+    finally:
+        assert worker.stop(5)
+        prober.close()
+
+
+def question(*ips: str, mac: str = HOST_MAC) -> Question:
+    return Question(mac, mac, tuple(map(parse_address, ips)))
+
+
+def meet(home: Home, address: str) -> None:
+    """The router gets to know the host, by traffic of its own."""
+    family = 10 if ":" in address else 2
+    home.router.python(SEND.format(family=family, address=address))
+    eventually(lambda: state_of(home, address) == ["REACHABLE"], "the host answers")
+
+
+@pytest.mark.parametrize("address", [HOST4, HOST6])
+def test_a_device_that_is_here_is_asked_by_one_packet_to_it_alone_and_its_answer_is_seen(
+    home: Home, wire: Wire, address: str
+) -> None:
+    meet(home, address)
+    with watching(home) as (told, _), probing(home) as (prober, _):
+        eventually(lambda: told.of(HOST_MAC, address), "the host is known")
+        before = told.of(HOST_MAC, address)
+        wire.questions()
+        prober.ask(question(address))
+        (answer,) = eventually(lambda: told.of(HOST_MAC, address)[len(before) :], "the answer is told, however soon")
+        assert answer.time >= before[-1].time
+        assert wire.questions() == [(HOST_MAC, address)]
+
+
+@pytest.mark.parametrize("address", [HOST4, HOST6])
+def test_a_device_that_the_kernel_has_forgotten_is_asked_all_the_same(home: Home, wire: Wire, address: str) -> None:
+    meet(home, address)
+    home.router.ip(f"neigh del {address} dev lan0")
+    wire.questions()
+    with probing(home) as (prober, _):
+        prober.ask(question(address))
+        eventually(lambda: state_of(home, address) == ["REACHABLE"], "it has answered")
+        assert wire.questions() == [(HOST_MAC, address)]
+
+
+@pytest.mark.slow
+def test_a_device_that_is_gone_is_asked_three_times_and_that_is_no_sign_of_life(home: Home) -> None:
+    home.router.ip(f"neigh replace {HOST4} lladdr {HOST_MAC} dev lan0 nud stale")
+    leave(home)
+    home.router.ip(f"neigh del {HOST4} dev lan0")
+    with watching(home, resync=0.2) as (told, _), probing(home) as (prober, _):
+        prober.ask(question(HOST4))
+        eventually(lambda: state_of(home, HOST4) == ["PROBE"], "it is asked")
+        eventually(lambda: state_of(home, HOST4) == ["FAILED"], "the kernel gives up")
+        assert told.of(HOST_MAC, HOST4) == []
+
+
+def test_what_cannot_or_must_not_be_asked_is_counted_and_left_as_it_is(home: Home, wire: Wire) -> None:
+    other = "02:00:00:00:00:99"
+    home.router.ip(f"neigh replace 192.168.77.50 lladdr {HOST_MAC} dev lan0 nud permanent")  # the administrator's
+    home.router.ip(f"neigh replace 192.168.77.51 lladdr {other} dev lan0 nud reachable")  # somebody else's by now
+    home.router.ip("route add 10.9.0.0/16 via 192.168.77.10")  # behind another router
+    cases = ["192.168.77.50", "192.168.77.51", "10.9.0.1", ROUTER4, "198.51.100.1", "fe80::dead", "127.0.0.1"]
+    with probing(home) as (prober, counters):
+        wire.questions()
+        for address in cases:
+            prober.ask(question(address))
+        eventually(lambda: counters["probes.impossible"] == len(cases), "all are tried")
+        prober.ask(question(*cases, HOST4))  # the first that can be asked, is
+        eventually(lambda: (HOST_MAC, HOST4) in wire.questions(), "the one that can be")
+        assert counters["probes.impossible"] == len(cases)
+    assert state_of(home, "192.168.77.50") == ["PERMANENT"]
+    said = home.router.json("ip", "-j", "neigh", "show", "192.168.77.51")
+    assert said[0]["lladdr"] == other
+
+
+def test_a_link_local_address_is_asked_where_the_kernel_knows_its_link(home: Home, wire: Wire) -> None:
+    home.router.ip(f"neigh replace {LINK_LOCAL} lladdr {HOST_MAC} dev lan0 nud stale")
+    with probing(home) as (prober, _):
+        wire.questions()
+        prober.ask(question(LINK_LOCAL))
+        eventually(lambda: state_of(home, LINK_LOCAL) == ["REACHABLE"], "it has answered")
+        assert wire.questions() == [(HOST_MAC, LINK_LOCAL)]
+
+
+def test_without_the_privilege_it_is_off_and_says_why_and_whoever_asks_is_not_held_up(home: Home) -> None:
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException), home.router.entered():
+            os.setresuid(65534, 65534, 65534)
+            counters = Counters()
+            prober = Prober(counters)
+            with pytest.raises(Unavailable, match="needs CAP_NET_ADMIN"):
+                prober.open()
+            prober.close()
+            prober.ask(question(HOST4))
+            os._exit(0 if counters["probes.impossible"] == 1 else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_interfaces_and_routes_are_read_as_ip_says(home: Home) -> None:
+    with home.router.entered():
+        sockets = NetlinkSocket(ROUTE)
+        links = Links()
+        assert links.deaf() == {link["ifname"] for link in home.router.json("ip", "-j", "link") if not deaf_not(link)}
+    found = {each.name: each for each in (decode_interface(m.data) for m in sockets.ask(18, DUMP, bytes(16)))}
+    said = {link["ifname"]: link["flags"] for link in home.router.json("ip", "-j", "link")}
+    assert {name: (each.up, each.carrier) for name, each in found.items()} == {
+        name: ("UP" in flags, "LOWER_UP" in flags) for name, flags in said.items()
+    }
+    assert {name for name, each in found.items() if each.bridge} == {"lan0", "port0"}
+    index = {name: number for number, name in indexes(home)}
+    ways = {ip: sockets.ask(26, 0, route_request(parse_address(ip))) for ip in (HOST4, HOST6, SERVER4, ROUTER4)}
+    assert {ip: link_of_route(way[0].data) for ip, way in ways.items()} == {
+        HOST4: index["lan0"], HOST6: index["lan0"], SERVER4: index["wan0"], ROUTER4: None
+    }  # fmt: skip
+    sockets.close()
+
+
+def deaf_not(link: dict) -> bool:
+    """Whether an interface hears, by what ip(8) says of it; all of the home's are up."""
+    return "UP" in link["flags"] and "LOWER_UP" in link["flags"]
+
+
+def indexes(home: Home) -> list[tuple[int, str]]:
+    return [(link["ifindex"], link["ifname"]) for link in home.router.json("ip", "-j", "link")]
+
+
+def test_our_own_end_that_is_down_is_deaf_and_a_bridge_without_a_carrier_is_not(home: Home) -> None:
+    links = Links()
+
+    def deaf() -> set[str]:
+        with home.router.entered():
+            return links.deaf() & {"lan0", "port0", "wan0"}
+
+    assert deaf() == set()
+    home.server.ip("link set eth0 down")
+    eventually(lambda: deaf() == {"wan0"}, "the cable of a plain interface is out: on which end, nobody knows")
+    home.host.ip("link set eth0 down")
+    eventually(lambda: "NO-CARRIER" in home.router.json("ip", "-j", "link", "show", "lan0")[0]["flags"])
+    assert deaf() == {"wan0"}, "whoever is behind a bridge's dead port has left the network"
+    home.router.ip("link set lan0 down")
+    assert deaf() == {"wan0", "lan0"}
+    home.router.ip("link del wan0")
+    assert deaf() == {"wan0", "lan0"}, "what is gone hears nothing"
+
+
+# Journeys.
+
+CONFIG = """
+[storage]
+commit_interval = 200 ms
+[devices]
+offline_after = 4 s
+[source:neighbours]
+enabled = yes
+resync = 1 s
+[source:conntrack]
+enabled = no
+"""
+# What makes the host's kernel ask for the router and so show itself.
+HELLO = f"""
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    peer.connect(("{ROUTER4}", 9))
+    peer.send(b"hello")
+"""
+
+
+def status_of(message: dict, told: list[str]) -> str | None:
+    """The status of the host in a message that tells it, which is also added to `told`."""
+    if message["type"] != "device_update" or message["device"]["mac"] != HOST_MAC:
+        return None
+    told.append(message["device"]["status"])
+    return told[-1]
+
+
+def sessions(router: Daemon) -> list[tuple]:
+    return router.core(f"SELECT start, end FROM sessions WHERE device = '{HOST_MAC}' ORDER BY start")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probe", [True, False])
+def test_a_host_that_is_silent_is_asked_and_stays_and_goes_offline_once_when_it_is_unplugged(
+    home: Home, wire: Wire, short: Path, probe: bool
+) -> None:
+    config = CONFIG if probe else CONFIG.replace("offline_after = 4 s", "offline_after = 4 s\nprobe = no")
+    home.host.ip(f"-6 addr del {HOST6}/64 dev eth0")
+    home.host.ip("-6 addr flush dev eth0")
+    with Daemon(short, config, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
+        with home.router.entered():
+            client = stack.enter_context(router.client())
+        join(client)
+        home.host.python(HELLO)
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+        home.router.ip("neigh flush dev lan0")  # no traffic of ours keeps it talking
+        wire.questions()
+        if probe:
+            with home.router.entered():
+                eventually(lambda: router.status()["counters"].get("probes", {}).get("answered", 0) >= 3)
+            asked = wire.questions()
+            assert {mac for mac, _ in asked} == {HOST_MAC}, "to it alone"
+            assert len(asked) <= 8, "few"
+            assert [d["status"] for d in router.json("devices") if d["mac"] == HOST_MAC] == ["online"]
+            leave(home)
+        told: list[str] = []
+        gone = until(client, lambda m: status_of(m, told) == "offline")
+        ((start, end),) = eventually(lambda: [row for row in sessions(router) if row[1] is not None])
+        assert start <= end
+        assert end <= gone["time"] - 3000, "it ended when the host was last heard of, not when that was noticed"
+        router.emit({"type": "device", "mac": "a4:83:e7:00:00:01"})
+        until(client, lambda m: status_of(m, told) is None and "a4:83:e7:00:00:01" in str(m))
+        assert told.count("offline") == 1
+
+
+@pytest.mark.slow
+def test_a_release_is_believed_at_once_and_the_kernels_ghost_does_not_bring_the_host_back(
+    home: Home, short: Path
+) -> None:
+    quiet = CONFIG.replace("4 s", "10 min")
+    with Daemon(short, quiet, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
+        with home.router.entered():
+            client = stack.enter_context(router.client())
+        join(client)
+        home.host.python(HELLO)
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+        router.emit({"type": "device", "mac": HOST_MAC, "status": "offline"})
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["status"] == "offline")
+        assert state_of(home, HOST4) != [], "the kernel still keeps it"
+        with home.router.entered():
+            dumps = router.status()["counters"]["dumps"]["neighbours"]
+            eventually(lambda: router.status()["counters"]["dumps"]["neighbours"] >= dumps + 3)
+        assert [d["status"] for d in router.json("devices") if d["mac"] == HOST_MAC] == ["offline"]
+        ((start, end),) = eventually(lambda: [row for row in sessions(router) if row[1] is not None])
+        home.host.python(HELLO)
+        home.host.ip("link set eth0 down")
+        home.host.ip("link set eth0 up")
+        home.host.ip(f"route replace default via {ROUTER4}")
+        home.host.python(HELLO)
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["status"] == "online")
+    assert start <= end
