@@ -5,6 +5,7 @@ import json
 import select
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -282,6 +283,26 @@ def test_what_finds_no_room_is_counted_as_lost() -> None:
     assert counters["lost.mdns"] > 0
     assert counters["datagrams.mdns"] + counters["lost.mdns"] == 3000
     assert counters["dropped.mdns.clues"] == counters["datagrams.mdns"] - len(told.clues())
+
+
+WITHOUT_PRIVILEGE = """
+from pathlib import Path
+from netwatchd.addresses import Networks
+from netwatchd.config import Mdns as Settings
+from netwatchd.counters import Counters
+from netwatchd.sources.mdns import Mdns
+source = Mdns(Settings(), Networks(["10.0.0.0/8"]), None, Counters())
+source.open()
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["CapEff"], 16), sorted(group for group, _ in source._ears))
+"""
+
+
+@pytest.mark.skipif(bool(why_not("setpriv")), reason=str(why_not("setpriv")))
+def test_it_needs_no_privilege() -> None:
+    with wire() as (near, _):
+        said = near.run("setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", WITHOUT_PRIVILEGE)
+    assert said == f"0 {sorted((GROUP, GROUP6))}\n"
 
 
 def test_where_the_port_is_somebody_else_s_alone_it_says_so() -> None:
