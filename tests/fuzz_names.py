@@ -8,7 +8,7 @@ from test_hosts import ETHERS, HOSTS
 from test_leases_decoder import DNSMASQ, ISC, ISC6, KEA4, KEA6
 from test_reverse_dns import ASKED, CNAME, NAS, encoded, record, reply
 
-from netwatchd.decoders import hosts, reverse_dns
+from netwatchd.decoders import dns, hosts, reverse_dns
 from netwatchd.decoders.leases import MOST_LEASES, LeaseFile, Malformed
 from netwatchd.events import LONGEST_CLUE
 from netwatchd.sources.lease_file import News
@@ -31,7 +31,7 @@ def read_leases(data: bytes) -> str:
     macs.learn(whole.leases.values())
     for old, is_first in ((None, True), (None, False), *((each, False) for each in whole.leases.values())):
         news = [News(old, new, is_first, NOON) for new in (*whole.leases.values(), None)]
-        for sighting in sightings(news[:9], macs, lambda _: False, "leases", NOON):
+        for sighting in sightings(news[:9], macs, set, "leases", NOON):
             check_event(sighting)
             assert all(clue.value.isprintable() and 0 < len(clue.value) <= LONGEST_CLUE for clue in sighting.clues)
     reasons = ",".join(sorted(map(in_short, map(ValueError, whole.bad))))
@@ -68,8 +68,8 @@ def read_pointer(data: bytes) -> str:
     """A datagram is the answer to a question, with names that can be shown, or none."""
     try:
         answer = reverse_dns.read_answer(data, NAS, 7)
-    except reverse_dns.Malformed as error:
-        return str(error)
+    except dns.Malformed as error:
+        return in_short(error)
     assert all(name.isprintable() and 0 < len(name) <= LONGEST_CLUE for name in answer.names)
     told = [reverse_dns.tells_something(name, NAS) for name in answer.names]
     return f"{answer.code} {told[:3]} {answer.ttl > 0}"

@@ -1,11 +1,14 @@
 """Names from files that look like /etc/hosts and /etc/ethers, told again when they change."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from leases_kit import PHONE, TV, Told, append, replace
+from running import Daemon
+from waiting import eventually
 
 from netwatchd import config
 from netwatchd.addresses import address_text
@@ -98,3 +101,20 @@ def test_any_line_is_a_name_nothing_or_refused(line: bytes) -> None:
         except ValueError:
             continue
         assert named is None or named.name is None or (named.name.isprintable() and named.name)
+
+
+def test_the_daemon_knows_the_name_of_a_device_that_shows_up_later(
+    daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    path = tmp_path / "hosts"
+    path.write_text(f"{HOSTS}{TV} tv\n")
+    with daemon(f"[source:hosts]\nfiles = {path}\n") as running:
+        eventually(lambda: running.status()["received"].get("hosts") == 4)
+        running.emit({"type": "device", "mac": PHONE, "ip": "192.168.1.9"}, {"type": "device", "mac": TV})
+        eventually(lambda: names(running, PHONE) == ["nas"])
+        eventually(lambda: names(running, TV) == ["tv"])
+
+
+def names(running: Daemon, mac: str) -> list[str]:
+    clues = running.json("device", mac)["clues"]
+    return [clue["value"] for clue in clues if clue["kind"] == "hosts_name"]

@@ -50,8 +50,8 @@ def test_a_lease_that_is_given_or_renewed_is_a_sign_of_life(path: Path) -> None:
 
 def test_the_first_lease_of_a_file_that_was_empty_is_given_now(path: Path) -> None:
     watcher = started(path, "")
-    write(path, line(PHONE, "192.168.1.5", "phone"))
-    assert watcher.look() == [(PHONE, "alive", 0, "phone")]
+    write(path, line(PHONE, "192.168.1.5", "phone") + line("17", "fd00::5", "phone", client=DUID + PHONE))
+    assert watcher.look() == [(PHONE, "alive", 0, "phone"), (PHONE, "alive", 0, "phone")]
 
 
 def test_what_came_while_nothing_could_be_read_is_as_old_as_the_last_look(path: Path) -> None:

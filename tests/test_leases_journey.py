@@ -23,6 +23,9 @@ commit_interval = 500 ms
 [source:leases]
 enabled = auto
 files = {file}
+[source:rdns]
+enabled = yes
+servers = 192.168.77.1
 """
 
 
@@ -31,7 +34,8 @@ def serving(home: Home, directory: Path) -> Iterator[Path]:
     """A dnsmasq on the router; yields its file of leases."""
     leases = directory / "dnsmasq.leases"
     server = home.router.start(
-        "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=lan0", "--bind-interfaces",
+        "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--interface=lan0",
+        "--bind-interfaces", "--domain=home.example", "--except-interface=lo",
         "--dhcp-range=192.168.77.50,192.168.77.99,1h", f"--dhcp-leasefile={leases}", "--user=root", "--no-ping",
         "--pid-file=", stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -67,6 +71,10 @@ def test_a_host_that_gets_an_address_is_here_and_that_gives_it_back_has_left(sho
                 assert (came["device"]["status"], came["device"]["sources"]) == ("online", ["leases"])
                 assert came["device"]["ip"].startswith("192.168.77.")
                 assert "phone" in leases.read_text()
+                clues = eventually(lambda: [
+                    clue for clue in daemon.json("device", HOST_MAC)["clues"] if clue["source"] == "rdns"
+                ])  # fmt: skip
+                assert [(clue["kind"], clue["value"]) for clue in clues] == [("dns_name", "phone.home.example")]
             left = until(updates, lambda m: m["type"] == "device_update" and m["device"]["status"] == "offline")
             assert left["device"]["mac"] == HOST_MAC
             eventually(lambda: not leases.read_text())

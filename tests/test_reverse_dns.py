@@ -16,9 +16,9 @@ from waiting import eventually
 from netwatchd import config
 from netwatchd.addresses import Address, Networks, parse_address
 from netwatchd.counters import Counters
+from netwatchd.decoders.dns import Malformed
 from netwatchd.decoders.reverse_dns import (
     Answer,
-    Malformed,
     name_servers,
     query,
     question_name,
@@ -30,7 +30,7 @@ from netwatchd.sources.rdns import Rdns
 from netwatchd.worker import Worker
 
 NAS, PHONE = parse_address("192.168.1.5"), parse_address("192.168.1.6")
-LOCAL = Networks(["192.168.0.0/16", "fd00::/8"])
+LOCAL = Networks(["192.168.0.0/16", "fd00::/8", "169.254.0.0/16", "fe80::/10"])
 PTR, CNAME = 12, 5
 HERE = b"\xc0\x0c"  # a pointer to the question's name
 
@@ -55,8 +55,8 @@ def test_a_question_is_for_the_name_of_the_address() -> None:
     assert query(NAS, 0x1234) == (
         b"\x12\x34\x01\x00\x00\x01" + bytes(6) + encoded("5.1.168.192.in-addr.arpa") + b"\0\x0c\0\x01"
     )
-    assert b".".join(question_name(parse_address("fd00::12"))).startswith(b"2.1.0.0.")
-    assert b".".join(question_name(parse_address("fd00::12"))).endswith(b"0.0.d.f.ip6.arpa")
+    assert ".".join(question_name(parse_address("fd00::12"))).startswith("2.1.0.0.")
+    assert ".".join(question_name(parse_address("fd00::12"))).endswith("0.0.d.f.ip6.arpa")
 
 
 ASKED = query(NAS, 7)
@@ -76,9 +76,9 @@ ASKED = query(NAS, 7)
         # What nobody asked for is no answer.
         (reply(ASKED, record(encoded("evil"), owner=encoded("6.1.168.192.in-addr.arpa"))), Answer(0, (), 0)),
         (reply(ASKED, code=3), Answer(3, (), 0)),
-        (reply(ASKED, record(encoded("a b"))), Answer(0, (), 0)),
-        (reply(ASKED, record(encoded("a\x1bb"))), Answer(0, (), 0)),
-        (reply(ASKED, record(b"\0")), Answer(0, (), 0)),
+        (reply(ASKED, record(encoded("a b"))), Answer(0, (), 300)),
+        (reply(ASKED, record(encoded("a\x1bb"))), Answer(0, (), 300)),
+        (reply(ASKED, record(b"\0")), Answer(0, (), 300)),
     ],
 )  # fmt: skip
 def test_what_an_answer_says(data: bytes, expected: Answer) -> None:
@@ -92,10 +92,10 @@ def test_what_an_answer_says(data: bytes, expected: Answer) -> None:
         (reply(query(NAS, 8), record(encoded("evil"))), "no answer to the question"),
         (reply(query(PHONE, 7), record(encoded("evil"))), "answers another question"),
         (ASKED, "no answer to the question"),
-        (reply(ASKED, record(encoded("nas.lan")))[:-3], "ends too early"),
-        (reply(ASKED, record(b"\xc0\x37")), "a pointer does not lead back"),
-        (reply(ASKED, record(b"\x80")), "a type that is not known"),
-        (reply(ASKED, record(b"\x3fab")), "a name is too long"),
+        (reply(ASKED, record(encoded("nas.lan")))[:-3], "goes beyond the end"),
+        (reply(ASKED, record(b"\xc0\x37")), "a name goes on where it or a later one begins"),
+        (reply(ASKED, record(b"\x80")), "a label of an unknown type"),
+        (reply(ASKED, record(b"\x3fab")), "a label goes beyond the end"),
         (reply(ASKED)[:-4] + b"\0\x01\0\x01", "answers another question"),
     ],
 )
@@ -207,6 +207,7 @@ def asking(
 
 def test_names_of_local_devices_are_told_and_forged_answers_are_not(server: Server) -> None:
     here = [NAS, PHONE, parse_address("8.8.8.8"), parse_address("2001:db8::1"), parse_address("224.0.0.1")]
+    here += [parse_address("169.254.0.9"), parse_address("fe80::9")]
     with asking(server, lambda: here) as (told, counters, _):
         eventually(lambda: len(server.asked) == 2)
         (sighting,) = eventually(lambda: told.told)

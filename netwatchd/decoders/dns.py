@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_of_bytes
 
-A, PTR, TXT, AAAA, SRV = 1, 12, 16, 28, 33  # types of records
+A, CNAME, PTR, TXT, AAAA, SRV = 1, 5, 12, 16, 28, 33  # types of records
 INTERNET = 1  # class
 
 MOST_RECORDS = 512  # of one message; one of mDNS has up to 9,000 bytes
@@ -34,7 +34,7 @@ class Malformed(ValueError):
 
 
 class Record(NamedTuple):
-    """A record: for A and AAAA its data is an address, for PTR and SRV a name, for TXT strings, else None."""
+    """A record: for A and AAAA its data is an address, for CNAME, PTR and SRV a name, for TXT strings, else None."""
 
     name: Name
     kind: int
@@ -154,7 +154,7 @@ class _Reader:
             if length != (4 if kind == A else 16):
                 raise Malformed(f"an address of {length} bytes")
             return record._replace(address=address_of_bytes(data[start:end]))
-        if kind in (PTR, SRV):  # SRV (RFC 2782): priority, weight, port, then the name
+        if kind in (CNAME, PTR, SRV):  # SRV (RFC 2782): priority, weight, port, then the name
             target, after = self._name(start + 6 if kind == SRV else start)
             if after > end:
                 raise Malformed("a name goes beyond its record")

@@ -5,16 +5,15 @@ import struct
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_text
+from netwatchd.decoders.dns import CNAME, INTERNET, PTR, Malformed, Name, Record, folded, read_message
 from netwatchd.events import LONGEST_CLUE
 
 PORT = 53
 NO_ERROR, NO_SUCH_NAME = 0, 3  # RFC 1035 section 4.1.1: RCODE
 
-_PTR, _CNAME, _IN = 12, 5, 1
 _HEADER = struct.Struct("!6H")
-_RECORD = struct.Struct("!HHIH")  # behind the name: type, class, TTL, length
-_RECURSION, _RESPONSE, _OPCODE = 0x0100, 0x8000, 0x7800
-_MOST_LABELS = 128  # RFC 1035 section 2.3.4: a name has at most 255 bytes
+_RECURSION = 0x0100  # RFC 1035 section 4.1.1: RD
+_LONGEST_TTL = 2**31 - 1  # RFC 2181 section 8: what is more counts as 0
 _MOST_ALIASES = 8  # RFC 2317 has one
 
 # Names that say no more than that there is somebody.
@@ -25,45 +24,40 @@ _NOBODY = re.compile(
 )
 
 
-class Malformed(ValueError):
-    """The datagram is no answer to the question; the message says why."""
-
-
 class Answer(NamedTuple):
     """What a name server says of an address."""
 
     code: int  # RCODE
     names: tuple[str, ...]  # without the dot at the end
-    ttl: int  # seconds; of no name 0
+    ttl: int  # seconds; 0 where there is no record
 
 
-def question_name(address: Address) -> tuple[bytes, ...]:
+def question_name(address: Address) -> Name:
     """The labels of in-addr.arpa (RFC 1035 section 3.5) or ip6.arpa (RFC 3596 section 2.5)."""
     if isinstance(address, int):
-        octets = address.to_bytes(4, "big")
-        return (*(str(octet).encode() for octet in reversed(octets)), b"in-addr", b"arpa")
-    return (*(digit.encode() for digit in reversed(address.hex())), b"ip6", b"arpa")
+        return (*map(str, reversed(address.to_bytes(4, "big"))), "in-addr", "arpa")
+    return (*reversed(address.hex()), "ip6", "arpa")
 
 
 def query(address: Address, number: int) -> bytes:
     """The question for the name of an address; `number` is its id, of 16 bits."""
-    name = b"".join(bytes((len(label),)) + label for label in question_name(address)) + b"\0"
-    return _HEADER.pack(number, _RECURSION, 1, 0, 0, 0) + name + struct.pack("!HH", _PTR, _IN)
+    labels = (label.encode() for label in question_name(address))
+    name = b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+    return _HEADER.pack(number, _RECURSION, 1, 0, 0, 0) + name + struct.pack("!HH", PTR, INTERNET)
 
 
 def read_answer(data: bytes, address: Address, number: int) -> Answer:
-    """The answer to that question; raises Malformed where it is none."""
-    try:
-        found, flags, questions, answers, _, _ = _HEADER.unpack_from(data)
-        if found != number or not flags & _RESPONSE or flags & _OPCODE or questions != 1:
-            raise Malformed("it is no answer to the question")
-        name, at = _name(data, _HEADER.size)
-        wanted = tuple(label.lower() for label in question_name(address))
-        if _lower(name) != wanted or struct.unpack_from("!HH", data, at) != (_PTR, _IN):
-            raise Malformed("it answers another question")
-        return Answer(flags & 15, *_pointers(data, at + 4, answers, wanted))
-    except (struct.error, IndexError):
-        raise Malformed("it ends too early") from None
+    """The answer to that question; raises dns.Malformed where it is none."""
+    message = read_message(data)
+    if int.from_bytes(data[:2], "big") != number or not message.response or message.operation:
+        raise Malformed("it is no answer to the question")
+    wanted = question_name(address)
+    if [(folded(name), kind) for name, kind in message.questions] != [(wanted, PTR)]:
+        raise Malformed("it answers another question")
+    pointers = _pointers(message.answers, wanted)
+    names = [text for record in pointers if (text := _text(record.target))]
+    ttl = min((record.ttl if record.ttl <= _LONGEST_TTL else 0 for record in pointers), default=0)
+    return Answer(message.code, tuple(dict.fromkeys(names)), ttl)
 
 
 def name_servers(text: str) -> list[str]:
@@ -101,61 +95,19 @@ def _holds_ipv6(name: str, address: bytes) -> bool:
     )  # fmt: skip
 
 
-def _pointers(data: bytes, at: int, count: int, wanted: tuple[bytes, ...]) -> tuple[tuple[str, ...], int]:
-    """The names that the answers point to from the wanted one, also by way of aliases (RFC 2317); and their TTL."""
-    pointers: dict[tuple[bytes, ...], list[tuple[str, int]]] = {}
-    aliases: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
-    for _ in range(count):
-        owner, at = _name(data, at)
-        kind, group, ttl, length = _RECORD.unpack_from(data, at)
-        at += _RECORD.size
-        if at + length > len(data):
-            raise Malformed("it ends too early")
-        if group == _IN and kind in (_PTR, _CNAME):
-            target, _ = _name(data, at)
-            if kind == _CNAME:
-                aliases.setdefault(_lower(owner), _lower(target))
-            elif text := _text(target):
-                pointers.setdefault(_lower(owner), []).append((text, ttl if ttl < 1 << 31 else 0))
-        at += length
+def _pointers(answers: list[Record], wanted: Name) -> list[Record]:
+    """The records that point from the wanted name to others, also by way of aliases (RFC 2317)."""
+    aliases = {folded(record.name): folded(record.target) for record in answers if record.kind == CNAME}
     for _ in range(_MOST_ALIASES):
-        if wanted in pointers or wanted not in aliases:
-            break
+        found = [record for record in answers if record.kind == PTR and folded(record.name) == wanted]
+        if found or wanted not in aliases:
+            return found
         wanted = aliases[wanted]
-    found = pointers.get(wanted, [])
-    return tuple(dict.fromkeys(name for name, _ in found)), min((ttl for _, ttl in found), default=0)
+    return []
 
 
-def _name(data: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
-    """The labels of a name, which may be compressed (RFC 1035 section 4.1.4), and where it ends."""
-    labels: list[bytes] = []
-    end: int | None = None
-    lowest = at
-    while size := data[at]:
-        if size >= 0xC0:
-            end = at + 2 if end is None else end
-            at = (size & 0x3F) << 8 | data[at + 1]
-            # A pointer leads back: so there are no circles.
-            if at >= lowest:
-                raise Malformed("a pointer does not lead back")
-            lowest = at
-        elif size > 63:
-            raise Malformed("a label has a type that is not known")
-        else:
-            label = data[at + 1 : at + 1 + size]
-            if len(label) < size or len(labels) >= _MOST_LABELS:
-                raise Malformed("a name is too long")
-            labels.append(label)
-            at += 1 + size
-    return tuple(labels), at + 1 if end is None else end
-
-
-def _lower(labels: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    return tuple(label.lower() for label in labels)
-
-
-def _text(labels: tuple[bytes, ...]) -> str | None:
+def _text(labels: Name) -> str | None:
     """A name that can be shown; None where it is none that a host may have."""
-    text = b".".join(labels).decode(errors="replace")
+    text = ".".join(labels)
     is_name = text and text.isprintable() and " " not in text and "\N{REPLACEMENT CHARACTER}" not in text
     return text if is_name and len(text) <= LONGEST_CLUE else None

@@ -235,14 +235,11 @@ class Presence:
         if new is None:
             self._known[into] = old
             return
-        if old.here and old.start is not None:
-            if not new.here or new.start is None:
-                overlaps = new.end is not None and new.start is not None and new.end >= old.start
-                new.start = min(new.start, old.start) if overlaps and new.start else old.start
-            else:
-                new.start = min(new.start, old.start)
-            new.end = None
+        told = [(one.start, None if one.here else one.end) for one in (old, new) if one.start is not None]
+        new.start, new.end = _newest(told)
         new.here = new.here or old.here
+        if new.here and new.end is not None:
+            new.start = None  # the one that is here has none yet
         if (old.heard or _NEVER) > (new.heard or _NEVER):
             new.heard, new.by, new.interface = old.heard, old.by, old.interface
             new.left, new.left_by, new.asked = old.left, old.left_by, 0
@@ -317,6 +314,17 @@ class Presence:
         if device.status is status and device.usual_silence == usual:
             return device
         return dataclasses.replace(device, status=status, usual_silence=usual)
+
+
+def _newest(told: list[tuple[int, int | None]]) -> tuple[int | None, int | None]:
+    """The newest session of two devices that are one, as the store has it: of those that overlap one is made."""
+    start, end = None, None
+    for begun, ended in sorted(told, key=lambda each: each[0]):
+        if start is None or (end is not None and end <= begun and start != begun):
+            start, end = begun, ended
+        else:
+            end = None if end is None or ended is None else max(end, ended)
+    return start, end
 
 
 def _is_echo(one: _Known, steady: float, by: str) -> bool:

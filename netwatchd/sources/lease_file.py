@@ -132,8 +132,9 @@ class WatchedLeases:
     def _of_rewritten(self, earlier: LeaseFile, since: int, now: Now, *, again: bool) -> list[News]:
         """What is new in a file that is written anew each time; what is missing when it is read `again` the same."""
         content = self._content
-        # Several that come out of nothing are more likely to have been written again than given at once.
-        is_first = self._is_first or (not self.known and len(content.leases) > 1)
+        # Several clients that come out of nothing are more likely to be written again than to have come at once.
+        clients = {lease.mac or lease.duid or lease.address for lease in content.leases.values()}
+        is_first = self._is_first or (not self.known and len(clients) > 1)
         news = self._of_new(content.leases, since, is_first=is_first)
         if again and content.is_whole and content.leases == earlier.leases:
             missing = [key for key in self.known if key not in content.leases]

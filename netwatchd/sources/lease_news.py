@@ -47,16 +47,15 @@ class Macs:
 
 
 def sightings(
-    news: Sequence[News], macs: Macs, has_lease: Callable[[str], bool], source: str, now: int
+    news: Sequence[News], macs: Macs, leased: Callable[[], set[str]], source: str, now: int
 ) -> list[Sighting]:
-    """What the news tell at `now` (Unix ms); `has_lease(mac)` says whether that MAC has a lease now."""
+    """What the news tell at `now` (Unix ms); `leased()` says which MACs have a lease now."""
     found = [sighting for each in news if (sighting := _seen(each, macs, source, now))]
-    for each in news:
-        if not _is_given_back(each, now) or each.old is None:
-            continue
-        mac = macs.of(each.old)
-        if mac is not None and not has_lease(mac):
-            found.append(Sighting(now, source, mac, online=False))
+    given_back = [macs.of(each.old) for each in news if each.old is not None and _is_given_back(each, now)]
+    if given_back:
+        here = leased()
+        gone = [mac for mac in dict.fromkeys(given_back) if mac is not None and mac not in here]
+        found += [Sighting(now, source, mac, online=False) for mac in gone]
     return found
 
 

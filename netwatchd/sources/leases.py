@@ -78,16 +78,14 @@ class Leases:
 
     def _tell(self, news: list[News], now: Now) -> None:
         self._macs.learn(lease for each in news for lease in (each.old, each.new) if lease is not None)
-        found = sightings(news, self._macs, lambda mac: self._has_lease(mac, now.wall), self.name, now.wall)
+        found = sightings(news, self._macs, lambda: self._leased(now.wall), self.name, now.wall)
         if found:
             self._emit.sightings(found)
 
-    def _has_lease(self, mac: str, now: int) -> bool:
-        return any(
-            lease.is_active(now) and self._macs.of(lease) == mac
-            for file in self._files
-            for lease in file.known.values()
-        )
+    def _leased(self, now: int) -> set[str]:
+        """The MACs that have a lease at `now` (Unix ms)."""
+        known = (lease for file in self._files for lease in file.known.values() if lease.is_active(now))
+        return {mac for lease in known if (mac := self._macs.of(lease))}
 
     def _say_bad(self, file: WatchedLeases) -> None:
         if file.bad:

@@ -16,12 +16,12 @@ from netwatchd import clock
 from netwatchd.addresses import Address, Networks, address_text, is_host
 from netwatchd.config import Rdns as Settings
 from netwatchd.counters import Counters
+from netwatchd.decoders.dns import Malformed
 from netwatchd.decoders.reverse_dns import (
     NO_ERROR,
     NO_SUCH_NAME,
     PORT,
     Answer,
-    Malformed,
     name_servers,
     query,
     read_answer,
@@ -41,6 +41,7 @@ _LOOK = 10.0  # seconds between two looks at who is here, and at the list of nam
 _LATER = 600.0  # seconds until an address is asked for again whose question nobody answered
 _SILENT = 60.0  # seconds of rest once no server has answered three questions
 _LONGEST_TTL = 86_400  # seconds
+_LINK_LOCAL = Networks(["169.254.0.0/16", "fe80::/10"])
 
 
 class Rdns:
@@ -107,10 +108,14 @@ class Rdns:
         if self._looked is None or now - self._looked >= _LOOK:
             self._looked = now
             self._servers = self._find_servers() or self._servers
-            here = [each for each in self._addresses() if each in self._local and is_host(each)][:MOST_ADDRESSES]
+            here = [each for each in self._addresses() if self._is_asked_for(each)][:MOST_ADDRESSES]
             self._due = {each: self._due.get(each, 0.0) for each in here}
         address = min(self._due, key=self._due.__getitem__, default=None)
         return address if address is not None and self._due[address] <= now else None
+
+    def _is_asked_for(self, address: Address) -> bool:
+        # Names of addresses that only one link knows are in no DNS (RFC 6303 section 4.5, RFC 3927 section 4).
+        return address in self._local and address not in _LINK_LOCAL and is_host(address)
 
     def _ask(self, address: Address, worker: Worker) -> Answer | None:
         """The first answer of a server that knows; None where none does."""
