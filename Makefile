@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices device name forget merge split flows threats top test test-slow test-systemd soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status devices device name forget merge split flows threats top test test-slow test-systemd lab soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make accuracy                               what others recorded, compared with what they made of it'
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
+	@echo 'make lab                                    a home of network namespaces: exactly the news of what happens there; root; ARGS="--minutes 60"'
 	@echo 'make soak                                   everything at once for an hour; ARGS="--minutes 2"'
 	@echo 'sudo make test-systemd                      the service in a systemd of its own; needs debootstrap, systemd-container'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
@@ -77,6 +78,10 @@ test: lint
 
 test-slow: $(VENV)/installed-tools
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# The home is built by ../shared/tools/lab.py, or by what $NETWATCHD_LAB names.
+lab: $(VENV)/installed-tools
+	@$(BIN)/python tests/lab_journey.py $(ARGS)
 
 soak: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)

@@ -87,8 +87,11 @@ class Journey:
         self.lab.run("leave", name=name, release=int(release))
         patience = SOON if release else OFFLINE_AFTER * 4.0
         gone = self._shown(since, lambda device: device["mac"] == mac and device["status"] == "offline", patience)
-        packet = self.wire.first(mac, since, "dhcp-release") if release else gone
-        self._line(what, since, [], packet, gone)
+        if release or gone is None:
+            self._line(what, since, [], self.wire.first(mac, since, "dhcp-release"), gone)
+        else:
+            silent = gone - (self.wire.last(mac, 0, gone) or since)
+            self._line(f"{what}: offline after {silent:.0f} s of silence", since, [], None, None)
         flips = self.listener.flips(mac, since)
         if flips != ["offline"]:
             self.lines[-1].wrong = f"the status went {flips}"
@@ -98,8 +101,9 @@ class Journey:
         since = time.time()
         mac = self.lab.run("ip_change", host=host, ip=ip, mode=mode)["event"]["device"]["mac"]
         shown = self._shown(since, lambda device: device["mac"] == mac and device["ip"] == ip)
-        request = self.wire.last(mac, since, shown or time.time(), "dhcp-request") if mode == "dhcp" else None
-        self._line(f"ip_change mode={mode}", since, [], request or self.wire.first(mac, since, ip=ip), shown)
+        # dnsmasq enters the address into the neighbour table when it offers it.
+        discover = self.wire.first(mac, since, "dhcp-discover", "dhcp-request") if mode == "dhcp" else None
+        self._line(f"ip_change mode={mode}", since, [], discover or self.wire.first(mac, since, ip=ip), shown)
 
     def mac_change(self) -> None:
         """A phone comes back with another private MAC, and then with its old one."""
@@ -213,7 +217,7 @@ def travel(*, capture: bool, minutes: float) -> list[Line]:
     """The whole journey; returns its lines."""
     with journey(capture=capture) as on:
         guest = on.join("join", ["new_device"])
-        on.discovery(("Samsung-TV",))
+        on.discovery(("Samsung-TV", "Linux/4.1 UPnP/1.0 Samsung/1.0"))
         on.ip_change("tv", "192.168.77.150", "dhcp")
         on.ip_change("laptop", "192.168.77.51", "static")
         on.mac_change()

@@ -42,7 +42,7 @@ def test_a_restart_neither_begins_learning_anew_nor_ends_it() -> None:
     last = Home(learning=3600)
     last.remember(note=again.notes["news.learning"])  # whose clock began anew
     assert last.watching.learning_until() is None
-    assert last.story((1, seen(PHONE, IP))).told == ["new_device"]
+    assert last.story((1, named(PHONE, "Pixel-7", IP))).told == ["new_device"]
 
 
 def test_a_store_that_knows_devices_needs_no_learning() -> None:
@@ -207,6 +207,7 @@ def test_the_daemon_learns_once_tells_what_is_new_after_it_and_nothing_while_it_
         assert daemon.emit({"type": "device", "mac": TV, "ip": IP, "hostname": "tv"}) == []
         assert daemon.status()["learning_until"] > 0
         assert "learning until" in daemon.log
+        assert "1, learning until " in daemon.cli("status").stdout
         eventually(lambda: daemon.core("SELECT value FROM meta WHERE key = 'news.learning'"))
         began = daemon.core("SELECT value FROM meta WHERE key = 'news.learning'")
         daemon.stop()
@@ -231,4 +232,4 @@ def test_the_daemon_learns_once_tells_what_is_new_after_it_and_nothing_while_it_
             assert told["threat"]["device"] == LAPTOP
             assert daemon.status()["database"]["state"] == "ok"
         eventually(lambda: daemon.core("SELECT device FROM threats WHERE kind = 'new_device'") == [(LAPTOP,)])
-        assert f"a new device: laptop, {OTHER_IP}" in daemon.log
+        eventually(lambda: f"a new device: laptop (Apple, Inc.), {OTHER_IP}" in daemon.log)

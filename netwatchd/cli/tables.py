@@ -82,7 +82,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
     database = answer["database"]
     if not answer["running"]:
         return [("netwatchd", "not running"), ("database", f"{size_text(database['size'])} in {database['directory']}")]
-    written = database["written_today"]
+    written, learning = database["written_today"], answer["learning_until"]
     state = database["state"] + (f": {database['reason']}" if database["reason"] else "")
     return [
         (
@@ -90,7 +90,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
             f"{answer['version']}, running since {time_text(answer['since'])} ({span_text(answer['uptime'])})",
         ),
         *((f"source {s['name']}", s["state"] + (f": {s['reason']}" if s["reason"] else "")) for s in answer["sources"]),
-        ("devices", f"{answer['devices']}"),
+        ("devices", f"{answer['devices']}" + (f", learning until {time_text(learning)}" if learning else "")),
         ("live flows", f"{answer['live_flows']}"),
         ("clients", f"{answer['clients']}"),
         ("received", _counts(answer["received"])),
