@@ -215,7 +215,7 @@ class Daemon:
         presence.deaf = intake.deaf
         presence.doubts.rate = self.settings.devices.probe_rate
         if self.settings.devices.probe:
-            presence.doubts.ask = intake.prober.ask
+            presence.doubts.ask = intake.ask
 
     def _listen(self) -> Server:
         websocket = self.settings.websocket

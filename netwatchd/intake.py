@@ -10,6 +10,7 @@ from pathlib import Path
 from netwatchd import config
 from netwatchd.addresses import Address
 from netwatchd.counters import Counters
+from netwatchd.decoders.routes import Question
 from netwatchd.events import NewId
 from netwatchd.ingest.duplicates import RANKS, Duplicates
 from netwatchd.ingest.inbox import Door, Inboxes
@@ -84,9 +85,16 @@ class Intake:
         self.sources[self.prober.name] = Supervisor(self.prober, "auto" if settings.devices.probe else "no")
         self._links = Links()
 
+    def ask(self, question: Question) -> None:
+        """Has a device asked whether it is still here, where somebody would hear its answer."""
+        if self.running() & {"neighbours", "capture"}:
+            self.prober.ask(question)
+        else:
+            self._counters.add("probes.impossible")
+
     def deaf(self) -> Deaf:
-        """What hears nothing now, though it should: sources that failed, and interfaces that are down."""
-        down = {name for name, supervisor in self.sources.items() if supervisor.state == "failed"}
+        """What hears nothing now, though it did before: sources that failed, and interfaces that are down."""
+        down = {name for name, each in self.sources.items() if each.worked and each.state == "failed"}
         return Deaf(down | {TRAFFIC} if down & RANKS.keys() else down, self._links.deaf())
 
     def running(self) -> set[str]:

@@ -15,9 +15,11 @@ from netwatchd.addresses import (
     is_host,
     is_random_mac,
     is_station,
+    is_virtual_mac,
     mac_of_bytes,
     parse_address,
     parse_mac,
+    parse_station,
 )
 
 
@@ -73,6 +75,35 @@ def test_a_mac_that_no_station_can_own_is_refused(mac: str) -> None:
     assert not is_station(mac)
     with pytest.raises(ValueError, match="group or null address"):
         parse_mac(mac)
+
+
+SHARED = [
+    "00:00:5e:00:01:01", "00:00:5e:00:02:ff", "00:00:0c:07:ac:0a", "00:00:0c:9f:f0:01", "00:00:0c:9f:ff:ff",
+    "00:05:73:a0:00:01", "00:05:73:a0:0f:ff", "00:07:b4:00:01:01", "00:07:b4:03:ff:04",
+]  # fmt: skip
+NEIGHBOURS_OF_SHARED = [
+    "00:00:5e:00:03:01", "00:00:5e:00:00:01", "00:00:0c:07:ad:0a", "00:00:0c:9f:e0:01", "00:05:73:a0:10:01",
+    "00:07:b4:04:01:01", "a4:83:e7:00:00:01",
+]  # fmt: skip
+
+
+def test_a_mac_that_routers_share_is_told_from_those_beside_it() -> None:
+    assert all(is_virtual_mac(mac) and is_station(mac) for mac in SHARED)
+    assert not any(is_virtual_mac(mac) for mac in NEIGHBOURS_OF_SHARED)
+    for mac in SHARED:
+        assert parse_mac(mac) == mac, "it is an address, only nobody's"
+        with pytest.raises(ValueError, match="is a virtual router's address"):
+            parse_station(mac)
+    assert [parse_station(mac) for mac in NEIGHBOURS_OF_SHARED] == NEIGHBOURS_OF_SHARED
+
+
+def test_no_host_has_the_broadcast_or_null_address_of_a_network_that_is_known() -> None:
+    networks = Networks(["192.168.1.0/24", "10.0.0.0/31", "10.1.1.1", "fd00::/8"])
+    hosts = ["192.168.1.1", "192.168.1.254", "10.0.0.0", "10.0.0.1", "10.1.1.1", "fd00::1"]
+    nobodies = ["192.168.1.0", "192.168.1.255", "192.168.2.1", "255.255.255.255", "0.0.0.0", "ff02::1", "::1"]
+    assert all(networks.has_host(parse_address(ip)) for ip in hosts)
+    assert not any(networks.has_host(parse_address(ip)) for ip in nobodies)
+    assert not Networks(["0.0.0.0/0"]).has_host(parse_address("127.0.0.1"))
 
 
 def test_a_mac_of_bytes_is_text() -> None:

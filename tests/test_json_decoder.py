@@ -116,6 +116,7 @@ def test_a_threat_is_taken_with_all_that_is_told_of_it() -> None:
         ({"type": "device"}, '"mac" or "ip" is missing'),
         (DEVICE | {"mac": "a4:83"}, "is no MAC address"),
         (DEVICE | {"mac": "ff:ff:ff:ff:ff:ff"}, "group or null address"),
+        (DEVICE | {"mac": "00:00:5e:00:01:0a"}, "is a virtual router's address (VRRP, HSRP, ...)"),
         (DEVICE | {"mac": 5}, '"mac" should be text'),
         (DEVICE | {"ip": "127.0.0.1"}, "no address that a device can own"),
         (DEVICE | {"ip": "224.0.0.1"}, "no address that a device can own"),

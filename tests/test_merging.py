@@ -25,10 +25,10 @@ from store_kit import flow, storing
 from waiting import eventually
 
 from netwatchd.clock import Now
-from netwatchd.events import Alias, Clue, Device, Forget, Gone, Merge, Split, Status
+from netwatchd.events import Alias, Clue, Device, Forget, Gone, Merge, Split, Status, Trait
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
-from netwatchd.ingest.identities import DECIDED_AFTER
+from netwatchd.ingest.identities import DECIDED_AFTER, MOST_MACS
 from netwatchd.ingest.turns import SWITCHES
 from netwatchd.storage import queries
 
@@ -80,7 +80,7 @@ def test_a_device_that_returns_to_an_earlier_mac_is_the_same_at_once() -> None:
 
 def test_two_that_are_here_at_the_same_time_stay_two() -> None:
     devices = a_phone_changed_its_mac(Recorder())
-    devices.see([seen(OLD, 3601.5)], later(3601.5))
+    devices.see([seen(OLD, 3600.05)], later(3600.1))
     pass_time(devices, 3602)
     assert len(devices.all()) == 2
 
@@ -91,6 +91,9 @@ def test_the_old_one_is_asked_whether_it_is_here() -> None:
     devices.presence.doubt = lambda key, device, now: bool(asked.append(key))  # type: ignore[method-assign]
     devices.see([seen(OLD, 0, ADA, PHONE), seen(NEW, 30, ADA)], later(30))
     assert asked == [OLD]
+    for at in (30.1, 30 + DECIDED_AFTER / 2, 31):
+        pass_time(devices, at)
+    assert asked == [OLD, OLD], "an answer may get lost"
 
 
 def test_what_is_learnt_while_it_waits_counts() -> None:
@@ -146,6 +149,20 @@ def test_traffic_of_both_macs_goes_to_the_one_device() -> None:
     assert devices.all()[0].bytes_in == 1017
     flows.settle()
     assert told.rows[OLD] == devices.all()[0]
+
+
+def test_a_phone_that_changes_its_mac_each_day_is_known_by_the_latest_of_them() -> None:
+    told = Recorder()
+    devices = begun(told)
+    for day in range(MOST_MACS + 10):
+        at = day * 86400.0
+        devices.see([seen(f"02:00:00:00:00:{day:02x}", at, ADA, PHONE)], later(at))
+        pass_time(devices, at + 2)
+    (phone,) = devices.all()
+    assert phone.mac == "02:00:00:00:00:00"
+    assert phone.macs == tuple(f"02:00:00:00:00:{day:02x}" for day in (*range(MOST_MACS + 9, 10, -1), 0))
+    assert sum(isinstance(each, Alias) for each in told.records.values()) == MOST_MACS - 1
+    assert {each.station for each in told.records.values() if isinstance(each, Trait)} == set(phone.macs)
 
 
 # Proven wrong.

@@ -275,6 +275,7 @@ def test_a_station_behind_a_bridge_was_heard_of_when_its_entry_was_updated() -> 
     [
         neighbour_message(neighbours.INET, 0x01, IP),  # INCOMPLETE
         neighbour_message(neighbours.INET, 0x20, MAC, IP),  # FAILED
+        neighbour_message(neighbours.INET, neighbours.PROBE, MAC, IP, ages=(6000, 0, 0)),  # made to be asked
         neighbour_message(neighbours.INET, 0x40, MAC, IP),  # NOARP
         neighbour_message(neighbours.INET, 0x00, MAC, IP),
         neighbour_message(neighbours.INET, neighbours.REACHABLE, attribute(2, bytes(6)), IP),

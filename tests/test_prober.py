@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from home import HOST4, HOST6, HOST_MAC, ROUTER4, ROUTER_MAC, SERVER4, Home, home_network, why_not
@@ -13,10 +14,14 @@ from running import Daemon, join, until
 from test_neighbours import SEND, leave, state_of, watching
 from waiting import eventually
 
+from netwatchd import config
 from netwatchd.addresses import parse_address
 from netwatchd.counters import Counters
 from netwatchd.decoders.netlink import DUMP
 from netwatchd.decoders.routes import Question, decode_interface, link_of_route, route_request
+from netwatchd.ingest.inbox import Inboxes
+from netwatchd.ingest.presence import TRAFFIC
+from netwatchd.intake import Intake
 from netwatchd.sources import Unavailable
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket
 from netwatchd.sources.prober import Links, Prober
@@ -226,6 +231,35 @@ def test_our_own_end_that_is_down_is_deaf_and_a_bridge_without_a_carrier_is_not(
     assert deaf() == {"wan0", "lan0"}, "what is gone hears nothing"
 
 
+def test_a_source_that_works_no_more_is_deaf_and_nobody_is_asked_whose_answer_nobody_hears(
+    home: Home, tmp_path: Path
+) -> None:
+    home.router.ip("link add dummy0 type veth peer name dummy1")
+    home.router.ip("link set dummy0 up")
+    counters = Counters()
+    settings = config.Config(
+        capture=config.Capture(enabled="yes", interface=("dummy0",)),
+        conntrack=config.Conntrack(enabled="yes"),  # it never works, as nobody starts it: that makes nobody deaf
+        neighbours=config.Neighbours(enabled="no"),
+    )
+    nothing: Any = None  # the memory of sources that are never opened
+    intake = Intake(settings, tmp_path, Inboxes(100), counters, lambda now, count=1: now, lambda _: nothing, list)
+    capture = intake.sources["capture"]
+    worker = Worker("source:capture", capture.run, lambda _: None)
+    with home.router.entered():
+        worker.start()
+    try:
+        eventually(lambda: capture.state == "on", "it captures")
+        assert intake.deaf().sources == set()
+        home.router.ip("link del dummy0")
+        eventually(lambda: capture.state == "failed", "its interface is gone")
+        assert intake.deaf().sources == {"capture", TRAFFIC}
+        intake.ask(question(HOST4))
+        assert counters["probes.impossible"] == 1
+    finally:
+        assert worker.stop(5)
+
+
 # Journeys.
 
 CONFIG = """
@@ -320,3 +354,40 @@ def test_a_release_is_believed_at_once_and_the_kernels_ghost_does_not_bring_the_
         home.host.python(HELLO)
         until(client, lambda m: m["type"] == "device_update" and m["device"]["status"] == "online")
     assert start <= end
+
+
+RELEASE = f"""
+import socket, subprocess
+mac = bytes.fromhex("{HOST_MAC.replace(":", "")}")
+packet = b"\\1\\1\\6\\0" + bytes(8) + socket.inet_aton("{HOST4}") + bytes(12) + mac + bytes(10 + 192)
+packet += b"\\x63\\x82\\x53\\x63" + b"\\x35\\1\\7" + b"\\x36\\4" + socket.inet_aton("{ROUTER4}") + b"\\xff"
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.bind(("{HOST4}", 68))
+    client.sendto(packet, ("{ROUTER4}", 67))
+subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_real_dhcprelease_is_seen_by_all_sources_and_ends_the_session_once(home: Home, short: Path) -> None:
+    config = CONFIG.replace("4 s", "10 min").replace("[source:conntrack]\nenabled = no", "[source:conntrack]")
+    config += "enabled = yes\ndump_interval = 1 s\n[source:capture]\nenabled = yes\ninterface = lan0\nfilter = all\n"
+    with Daemon(short, config, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
+        with home.router.entered():
+            client = stack.enter_context(router.client())
+        join(client)
+        home.host.python(HELLO)
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+        home.router.ip("link add port1 type veth peer name port2")  # keeps the bridge up
+        home.router.ip("link set port2 up")
+        home.router.ip("link set port1 master lan0 up")
+        told: list[str] = []
+        home.host.python(RELEASE)
+        until(client, lambda m: status_of(m, told) == "offline")
+        with home.router.entered():
+            dumps = dict(router.status()["counters"]["dumps"])
+            for source in ("neighbours", "conntrack"):
+                eventually(lambda name=source: router.status()["counters"]["dumps"][name] >= dumps[name] + 4)
+        ((_, end),) = sessions(router)
+        assert end is not None
+        assert [d["status"] for d in router.json("devices") if d["mac"] == HOST_MAC] == ["offline"]

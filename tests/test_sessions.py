@@ -155,6 +155,27 @@ def test_an_address_that_proves_to_be_a_devices_hands_over_its_session() -> None
     assert seen.sessions == [Session(MAC, wall(0), wall(60))]
 
 
+def test_devices_that_prove_to_be_one_have_the_session_that_holds_both() -> None:
+    cases = [  # of the one that is joined, of the other: (first, last sign of life, is here); and what comes of it
+        ((0, 100, False), (50, 5000, True), (0, None)),
+        ((50, 5000, True), (0, 100, False), (0, None)),
+        ((0, 100, False), (3000, 5000, True), (3000, None)),
+        ((0, 100, False), (50, 200, False), (0, 200)),
+        ((0, 5000, True), (50, 5000, True), (0, None)),
+        ((3000, 3100, False), (0, 100, False), (3000, 3100)),
+    ]
+    for first, second, session in cases:
+        devices = devices_of(Writes())
+        for mac, (start, end, here) in ((OTHER_MAC, first), (MAC, second)):
+            for at in range(start, end + 1, 50):
+                seen_at(devices, at, mac=mac)
+            if not here:
+                seen_at(devices, end, mac=mac, online=False)
+        devices.presence.join(OTHER_MAC, MAC)
+        one = devices.presence._known[MAC]
+        assert (one.start, one.end) == (wall(session[0]), session[1] and wall(session[1]))
+
+
 def test_a_wall_clock_that_is_set_back_makes_no_session_that_ends_before_it_began() -> None:
     seen = Writes()
     devices = devices_of(seen)

@@ -208,3 +208,16 @@ def test_made_up_addresses_cannot_fill_the_memory() -> None:
     held = (stations._told, stations._owners, stations._own, stations._waiting)
     assert all(len(each) <= 16_384 for each in held)
     assert len(seen.told()) == 40_000
+
+
+def test_an_address_that_a_virtual_router_shows_stays_with_its_owner() -> None:
+    seen = Seen()
+    seen.see(arp(bytes.fromhex("00005e00010a"), A), ethernet(ip4(udp()), MAC_A))
+    assert seen.told(after=5000) == [device("00:00:5e:00:01:0a", A), device(TEXT_A, A)], "ingest counts the first one"
+
+
+def test_the_broadcast_of_a_network_is_nobody() -> None:
+    seen = Seen(networks=Networks(["192.168.1.0/24"]))
+    seen.see(ip4(udp(), "192.168.1.255"), arp(MAC_A, "192.168.1.255"), link_type=101)
+    seen.see(arp(MAC_A, "192.168.1.0"))
+    assert seen.told(after=5000) == []

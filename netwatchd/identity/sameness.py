@@ -23,8 +23,8 @@ HANDOVER = 300_000
 # A flow's last packet is only known to lie before the connection tracker was last read, every ten seconds.
 FLOW_LAG = 20_000
 
-# What a device shows as itself may be worked on a little after what follows it.
-SIGN_LAG = 300
+# The kernel tells ages in hundredths of a second. It must be less than the answer to a question takes.
+SIGN_LAG = 20
 
 # Devices that say the same of themselves: with more of them nobody is found, and nobody is compared.
 MOST_ALIKE = 32

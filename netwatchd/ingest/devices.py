@@ -144,9 +144,6 @@ class Devices(Merging):
     def tick(self, now: Now) -> None:
         """Decides what waited for a moment to pass."""
         with self._lock:
-            for key in self.identities.ask_again(now):
-                if key in self._devices:
-                    self.presence.doubt(key, self._devices[key], now)
             self.presence.tick(now)
             self._settle_identities(now)
             if self.watch:

@@ -21,22 +21,19 @@ from netwatchd.ingest.turns import Turns
 
 log = logging.getLogger(__name__)
 
-DECIDED_AFTER = 1.0  # seconds in which the other one may show that it is here; the answer to a probe takes less
+DECIDED_AFTER = 1.0  # seconds in which the other one may show that it is here; it is asked twice, and may be asleep
 MOST_SIGNS, APART = 8, 500  # signs of life that are remembered of a station, so many milliseconds apart
-# Seconds after which that one is asked once more. Its first answer comes as quickly as what the new one does next, so
-# that it proves nothing where the new one showed its name with its first packet (`sameness.SIGN_LAG`).
-ASKED_AGAIN = 0.4
 MOST_SUSPECTS = 256  # that wait to be decided: a flood of made-up devices must not be compared without end
+MOST_MACS = 32  # of a device: who changes it each day is known by those of a month
 MOST_UNDONE = 4096  # pairs that were told apart
 
 
 class Suspicion(NamedTuple):
     """A device may be one that is known."""
 
-    key: str
+    into: str  # the one that it may be
     due: float  # steady time at which it is decided
-    other: str  # which one
-    again: float  # steady time at which that one is asked again whether it is here
+    asked: int = 1  # how often the other one was asked whether it is here
 
 
 class Identities:
@@ -133,8 +130,10 @@ class Identities:
         """A MAC of a device has shown itself at `seen` (Unix ms): the device with that MAC as its latest."""
         station = sighting.mac or key
         signs = self._signs.get(station, ())
-        if not signs or seen >= signs[-1] + APART:
-            self._signs[station] = (*signs[1 - MOST_SIGNS :], seen)
+        if not signs or seen > signs[-1]:
+            # Of many at once the first and the last one are enough.
+            close = len(signs) > 1 and seen < signs[-2] + APART
+            self._signs[station] = (*(signs[:-1] if close else signs[1 - MOST_SIGNS :]), seen)
         if key not in self._stations:
             return device
         for ip in sighting.ips:
@@ -186,15 +185,9 @@ class Identities:
             if key in devices and key == station and key not in self._suspicions:
                 into = self._find(key, devices).key
                 if into is not None and len(self._suspicions) < MOST_SUSPECTS:
-                    self._suspicions[key] = Suspicion(key, now.steady + DECIDED_AFTER, into, now.steady + ASKED_AGAIN)
+                    self._suspicions[key] = Suspicion(into, now.steady + DECIDED_AFTER)
                     asked.append(into)
         return asked
-
-    def ask_again(self, now: Now) -> list[str]:
-        """The known devices that are to be asked once more: an answer that came at once says too little."""
-        due = [each for each in self._suspicions.values() if each.again <= now.steady]
-        self._suspicions |= {each.key: each._replace(again=float("inf")) for each in due}
-        return list({each.other for each in due})
 
     def decide(self, devices: Mapping[str, Device], now: Now) -> Alias | None:
         """The next of the suspected devices that is a known one, of those whose time has come."""
@@ -209,6 +202,13 @@ class Identities:
                 return Alias(key, found.key, now.wall, "netwatchd", found.why, before=devices[key])
             log.debug("%s is a device of its own: %s", key, "; ".join(found.why), extra={"device": key})
         return None
+
+    def ask_again(self, devices: Mapping[str, Device], now: Now) -> list[str]:
+        """The known devices that are to be asked once more: an answer may get lost, or come too soon to be told."""
+        half = [each for each in self._suspicions.items() if each[1].asked == 1]
+        late = [each for each in half if now.steady >= each[1].due - DECIDED_AFTER / 2 and each[1].into in devices]
+        self._suspicions.update({key: suspicion._replace(asked=2) for key, suspicion in late})
+        return [suspicion.into for _, suspicion in late]
 
     def undecided(self, key: str) -> bool:
         """Whether it is being looked into whether a device is another one that is known."""
@@ -264,6 +264,17 @@ class Identities:
         self._store.keep(alias)
         for ip in lost.ips:
             self._shower.setdefault(ip, alias.mac)
+        while len(self._stations[alias.device]) > MOST_MACS:
+            self._drop_oldest(alias.device)
+
+    def _drop_oldest(self, key: str) -> None:
+        """Forgets the MAC of a device that was not seen for longest."""
+        others = self._stations[key][1:]
+        oldest = min(others, key=lambda mac: max(self._signs.get(mac, (0,))[-1], self._aliases[mac].time))
+        self._stations[key].remove(oldest)
+        self._store.drop(self._aliases.pop(oldest))
+        self._clues.erase(oldest)
+        self._signs.pop(oldest, None)
 
     def disclaim(self, alias: Alias) -> None:
         """An alias names a device that is not there."""

@@ -101,6 +101,8 @@ class Merging:
             self._split(mac, now)
         while alias := self.identities.decide(self._devices, now):
             self._merge(alias, now)
+        for key in self.identities.ask_again(self._devices, now):
+            self.presence.doubt(key, self._devices[key], now)
 
     def _recall_aliases(self, now: Now) -> None:
         """Merges what was known to be one device before, and seen as two before that could be read."""
@@ -122,6 +124,8 @@ class Merging:
                 else:
                     del self._owners[ip]
         self.identities.join(alias, lost)
+        known = self.identities.stations_of(alias.device)
+        device = dataclasses.replace(device, macs=tuple(mac for mac in device.macs if mac in known))
         self._store.join_device(alias.mac, alias.device)
         device = dataclasses.replace(device, status=self.presence.status_of(alias.device))
         self._publish([Gone(alias.mac)])

@@ -240,6 +240,8 @@ class Presence:
         new.here = new.here or old.here
         if new.here and new.end is not None:
             new.start = None  # the one that is here has none yet
+        if old.silence.usual > new.silence.usual:
+            new.silence = old.silence
         if (old.heard or _NEVER) > (new.heard or _NEVER):
             new.heard, new.by, new.interface = old.heard, old.by, old.interface
             new.left, new.left_by, new.asked = old.left, old.left_by, 0

@@ -28,7 +28,7 @@ class Supervisor:
         self.settled = threading.Event()  # the first attempt to open it is over
         self._enabled = enabled
         self._clock = clock
-        self._worked = False
+        self.worked = False  # ever
         self._pause = _FIRST_PAUSE
         if enabled == "no":
             self._settle("off", "switched off in the configuration")
@@ -66,7 +66,7 @@ class Supervisor:
         try:
             self.source.open()
         except Unavailable as error:
-            if self._enabled == "auto" and not self._worked:
+            if self._enabled == "auto" and not self.worked:
                 log.warning("source %s is off: %s", self.source.name, error, extra={"source": self.source.name})
                 self._settle("off", str(error))
             else:
@@ -76,7 +76,7 @@ class Supervisor:
             self._fail(f"it cannot be opened: {_said(error)}")
             return False
         log.info("source %s is on", self.source.name, extra={"source": self.source.name})
-        self._worked = True
+        self.worked = True
         self._settle("on", None)
         return True
 
