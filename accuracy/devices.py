@@ -80,6 +80,10 @@ CLIENTS = {
 }  # fmt: skip
 
 
+_PRIVATE = "(locally administered)"  # as the truth says it of a MAC
+_VERDICTS = ("right", "unknown", "wrong", "no truth")
+
+
 class Known(NamedTuple):
     """A device with its truth, and what is said of it."""
 
@@ -97,23 +101,41 @@ def rows(data: Path) -> list[Row]:
     recorded, told = list(_recorded(data)), list(_told(data))
     return [
         *_compared(SENTINEL, "captures", recorded),
-        *_compared("captures of nine projects", "DHCP clients", told),
+        *_compared("captures of eight projects", "DHCP clients", told),
         *_recog(data),
         *_fingerbank(data),
     ]
 
 
 def details(data: Path) -> str:
-    """A table of the devices for the page: what each is, what is said of it, and why."""
-    lines = ["| what it is | said: maker | name | kind | model | by this |\n|---|---|---|---|---|---|\n"]
-    for known in (*_recorded(data), *_told(data)):
-        said = known.said
+    """The devices, for the page: how often what is right, and for each what is said of it, and why."""
+    known = [*_recorded(data), *_told(data)]
+    lines = ["Of the devices in captures and among the DHCP clients:\n\n"]
+    for what, verdicts in (
+        ("maker", [_said(each.vendor, each.said.vendor) for each in known]),
+        ("name", [_said(each.hostname, each.said.hostname) for each in known]),
+        ("kind", [verdict(each.kind, each.said.kind) for each in known]),
+    ):
+        lines.append(f"* {what}: {', '.join(f'{verdicts.count(word)} {word}' for word in _VERDICTS)}\n")
+    lines.append("\n| what it is | said: maker | name | kind | model | by this |\n|---|---|---|---|---|---|\n")
+    for each in known:
+        said = each.said
         cells = (
-            known.model, said.vendor, said.hostname, f"{said.kind} ({verdict(known.kind, said.kind)})", said.model,
-            "; ".join(said.evidence[:3]),
+            each.model, f"{said.vendor or '-'} ({_said(each.vendor, said.vendor)})",
+            f"{said.hostname or '-'} ({_said(each.hostname, said.hostname)})",
+            f"{said.kind} ({verdict(each.kind, said.kind)})", said.model or "-", "; ".join(said.evidence[:3]) or "-",
         )  # fmt: skip
-        lines.append("".join(f"| {(cell or '-').replace('|', '/')} " for cell in cells) + "|\n")
+        lines.append("".join(f"| {cell.replace('|', '/')} " for cell in cells) + "|\n")
     return "".join(lines)
+
+
+def _said(truth: str, said: str | None) -> str:
+    """The verdict on a maker or a name; one that is rightly not known is right."""
+    if truth == _PRIVATE:
+        return "wrong" if said else "right"
+    if not truth:
+        return "no truth"
+    return "right" if said == truth else "wrong" if said else "unknown"
 
 
 def verdict(expected: str | None, said: str) -> str:
@@ -174,8 +196,7 @@ def _table(path: Path) -> list[list[str]]:
 
 def _compared(origin: str, what: str, known: list[Known]) -> list[Row]:
     """Vendor, name, kind, and whether it is named or typed at all."""
-    private = "(locally administered)"
-    vendors = [("" if each.vendor == private else each.vendor, each.said.vendor or "", each.model) for each in known]
+    vendors = [("" if each.vendor == _PRIVATE else each.vendor, each.said.vendor or "", each.model) for each in known]
     names = [(each.hostname, each.said.hostname or "", each.model) for each in known if each.hostname]
     kinds = [each for each in known if each.kind]
     unknown = [each for each in kinds if verdict(each.kind, each.said.kind) != "right"]

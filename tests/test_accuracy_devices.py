@@ -28,8 +28,10 @@ def test_nothing_is_wrong_and_most_is_right() -> None:
 @pytest.mark.skipif(not (DATA / "_truth").is_dir(), reason="needs the recordings of others")
 def test_the_table_has_a_line_for_each_device() -> None:
     table = details(DATA)
-    assert table.count("\n") == 2 + 10 + 21
-    assert "| Withings WS-30, a scale | Withings | - | health (right) |" in table
+    assert table.count("\n| ") == 1 + 10 + 21
+    assert "| Withings WS-30, a scale | Withings (right) | - (no truth) | health (right) |" in table
+    assert "* maker: 31 right, 0 unknown, 0 wrong, 0 no truth\n" in table
+    assert "* kind: 28 right, 2 unknown, 0 wrong, 1 no truth\n" in table
 
 
 def test_a_kind_is_right_by_itself_or_by_its_family() -> None:

@@ -308,3 +308,19 @@ def test_what_the_network_says_does_nothing_to_the_terminal(running: Running) ->
     assert json.loads(running.cli("name", THIRD, "y", "--json").stdout)["devices"][0]["hostname"].endswith(
         "<script>alert(1)</script>"
     )
+
+
+def test_what_was_merged_into_a_device_that_is_merged_itself_can_be_split_too(running: Running) -> None:
+    running.daemon.emit({"type": "device", "mac": THIRD, "ip": "192.168.1.8"})
+    eventually(lambda: THIRD in known(running))
+    for pair in ((OTHER_MAC, MAC), (MAC, THIRD)):
+        assert running.cli("merge", *pair).returncode == 0
+    assert set(known(running)[THIRD]["macs"]) == {MAC, OTHER_MAC, THIRD}
+    eventually(lambda: [each["macs"] for each in running.json("devices") if len(each["macs"]) == 3])
+    merged = running.json("device", THIRD)["merged"]
+    assert {each["mac"]: each["undo"] for each in merged} == {
+        mac: f"netwatchd split {THIRD} {mac}" for mac in (MAC, OTHER_MAC)
+    }
+    assert running.json("split", OTHER_MAC)["device"] == OTHER_MAC
+    assert set(known(running)) == {OTHER_MAC, THIRD, "192.168.1.7"}
+    assert set(known(running)[THIRD]["macs"]) == {MAC, THIRD}

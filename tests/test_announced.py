@@ -1,15 +1,19 @@
 """Promises of the sources `mdns` and `ssdp`, with the real kernel: two namespaces with a wire between them."""
 
 import contextlib
+import json
 import select
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from announce_kit import host, message, ptr, ssdp
-from capture_kit import namespace
-from home import Namespace, why_not
+from announce_kit import cdp, host, message, ptr, ssdp
+from capture_kit import namespace, raw_socket
+from home import HOST4, HOST_MAC, Namespace, home_network, why_not
+from running import Daemon
 from waiting import eventually
 
 from netwatchd import config
@@ -281,6 +285,26 @@ def test_what_finds_no_room_is_counted_as_lost() -> None:
     assert counters["dropped.mdns.clues"] == counters["datagrams.mdns"] - len(told.clues())
 
 
+WITHOUT_PRIVILEGE = """
+from pathlib import Path
+from netwatchd.addresses import Networks
+from netwatchd.config import Mdns as Settings
+from netwatchd.counters import Counters
+from netwatchd.sources.mdns import Mdns
+source = Mdns(Settings(), Networks(["10.0.0.0/8"]), None, Counters())
+source.open()
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["CapEff"], 16), sorted(group for group, _ in source._ears))
+"""
+
+
+@pytest.mark.skipif(bool(why_not("setpriv")), reason=str(why_not("setpriv")))
+def test_it_needs_no_privilege() -> None:
+    with wire() as (near, _):
+        said = near.run("setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", WITHOUT_PRIVILEGE)
+    assert said == f"0 {sorted((GROUP, GROUP6))}\n"
+
+
 def test_where_the_port_is_somebody_else_s_alone_it_says_so() -> None:
     with wire() as (near, _), near.entered():
         alone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -325,3 +349,31 @@ def test_interfaces_and_addresses_are_read_and_damage_is_refused() -> None:
     for damaged in (link[:20], netlink(20, 0, 1, body[:4]), netlink(20, 0, 1, body + b"\xff\xff\0\0")):
         with pytest.raises(Malformed):
             read_address(damaged) if len(damaged) > 20 or damaged[4] == 20 else read_link(damaged)
+
+
+# The daemon.
+
+
+@pytest.mark.skipif(bool(why_not("nft", "setpriv")), reason=str(why_not("nft", "setpriv")))
+def test_what_a_host_announces_is_shown_of_the_device_that_it_is(short: Path) -> None:
+    """A daemon with every source that sees announcements: by packets, and by the groups."""
+    settings = "[source:capture]\nenabled = yes\ninterface = lan0\n"
+    with home_network() as home, Daemon(short, settings, inside=home.router.command()) as daemon:
+        eventually(lambda: "listening to 239.255.255.250 on lan0" in daemon.log)
+        announced = message(host("hall.local", HOST4), ptr("_ipp._tcp.local", ("Hall", "_ipp", "_tcp", "local")))
+        found = ssdp("NTS: ssdp:alive", "NT: urn:x", f"LOCATION: http://{HOST4}/")
+        for port, group, data in ((5353, GROUP, announced), (1900, "239.255.255.250", found)):
+            with sender(home.host, HOST4, port, "eth0") as sent:
+                sent.sendto(data, (group, port))
+        with raw_socket(home.host, "eth0") as wired:
+            # A bridge passes on CDP, but not LLDP.
+            wired.send(cdp((1, b"desk"), mac=bytes.fromhex(HOST_MAC.replace(":", ""))))
+        wanted = {"mdns_name": "hall", "mdns_service": "_ipp._tcp", "ssdp_type": "urn:x", "lldp_name": "desk"}
+
+        def shown() -> bool:
+            answer = daemon.cli("device", HOST_MAC, "--json")
+            clues = json.loads(answer.stdout)["clues"] if answer.returncode == 0 else []
+            return wanted.items() <= {each["kind"]: each["value"] for each in clues}.items()
+
+        eventually(shown)
+        assert [each["mac"] for each in daemon.json("devices") if HOST4 in each["ips"]] == [HOST_MAC]

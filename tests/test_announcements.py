@@ -1,6 +1,7 @@
 """What packets say of devices becomes clues of whoever said it, once an hour; routers and resolvers say nothing so."""
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,14 +31,17 @@ from packet_kit import (
     icmp,
     ip4,
     ip6,
+    pcap,
     tcp,
     udp,
 )
+from replay_kit import Run
 
 from netwatchd.addresses import address_text, parse_address
 from netwatchd.decoders.clouds import CLOUDS, cloud_of
 from netwatchd.decoders.clues import HOUR, MOST_OF_A_KIND, MOST_TOLD, Told, printable
 from netwatchd.events import Clue
+from netwatchd.storage import queries
 
 ME = parse_address(A)
 TEXT_A, TEXT_B, TEXT_ROUTER = (mac.hex(":") for mac in (MAC_A, MAC_B, MAC_ROUTER))
@@ -244,3 +248,18 @@ def test_liars_cannot_fill_the_memory() -> None:
     assert len(stations._clues) <= MOST_TOLD
     assert len(stations._heard) <= 16_384
     assert len(stations._announcements._mdns._names) <= 1024
+
+
+# Replayed.
+
+
+def test_a_capture_that_is_replayed_tells_the_same_and_how_much_was_too_much(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    services = [ptr("_services._dns-sd._udp.local", f"_s{number}._tcp.local") for number in range(30)]
+    frames = [mdns(message(host("tv.local", A), *services)), asks("devs.tplinkcloud.com")]
+    packets = [(1_700_000_000_000_000 + number, frame) for number, frame in enumerate(frames)]
+    (report,) = run.replay(run.file("a.pcap", pcap(packets)))
+    assert report["skipped"] == {"clues": 30 - MOST_OF_A_KIND}
+    traits = queries.read_core(run.into).traits
+    clues = {each.clue for each in traits if each.station == TEXT_A}
+    assert {Clue("mdns_name", "tv"), Clue("mdns_service", "_s0._tcp"), Clue("cloud", "devs.tplinkcloud.com")} <= clues

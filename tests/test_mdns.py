@@ -138,7 +138,9 @@ def test_a_name_that_another_host_has_now_is_not_its_own_any_more() -> None:
 @pytest.mark.parametrize(
     ("service", "texts", "told"),
     [
-        ("_device-info._tcp", ["model=MacBookPro18,3", "osxvers=21"], [("mdns_model", "MacBookPro18,3")]),
+        ("_device-info._tcp", ["model=MacBookPro18,3", "osxvers=21"],
+         [("mdns_model", "MacBookPro18,3"), ("mdns_model", "osxvers=21")]),
+        ("_device-info._tcp", ["osxvers="], []),
         ("_googlecast._tcp", ["id=0123456789abcdef0123456789abcdef", "md=Chromecast", "fn=Living room"],
          [("mdns_id", "0123456789abcdef0123456789abcdef"), ("mdns_model", "Chromecast"),
           ("mdns_instance", "Living room")]),

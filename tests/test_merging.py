@@ -21,7 +21,7 @@ from merging_kit import (
     turn_by_turn,
 )
 from running import MAC, OTHER_MAC
-from store_kit import flow, storing
+from store_kit import flow, storing, threat
 from waiting import eventually
 
 from netwatchd.clock import Now
@@ -29,6 +29,7 @@ from netwatchd.events import Alias, Clue, Device, Forget, Gone, Merge, Split, St
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.identities import DECIDED_AFTER, MOST_MACS
+from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.turns import SWITCHES
 from netwatchd.storage import queries
 
@@ -163,6 +164,14 @@ def test_a_phone_that_changes_its_mac_each_day_is_known_by_the_latest_of_them() 
     assert phone.macs == tuple(f"02:00:00:00:00:{day:02x}" for day in (*range(MOST_MACS + 9, 10, -1), 0))
     assert sum(isinstance(each, Alias) for each in told.records.values()) == MOST_MACS - 1
     assert {each.station for each in told.records.values() if isinstance(each, Trait)} == set(phone.macs)
+
+
+def test_a_threat_of_a_mac_is_its_devices() -> None:
+    told = Recorder()
+    devices = a_phone_changed_its_mac(told)
+    pass_time(devices, 3602)
+    Threats(devices, told, told).see([threat(0, device=mac, target=mac) for mac in (NEW, MAC)], later(3603))
+    assert [each.device for each in told.threats.values()] == [OLD, MAC]
 
 
 # Proven wrong.

@@ -7,7 +7,7 @@ import pytest
 from store_kit import NOON, device
 
 from netwatchd.cli.moments import ago_text, day_text, midnight
-from netwatchd.cli.timeline import CELLS, MOST_DAYS, Day, days, end_of, marks
+from netwatchd.cli.timeline import CELLS, MOST_DAYS, Day, days, end_of, last_of, marks
 from netwatchd.events import Device, Session, Status
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -61,6 +61,15 @@ def test_before_it_was_known_there_is_nothing() -> None:
 def test_the_days_are_no_more_than_a_screen_holds() -> None:
     assert len(days(known(), [], 0, NOON)) == MOST_DAYS
     assert len(days(known(), [], MIDNIGHT - 6 * DAY, NOON)) == 7
+
+
+def test_where_it_was_here_long_ago_the_days_end_then() -> None:
+    gone = known(status=Status.OFFLINE, last_seen=NOON - 20 * DAY)
+    long_ago = [Session("x", NOON - 21 * DAY, NOON - 20 * DAY), Session("x", NOON - 25 * DAY, NOON - 24 * DAY)]
+    assert last_of(long_ago, gone, NOON) == NOON - 20 * DAY
+    assert drawn(days(gone, long_ago, 0, NOON - 20 * DAY))[-1] == "#" * 12 + "." + " " * 11
+    assert last_of([Session("x", NOON - 9 * DAY, NOON - 8 * DAY), *long_ago], gone, NOON) == NOON
+    assert last_of([], gone, NOON) == NOON
 
 
 def test_a_day_with_a_changed_clock_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,9 @@ def _timeline(whole: Portrait) -> list[str]:
     letter = BAR if letters("".join(BAR), "") else PLAIN_BAR
     lines = [
         f"{day.name}  {timeline.marks(day, *letter)}  {span_text(day.here / 1000) if day.here else '-'}"
-        for day in timeline.days(device, whole.sessions, whole.since, whole.now)
+        for day in timeline.days(
+            device, whole.sessions, whole.since, timeline.last_of(whole.sessions, device, whole.now)
+        )
     ]
     for session in whole.sessions[:MOST_SESSIONS]:
         end = timeline.end_of(session, device, whole.now)

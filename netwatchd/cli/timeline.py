@@ -28,6 +28,12 @@ def end_of(session: Session, device: Device, now: int) -> int:
     return max(now if device.status is Status.ONLINE else device.last_seen, session.start)
 
 
+def last_of(sessions: Sequence[Session], device: Device, now: int) -> int:
+    """Until when days are worth showing: to `now`, or to the last time that it was here, where that is long ago."""
+    last = max((end_of(session, device, now) for session in sessions), default=now)
+    return now if last > midnight(now) - (MOST_DAYS - 1) * 24 * 3_600_000 else last
+
+
 def days(device: Device, sessions: Sequence[Session], since: int, now: int) -> list[Day]:
     """The local days from `since` to `now` (Unix ms), the oldest first, at most MOST_DAYS of them."""
     times = [(session.start, end_of(session, device, now)) for session in sessions]

@@ -55,6 +55,8 @@ _MOST_EXTENSIONS = 2
 _DNS = 53
 # DNS, DHCPv4, NetBIOS, DHCPv6, SSDP, mDNS, LLMNR, on either side.
 _UDP_PORTS = (_DNS, 67, 68, 137, 138, 546, 547, 1900, 5353, 5355)
+# Requests of plain HTTP, which say in their first segment who makes them; those are kept whole with `all`.
+_HTTP = (80, 8080)
 _FIN_SYN_RST = 0x07
 # Router and neighbour solicitation and advertisement, redirect: RFC 4861.
 _ND_FIRST, _ND_LAST = 133, 137
@@ -70,11 +72,11 @@ def control(ethernet: bool, others: int = 0) -> bytes:
     """
     link = _ethernet() if ethernet else _no_link()
     ending: list[Line] = ["other", ("return", others), "take", ("return", WHOLE)]
-    return assemble([*link, *_ipv4(), *_ipv6(), *_transport(), *ending])
+    return assemble([*link, *_ipv4(), *_ipv6(), *_transport(others > 0), *ending])
 
 
 def everything(ethernet: bool) -> bytes:
-    """The filter `all`: control packets whole, and the headers of every other."""
+    """The filter `all`: control packets and what is sent to web servers whole, and the headers of every other."""
     return control(ethernet, others=HEADERS)
 
 
@@ -167,8 +169,8 @@ def _ipv6() -> list[Line]:
     return lines
 
 
-def _transport() -> list[Line]:
-    """UDP (RFC 768), TCP (RFC 9293) and ICMPv6 (RFC 4443); M[0] is the protocol."""
+def _transport(requests: bool) -> list[Line]:
+    """UDP (RFC 768), TCP (RFC 9293) and ICMPv6 (RFC 4443); M[0] is the protocol. Takes `requests` of HTTP, too."""
     lines: list[Line] = ["transport", ("load M", 0), ("if =", _UDP, "udp"), ("if =", _TCP, "tcp")]
     lines += [("if =", _ICMPV6, "", "other"), ("load byte at X", 0)]
     lines += [("if >", _ND_LAST, "other"), ("if >=", _ND_FIRST, "take", "other")]
@@ -178,4 +180,6 @@ def _transport() -> list[Line]:
     lines += [("go to", 0, "other"), "tcp", ("load byte at X", 13), ("if any bit of", _FIN_SYN_RST, "take")]
     for side in (0, 2):
         lines += [("load half at X", side), ("if =", _DNS, "take")]
+    # A still holds the destination port.
+    lines += [("if =", port, "take") for port in _HTTP if requests]
     return lines

@@ -63,8 +63,8 @@ def clues_of_txt(service: str, texts: Iterable[bytes]) -> tuple[Clue, ...]:
             found += clue("mdns_model", model[1:-1] if in_brackets else model)
         elif key in _IDS or (key == "id" and service in _WITH_ID):
             found += _identifier(value)
-        elif (service, key) in _KINDS:
-            found += clue("mdns_model", f"{key}={printable(value)}")
+        elif (service, key) in _KINDS and (kind := printable(value)):
+            found += clue("mdns_model", f"{key}={kind}")
         elif key == _NAMES.get(service):
             found += clue("mdns_instance", value)
     return tuple(found)

@@ -67,7 +67,7 @@ FAMILIES = {member: family for family, members in _MEMBERS.items() for member in
 ENOUGH = 50  # of strength: one fair piece of evidence, or two weak ones of different sorts
 SPECIFIC = 30  # for a member where its family is known
 CLEAR = 0.6  # the second may have so much of the strength of the first
-MOST_CLUES = 256  # that are looked at; a device that shows more is up to something
+MOST_CLUES = 1024  # that are looked at, which is more than 32 of each sort; one that shows more is up to something
 MOST_REASONS = 8  # that are given
 
 

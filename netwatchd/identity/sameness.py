@@ -23,8 +23,9 @@ HANDOVER = 300_000
 # A flow's last packet is only known to lie before the connection tracker was last read, every ten seconds.
 FLOW_LAG = 20_000
 
-# The kernel tells ages in hundredths of a second. It must be less than the answer to a question takes.
-SIGN_LAG = 20
+# Less than the answer to a question takes: it is asked as soon as the new one has shown its name, which may be in its
+# first packet. No device is that quick to change its MAC.
+SIGN_LAG = 2
 
 # Devices that say the same of themselves: with more of them nobody is found, and nobody is compared.
 MOST_ALIKE = 32

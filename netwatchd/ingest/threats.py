@@ -91,11 +91,11 @@ class Threats:
         return f"there is no threat {command.threat}"
 
     def _device_of(self, device: str | None) -> str | None:
-        """The device's key, where an address was named that a device owns."""
+        """The device's key, where an address was named that a device owns, or one more MAC of it."""
         try:
             return self._devices.owner_of(parse_address(device or "")) or device
         except ValueError:
-            return device
+            return device and self._devices.identities.key_of(device)
 
     def _joined(self, threat: Threat) -> Threat:
         known = self._threats.get(_key(threat))

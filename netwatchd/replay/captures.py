@@ -35,6 +35,8 @@ def read(source: Input, reading: Reading) -> None:
     reading.add(table.finish(), table.sightings())
     reading.flush()
     reading.report.skipped.update(table.skipped)
+    if table.stations.dropped:
+        reading.report.skipped["clues"] += table.stations.dropped
 
 
 def _are_exports(packets: list[Captured]) -> bool:

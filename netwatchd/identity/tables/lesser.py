@@ -1,12 +1,12 @@
 """Smaller sorts of evidence: LLDP, roles, open ports, clouds and User-Agents.
 
-A telephone asks for the clouds of all the lamps that it steers, and many a machine shows the User-Agent of another:
-these two only ever help.
+A telephone asks for the clouds of all the lamps that it steers: a cloud only helps, unless it is that of the maker. A
+User-Agent is what a program calls itself, and one that names a product is seldom made up.
 """
 
 import re
 
-from netwatchd.identity.tables import FAIR, HINT, STRONG, WEAK, Vote
+from netwatchd.identity.tables import FAIR, HINT, STRONG, WEAK, Vote, words
 
 _LONGEST_SHOWN = 60  # characters of a User-Agent that the evidence repeats
 
@@ -70,8 +70,8 @@ CLOUDS = {
     "meethue.com": ("hub", WEAK, "Philips Hue"),
     "lightify.com": ("hub", WEAK, "Lightify"),
     "arrayent.com": ("hub", WEAK, "Lightify and others"),
-    "xbcs.net": ("iot", FAIR, "WeMo"),
-    "wemo2.com": ("iot", FAIR, "WeMo"),
+    "xbcs.net": ("iot", WEAK, "WeMo"),
+    "wemo2.com": ("iot", WEAK, "WeMo"),
     "tplinkcloud.com": ("iot", WEAK, "Kasa and Tapo"),
     "tplinkra.com": ("iot", WEAK, "Kasa and Tapo"),
     "mydlink.com": ("iot", WEAK, "mydlink"),
@@ -83,7 +83,7 @@ CLOUDS = {
     "coolkit.cc": ("iot", WEAK, "eWeLink"),
     "shelly.cloud": ("iot", WEAK, "Shelly"),
     "lifx.co": ("light", WEAK, "LIFX"),
-    "netatmo.net": ("sensor", WEAK, "Netatmo"),
+    "netatmo.net": ("iot", WEAK, "Netatmo"),
     "withings.net": ("health", WEAK, "Withings"),
     "fitbit.com": ("health", HINT, "Fitbit"),
     "smarter.am": ("appliance", WEAK, "Smarter"),
@@ -154,8 +154,10 @@ def of_cloud(domain: str, vendor: str | None) -> Vote | None:
 
 
 def of_agent(text: str) -> Vote | None:
-    """What a User-Agent says."""
+    """What a User-Agent says; Android's names the model of its device."""
     lower = text.lower()
+    if "android" in lower and (found := words.find(text)):
+        return Vote(found[0], FAIR, f"its User-Agent names {found[2]!r} ({text[:_LONGEST_SHOWN]})")
     for pattern, kind, strength, whose in _AGENT_ROWS:
         if pattern.search(lower):
             return Vote(kind, strength, f"its User-Agent is {whose} ({text[:_LONGEST_SHOWN]})")

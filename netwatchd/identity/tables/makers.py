@@ -39,8 +39,11 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
     ("console", STRONG, "game consoles", """
         nintendo, sony interactive, sony computer entertainment, valve corporation
     """),
+    ("nas", WEAK, "disks and storage, and once network cards", """
+        western digital
+    """),
     ("nas", FAIR, "storage", """
-        synology, qnap, asustor, thecus, iomega, western digital, netapp
+        synology, qnap, asustor, thecus, iomega, netapp
     """),
     ("computer", FAIR, "small computers", """
         raspberry pi
@@ -57,6 +60,9 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
         grandstream, yealink, xiamen yealink, snom, polycom, aastra, mitel, gigaset, shoretel, avaya, obihai,
         fanvil,
         digium, auerswald, audiocodes, tiptel, agfeo
+    """),
+    ("router", FAIR, "routers", """
+        freebox sas
     """),
     ("router", WEAK, "routers and modems", """
         technicolor, sagemcom, arcadyan, zyxel, draytek, actiontec, arris, commscope, 2wire, vantiva, askey,
@@ -114,7 +120,8 @@ _MAKERS: tuple[tuple[str, int, str, str], ...] = (
         tripp lite, cyberpower, zaptec
     """),
     ("phone", WEAK, "phones", """
-        hmd global, oneplus, guangdong oppo, vivo mobile, fairphone, blackberry, htc corporation, realme, wiko,
+        hmd global, lg electronics (mobile communications), oneplus, guangdong oppo, vivo mobile, fairphone,
+        blackberry, htc corporation, realme, wiko,
         tecno,
         infinix, shenzhen tinno, gionee, honor device, meizu
     """),

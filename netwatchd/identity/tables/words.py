@@ -15,6 +15,7 @@ from netwatchd.identity.tables import FAIR, STRONG, SURE, WEAK
 
 # What a row says is to be believed less in a text that people write themselves, or that is not made for the model.
 PRODUCT, WORD = SURE, FAIR
+LONGEST = 160  # characters that are looked at: a model stands at the beginning of a description
 
 _ROWS: tuple[tuple[str, int, str], ...] = (
     # Watches, before the phones that they are named after.
@@ -284,7 +285,7 @@ def spaced(text: str) -> str:
 @lru_cache(256)  # what a device says is looked at again with each new clue of it
 def find(text: str) -> tuple[str, int, str] | None:
     """The kind that a text names, how sure that is, and the words that name it; None where it names none."""
-    plain = spaced(text)
+    plain = spaced(text[:LONGEST])
     for kind, strength, pattern in ROWS:
         if match := pattern.search(plain):
             return kind, strength, match[0].strip()
