@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from accuracy import Row
 
+LAB = Path(__file__).parent / "lab.md"  # what `make lab` has measured, put down by hand
 Tables = Mapping[str, Sequence[Row]]  # the rows of each module, by its name
 
 TITLES = {
@@ -52,6 +54,7 @@ def render(tables: Tables, introductions: Mapping[str, str], details: Mapping[st
             parts += [f"  * {text}\n" for text in row.differences]
         if details and name in details:
             parts.append(f"\n{details[name]}")
+    parts.append(LAB.read_text(encoding="utf-8"))
     return "".join(parts)
 
 

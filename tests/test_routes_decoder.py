@@ -38,7 +38,8 @@ def test_an_interface_is_deaf_where_its_silence_may_be_our_own(
 ) -> None:
     found = decode_interface(link(flags, NAME, *attributes))
     assert (found.name, found.deaf) == ("lan0", deaf)
-    assert found == Interface("lan0", bool(flags & UP), bool(flags & LOWER_UP), found.bridge)
+    port = MASTER in attributes
+    assert found == Interface("lan0", bool(flags & UP), bool(flags & LOWER_UP), found.bridge, port)
 
 
 @pytest.mark.parametrize(("data", "index"), [

@@ -40,6 +40,7 @@ class Interface(NamedTuple):
     up: bool  # it was switched on
     carrier: bool  # its cable is plugged in, it is associated, ...
     bridge: bool  # a bridge, or one of a bridge's ports
+    port: bool = False  # it belongs to another one, such as a bridge
 
     @property
     def deaf(self) -> bool:
@@ -54,16 +55,16 @@ class Interface(NamedTuple):
 def decode_interface(message: bytes) -> Interface:
     """The interface in one whole message of type RTM_NEWLINK; raises Malformed."""
     flags = _fixed(_IFINFOMSG, message)[3]
-    name, bridge = "", False
+    name, bridge, port = "", False, False
     for kind, start, end in attributes(message, HEADER.size + _IFINFOMSG.size, len(message)):
         if kind == _IFNAME:
             name = message[start:end].rstrip(b"\0").decode(errors="replace")
         elif kind == _MASTER:
-            bridge = True
+            bridge = port = True
         elif kind == _LINKINFO:
             for inner, at, to in attributes(message, start, end):
                 bridge |= inner == _INFO_KIND and message[at:to].rstrip(b"\0") == b"bridge"
-    return Interface(name, bool(flags & _UP), bool(flags & _LOWER_UP), bridge)
+    return Interface(name, bool(flags & _UP), bool(flags & _LOWER_UP), bridge, port)
 
 
 def route_request(ip: Address) -> bytes:

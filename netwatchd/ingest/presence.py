@@ -36,7 +36,7 @@ ECHO, ECHO_TRAFFIC = 2.0, 15.0
 # By how much (seconds) the steady clock may get on without us, or the wall clock without the steady one, before that
 # was a time in which we heard nothing: a machine that was suspended, a process that was stopped.
 DEAF = 15.0
-_NEVER = float("-inf")
+_NEVER, _FOREVER = float("-inf"), float("inf")
 
 
 class Deaf(NamedTuple):
@@ -240,11 +240,8 @@ class Presence:
         if new is None:
             self._known[into] = old
             return
-        told = [(one.start, None if one.here else one.end) for one in (old, new) if one.start is not None]
-        new.start, new.end = _newest(told)
+        new.start, new.end = _last_session(old, new)
         new.here = new.here or old.here
-        if new.here and new.end is not None:
-            new.start = None  # the one that is here has none yet
         if old.silence.usual > new.silence.usual:
             new.silence = old.silence
         if (old.heard or _NEVER) > (new.heard or _NEVER):
@@ -323,15 +320,14 @@ class Presence:
         return dataclasses.replace(device, status=status, usual_silence=usual)
 
 
-def _newest(told: list[tuple[int, int | None]]) -> tuple[int | None, int | None]:
-    """The newest session of two devices that are one, as the store has it: of those that overlap one is made."""
-    start, end = None, None
-    for begun, ended in sorted(told, key=lambda each: each[0]):
-        if start is None or (end is not None and end <= begun and start != begun):
-            start, end = begun, ended
-        else:
-            end = None if end is None or ended is None else max(end, ended)
-    return start, end
+def _last_session(*both: _Known) -> tuple[int | None, int | None]:
+    """(start, end) of the last session of two devices that are one: where they overlap, that is all of both."""
+    spans = [(one.start, _FOREVER if one.end is None else one.end) for one in both if one.start is not None]
+    if not spans:
+        return None, None
+    start, end = max(spans, key=lambda span: (span[1], span[0]))
+    start = min(other for other, until in spans if until > start or other == start)  # as `Store.join_device` has it
+    return start, None if end == _FOREVER else int(end)
 
 
 def _is_echo(one: _Known, steady: float, by: str) -> bool:

@@ -156,7 +156,8 @@ class Links:
             return set()
         finally:
             socket.close()
-        names = {interface.name for interface in found}
+        # Who was behind a bridge's port that is gone, as that of a virtual machine is, has left with it.
+        names = {interface.name for interface in found if not interface.port}
         gone = self._seen - names
         self._seen = names | gone if len(gone) < _MOST_NAMES else names
         return gone | {interface.name for interface in found if interface.deaf}
