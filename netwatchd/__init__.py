@@ -11,4 +11,4 @@ The way of one event, a stage a sentence:
 `cli` holds the verbs.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -8,7 +8,8 @@ from rich.text import Text
 from netwatchd.cli.moments import ago_text, size_text
 from netwatchd.cli.terminal import ROOMY, Rows, add, console, into_pipe, print_table, printable, table_of
 
-LONGEST_VENDOR, LONGEST_WHERE_ROOMY = 12, 30  # characters
+LONGEST_VENDOR, LONGEST_WHERE_ROOMY = 12, 24  # characters
+DOTTED = 15  # characters of an IPv4 address: cut in two it is hard to read
 # What companies are by law, and what many have in their names: it tells nobody what the thing is.
 _FORMS = re.compile(
     r"(?:[\s,.]+(?:ab|ag|b\.?v|bv|co|company|corp|corporate|corporation|electronics?|europe|gmbh|inc|incorporated"
@@ -22,7 +23,7 @@ def show(rows: Rows, now: int) -> None:
     """Name, vendor, kind, addresses, presence and today's traffic of each device; `now` in Unix ms."""
     roomy = console().width >= ROOMY
     table = table_of("name", "vendor", "kind", "address", "seen", ">in", ">out", *(["device"] if roomy else []))
-    table.columns[0].min_width = 12
+    table.columns[0].min_width, table.columns[3].min_width = 12, DOTTED
     for row in rows:
         own = row["name"] or row["hostname"]
         add(

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 Rows = list[dict[str, Any]]
-ROOMY = 100  # columns from which on there is room for more than the most important
+ROOMY = 112  # columns from which on there is room for more than the most important: a MAC, longer names of makers
 WIDE = 1000  # characters of a line in a pipe
 _FOLDED = ("name", "device", "peer", "description", "address", "destination")
 
