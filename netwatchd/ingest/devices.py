@@ -63,6 +63,8 @@ class Devices(Merging):
         self._quiet: set[str] = set()  # like these, but no reason to write
         self._ahead: dict[str, tuple[int, int]] = {}  # bytes in and out that the stored row does not hold yet
         self._remembered = False
+        self.most = MOST_DEVICES
+        self._full = float("-inf")
         self._began: int | None = None  # when this run began by its wall clock (Unix ms)
         self._noticed: tuple[Now, float] | None = None
         self.owner_of = self._owners.get
@@ -255,7 +257,7 @@ class Devices(Merging):
         if old is None and not sighting.alive:
             self.identities.note(sighting)
             return
-        if old is None and len(self._devices) >= MOST_DEVICES:
+        if old is None and len(self._devices) >= self.most and not self._make_room(now):
             self._counters.add("dropped.devices.too_many")
             return
         seen = min(sighting.time, now.wall)
