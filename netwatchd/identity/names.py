@@ -61,7 +61,8 @@ _FACTORY = _words(
     homepod homepodmini applewatch watch airport timecapsule
     android galaxy samsung pixel nexus huawei honor xiaomi mi redmi poco oneplus oppo realme vivo nokia lenovo moto
     motorola xperia sony htc lg lge asus zenfone zte wiko fairphone nothing phone smartphone tablet blackberry
-    galaxya galaxys galaxyz galaxynote galaxytab redminote tecno infinix itel tcl oukitel ulefone doogee cubot umidigi blackview jiophone rog mate nova reno myphone
+    galaxya galaxys galaxyz galaxynote galaxytab redminote tecno infinix itel tcl oukitel ulefone doogee
+    cubot umidigi blackview jiophone rog mate nova reno myphone
     surface surfacepro surfacelaptop thinkpad ideapad latitude chromebook chromeos penguin dell harmonyos harmony msft
     oculus quest metaquest user guest livebox
     google chromecast googlehome googletv nesthub nestmini nestaudio nest amazon echo fire firetv firestick
