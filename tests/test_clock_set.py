@@ -1,7 +1,17 @@
 """A machine without a battery: its clock is years behind, or off, until it is set. What it noted is put right."""
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conftest import needs_compiler
+from faults_kit import storage
 from ingest_kit import T0, Recorder, later
 from news_kit import LAPTOP, OTHER_PHONE, PHONE, TV, Home, named, seen
+from running import Daemon
+from shim import Shim
+from waiting import eventually
 
 from netwatchd.addresses import parse_address
 from netwatchd.events import Session, Trait
@@ -129,3 +139,29 @@ def test_learning_that_began_in_1970_goes_on_after_a_restart_by_the_right_clock(
     assert home.told == []
     home.story((5000, named(PHONE, "Adas-iPhone", "192.168.1.8")))
     assert home.told == ["new_device"]
+
+
+@needs_compiler
+def test_the_daemon_that_starts_in_1970_has_the_right_times_in_its_database_once_the_clock_is_set(
+    daemon: Callable[..., Daemon], short: Path
+) -> None:
+    shim, began = Shim(short), int(time.time())
+    shim.leap(100 - began)
+    running = daemon(storage() + "[detector:news]\nlearning = 1 h\n", **shim.environment)
+    with running:
+        assert running.emit({"type": "device", "mac": TV, "ip": "192.168.1.5", "hostname": "tv"}) == []
+        eventually(lambda: running.core("SELECT mac FROM devices") == [(TV,)])
+        shim.leap(0)
+        eventually(lambda: "the clock was set by" in running.log)
+
+        def times() -> list[tuple[Any, ...]]:
+            return running.core("SELECT first_seen, last_seen, start, end FROM devices JOIN sessions USING (device)")
+
+        eventually(lambda: [row for row in times() if row[0] >= began * 1000])
+        ((first, last, start, end),) = times()
+        assert began * 1000 <= first <= last <= time.time() * 1000
+        assert (start, end) == (first, None)
+        assert running.emit({"type": "device", "mac": LAPTOP, "ip": "192.168.1.6", "hostname": "laptop"}) == []
+        eventually(lambda: len(running.core("SELECT mac FROM devices")) == 2)
+        assert running.core("SELECT kind FROM threats") == [], "it still learns"
+        assert running.status()["learning_until"] > began * 1000

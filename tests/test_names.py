@@ -18,7 +18,8 @@ XboxOne|Xbox-SystemOS|VIZIO|BRAVIA|LGwebOSTV|[TV] Samsung|ESP|ESP-|espressif|wla
 kali|ubuntu|pop-os|homeassistant|OpenWrt|DiskStation|DCS-935L|HS100|HS100(EU)|Philips-hue|LIFX Color 1000|Archer C7
 Netatmo-Personal-Weather-Station|LG_Smart_Laundry2_open|EPSON XP-2100|RedmiNote9|P30-Pro|Mate-40-Pro
 S21-FE|a52s|FP4|nova-5T|Galaxy-Watch4|GalaxyA52|TECNO-SPARK-10|Infinix-HOT-30|ZTE-Blade|Surface-Pro|ThinkPad|T480
-Quest-3|Meta-Quest-2|Chromebook|HD8|V2111|A142|ROG-Phone|MyPhone|my-phone|guest|HP LaserJet 400|localhost|(none)|unknown|null|.|-
+Quest-3|Meta-Quest-2|Chromebook|HD8|V2111|A142|ROG-Phone|MyPhone|my-phone|guest
+HP LaserJet 400|localhost|(none)|unknown|null|.|-
 """
 PERSONAL = """
 Annas-MBP|Annas-iPhone|iPhone-von-Anna|iPhone-de-Jean|iPhonedeJean|Galaxy-A52-von-Anna|Annas-Galaxy-S21|Annas-Pixel-7|Max

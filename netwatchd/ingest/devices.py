@@ -66,7 +66,7 @@ class Devices(Merging):
         self.most = MOST_DEVICES
         self._full = float("-inf")
         self._began: int | None = None  # when this run began by its wall clock (Unix ms)
-        self._noticed: tuple[Now, float] | None = None
+        self._noticed: tuple[Now, float | None] | None = None  # and how long this machine had slept by then
         self.owner_of = self._owners.get
 
     def all(self) -> list[Device]:
@@ -167,7 +167,7 @@ class Devices(Merging):
             before, self._noticed = self._noticed, (now, slept)
             if before is None:
                 return
-            passed = now.steady - before[0].steady + slept - before[1]
+            passed = now.steady - before[0].steady + (0 if before[1] is None else slept - before[1])
             leap = now.wall - before[0].wall - int(passed * 1000)
             if abs(leap) >= CLOCK_SET:
                 log.warning(
@@ -178,7 +178,7 @@ class Devices(Merging):
 
     def _begin(self, now: Now) -> None:
         if self._began is None:
-            self._began = now.wall - BEFORE
+            self._began, self._noticed = now.wall - BEFORE, (now, None)
 
     def _put_right(self, last: int, leap: int, now: Now) -> None:
         """The clock was set by `leap`, in milliseconds, soon after `last`."""
