@@ -65,3 +65,15 @@ def test_a_phone_of_several_macs_that_makes_up_addresses_fills_no_memory() -> No
         at = 3610 + n
         devices.see([seen(NEW, at, ip=(0x0A000000 + n))], later(at))
     assert len(devices.identities._shower) <= 16
+
+
+def test_the_ipv4_address_stays_however_many_of_ipv6_a_device_makes_up() -> None:
+    devices = devices_of(Recorder())
+    devices.see([sighting(LAPTOP, ips=(IP,))], later(0))
+    for n in range(40):
+        devices.see([sighting(LAPTOP, ips=(bytes(15) + bytes((n + 1,)),), time=later(n).wall)], later(n))
+    (laptop,) = devices.all()
+    assert len(laptop.ips) == 16
+    assert laptop.ips[-1] == IP
+    assert devices.owner_of(IP) == LAPTOP
+    assert devices.owner_of(bytes(15) + b"\1") is None
