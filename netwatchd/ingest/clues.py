@@ -3,7 +3,8 @@
 What a device says of itself is text from the network, and who says much of it must not fill the memory or wear out the
 card. So a station has at most so many clues, of each kind and in all; a full one takes a new value in the place of one
 that was not shown for long, and passes it over otherwise. Of all stations those go first that showed nothing for
-longest. A clue that is merely shown again is stored once a day.
+longest, and before them those that were heard for less than an hour in all: who makes up devices must not make us
+forget what the known ones have shown. A clue that is merely shown again is stored once a day.
 
 What is known of a station before it is seen, from a file of leases or hosts, waits under its MAC or address.
 """
@@ -20,6 +21,8 @@ MOST_OF_A_STATION = 96
 MOST = 30_000  # of all stations: 10 MB, or 20 MB of a liar's longest texts; a home has a thousand
 MOST_WAITING = 4096  # stations that are known of and were not seen; files of leases have some hundred
 DISPLACED_AFTER = 3_600_000  # milliseconds for which a clue was not shown before another one may take its place
+SPARED_AFTER = 3_600_000  # milliseconds over which a station has shown itself that is not made up, one hopes
+MOST_SPARED = 1000  # stations that are looked at to find one that goes
 STORED_EVERY = 86_400_000  # milliseconds between two writings of what is merely shown again
 
 # Of these the latest is the one that holds; of others a station has several at a time.
@@ -85,8 +88,18 @@ class Clues:
         if not shown:
             del self._stations[station]
         while self._count > self._most:
-            self.erase(next(iter(self._stations)))
+            self.erase(self._oldest())
         return changed
+
+    def _oldest(self) -> str:
+        """Who goes first: one that showed nothing for long, and was heard for a short time only where there is one."""
+        for _ in range(min(len(self._stations), MOST_SPARED)):
+            station, shown = next(iter(self._stations.items()))
+            first = min((kept.first for kept in shown.values()), default=0)
+            if max((kept.last for kept in shown.values()), default=0) - first < SPARED_AFTER:
+                return station
+            self._stations.move_to_end(station)  # its turn comes again when all others had theirs
+        return next(iter(self._stations))
 
     def of(self, stations: Iterable[str]) -> list[Clue]:
         """All clues of these stations, the latest first."""

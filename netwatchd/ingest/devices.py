@@ -36,6 +36,7 @@ from netwatchd.ingest.presence import TRAFFIC, Presence
 log = logging.getLogger(__name__)
 
 MOST_DEVICES = 20_000  # a flood of made-up MACs must not fill the memory
+MOST_SAID = 100  # new devices that have a line of the log each in a minute: a flood must not fill the card
 
 
 class Devices(Merging):
@@ -203,7 +204,7 @@ class Devices(Merging):
         if old is None and not sighting.alive:
             self.identities.note(sighting)
             return
-        if old is None and len(self._devices) >= MOST_DEVICES:
+        if old is None and len(self._devices) >= MOST_DEVICES and not self._make_room(now):
             self._counters.add("dropped.devices.too_many")
             return
         seen = min(sighting.time, now.wall)
@@ -244,7 +245,8 @@ class Devices(Merging):
                 self._mark(key, quietly=self.presence.prompted)
             return
         if old is None:
-            log.info("new device %s", key, extra={"event": "new_device", "device": key, "source": source})
+            told = {"event": "new_device", "device": key, "source": source, "repeat": "devices.new", "most": MOST_SAID}
+            log.info("new device %s", key, extra=told)
         self._change(key, device, now, new=old is None, renamed=renamed)
 
     def _station_of(self, sighting: Sighting) -> str:

@@ -37,6 +37,7 @@ MOST_SENDERS = 4096  # remembered; who makes up addresses has them told again
 MOST_INTERFACES = 64  # that are listened on: with more, most are of containers
 BURST = 64  # datagrams that are read of one socket before others have their turn
 MOST_DATAGRAM = 65536
+MOST_SAID = 200  # groups joined that have a line of the log each in a minute: those of all interfaces at the start
 
 _WAIT = 1.0  # seconds: how late a stop may be noticed
 _LOOK = 1.0  # seconds between two looks at what was lost
@@ -211,7 +212,9 @@ class Multicast:
         made = _joined(group, link)
         self._ears[key] = self._by_descriptor[made.fileno()] = _Ear(made, link)
         self._poll.register(made.fileno(), select.POLLIN)
-        log.info("listening to %s on %s", group.address, link.name, extra={"source": self.name})
+        # Interfaces of containers may come and go all the time.
+        told = {"source": self.name, "repeat": f"{self.name}.joined", "most": MOST_SAID}
+        log.info("listening to %s on %s", group.address, link.name, extra=told)
 
     def _leave(self, key: tuple[str, int]) -> None:
         ear = self._ears.pop(key)
