@@ -23,6 +23,7 @@ MOST_WAITING = 4096  # stations that are known of and were not seen; files of le
 DISPLACED_AFTER = 3_600_000  # milliseconds for which a clue was not shown before another one may take its place
 SPARED_AFTER = 3_600_000  # milliseconds over which a station has shown itself that is not made up, one hopes
 MOST_SPARED = 1000  # stations that are looked at to find one that goes
+MOST_DISPLACED = 1000  # clues a minute that are taken in where as many are kept as may be: each is written to the card
 STORED_EVERY = 86_400_000  # milliseconds between two writings of what is merely shown again
 
 # Of these the latest is the one that holds; of others a station has several at a time.
@@ -59,6 +60,7 @@ class Clues:
         self._stations: OrderedDict[str, dict[Clue, _Kept]] = OrderedDict()  # who showed something last is last
         self._latest: dict[tuple[str, str], str] = {}  # station and kind -> value, of those that have one at a time
         self._count = 0
+        self._displaced = (0, 0)  # since when (Unix ms), and how many
         self._marked: dict[Hashable, set[str]] = {}
         self._waiting: OrderedDict[_Place, dict[Clue, tuple[str, int]]] = OrderedDict()
 
@@ -211,6 +213,8 @@ class Clues:
         """Adds a clue that the station has not shown before; whether there was room."""
         if not self._make_room(station, shown, clue.kind, kept.last):
             return False
+        if not stored and self._count >= self._most and not self._may_displace(kept.last):
+            return False
         shown[clue] = kept
         self._count += 1
         if mark := self._mark_of(clue):
@@ -220,6 +224,14 @@ class Clues:
         if not stored:
             self._keep(station, clue, kept)
         return True
+
+    def _may_displace(self, seen: int) -> bool:
+        """Whether others may go for a clue that was shown at `seen` (Unix ms): a flood must not wear out the card."""
+        since, count = self._displaced
+        if not 0 <= seen - since < 60_000:
+            since, count = seen, 0
+        self._displaced = since, count + 1
+        return count < MOST_DISPLACED
 
     def _make_room(self, station: str, shown: dict[Clue, _Kept], kind: str, seen: int) -> bool:
         alike = [clue for clue in shown if clue.kind == kind]

@@ -194,7 +194,8 @@ class Merging:
         for _, key in sorted(gone)[:MADE_ROOM]:
             self._erase(key, now)
         made = known - len(self._devices)
-        self._counters.add("evicted.devices", made)
+        if made:
+            self._counters.add("evicted.devices", made)
         what = f"forgot {made} that were here for the shortest time" if made else "others are not taken in"
         told = {"event": "crowd", "repeat": "devices.crowd"}
         log.warning("%d devices are known, which is the most: %s", known, what, extra=told)
