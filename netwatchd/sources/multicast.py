@@ -41,6 +41,7 @@ MOST_SAID = 200  # groups joined that have a line of the log each in a minute: t
 
 _WAIT = 1.0  # seconds: how late a stop may be noticed
 _LOOK = 1.0  # seconds between two looks at what was lost
+_CALM = 0.25  # seconds between two looks at the interfaces: those of containers may come and go all the time
 _RETRY = 30.0  # seconds until a group that could not be joined is tried again
 _BUFFER = 1 << 20  # bytes of receive buffer asked for; without privilege the kernel gives less
 
@@ -96,6 +97,7 @@ class Multicast:
         self._stale = True  # the interfaces have changed
         self._retry: float | None = None  # steady time
         self._looked = 0.0
+        self._joined = -_CALM  # steady: when the interfaces were last looked at
 
     def open(self) -> None:
         """Joins the groups; raises Unavailable where they cannot be listened to, OSError for what may pass."""
@@ -133,7 +135,7 @@ class Multicast:
     def _turn(self, timeout: float) -> None:
         """Waits for datagrams and tells of them; joins the groups on interfaces that have come."""
         sightings: list[Sighting] = []
-        for descriptor, _ in self._poll.poll(timeout * 1000):
+        for descriptor, _ in self._poll.poll((min(timeout, _CALM) if self._stale else timeout) * 1000):
             if descriptor == self._events.fileno():
                 self._drain_events()
             elif ear := self._by_descriptor.get(descriptor):
@@ -141,7 +143,8 @@ class Multicast:
         if sightings:
             self._emit.sightings(sightings)
         now = time.monotonic()
-        if self._stale or (self._retry is not None and now >= self._retry):
+        if (self._stale and now - self._joined >= _CALM) or (self._retry is not None and now >= self._retry):
+            self._joined = now
             self._join_all()
         if now - self._looked >= _LOOK:
             self._looked = now
