@@ -87,7 +87,7 @@ soak: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 test-systemd: $(VENV)/installed-tools
-	$(BIN)/python -m pytest -m slow tests/test_systemd.py $(ARGS)
+	$(BIN)/python -m pytest -m slow tests/test_systemd*.py $(ARGS)
 
 lint: $(VENV)/installed-tools
 	$(BIN)/ruff check

@@ -2,7 +2,9 @@
 
 Under systemd, records go to journald's own socket with fields of their own (`journalctl SOURCE=conntrack`); elsewhere
 to standard error as plain lines. A record with `extra={"repeat": KEY}` is written at most once a minute for that key,
-and the next one says how often it happened meanwhile: a trouble that repeats must not fill the card.
+and the next one says how often it happened meanwhile: a trouble that repeats must not fill the card. With `"most": N`
+beside it there are up to N of them in a minute, for what is worth a line each, unless somebody makes it up; all, where
+the level is debug.
 """
 
 import logging
@@ -25,18 +27,19 @@ _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, loggin
 
 
 class OncePerMinute(logging.Filter):
-    """Lets a record with a `repeat` key through at most once a minute."""
+    """Lets a record with a `repeat` key through at most once a minute, or as often as its `most` says."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: dict[str, tuple[float, int]] = {}  # key -> when it was last written, how many were not since
+        # Key -> when its minute began, how many were written in it, and how many were not.
+        self._seen: dict[str, tuple[float, int, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be written."""
-        key = getattr(record, "repeat", None)
-        if key is None:
+        key, most = getattr(record, "repeat", None), getattr(record, "most", 1)
+        if key is None or (most > 1 and logging.getLogger().isEnabledFor(logging.DEBUG)):
             return True
         now = self._clock()
         with self._lock:
@@ -44,11 +47,12 @@ class OncePerMinute(logging.Filter):
                 self._seen = {k: v for k, v in self._seen.items() if now - v[0] < REPEAT_AFTER}
                 if len(self._seen) >= MOST_KEYS:
                     key = ""  # one for all further ones
-            written, held = self._seen.get(key, (-REPEAT_AFTER, 0))
-            if now - written < REPEAT_AFTER:
-                self._seen[key] = (written, held + 1)
-                return False
-            self._seen[key] = (now, 0)
+            began, written, held = self._seen.get(key, (-REPEAT_AFTER, 0, 0))
+            if now - began < REPEAT_AFTER:
+                has_room = written < most
+                self._seen[key] = (began, written + 1, held) if has_room else (began, written, held + 1)
+                return has_room
+            self._seen[key] = (now, 1, 0)
         if held:
             record.msg, record.args = f"{record.getMessage()} (and {held} more like it since the last report)", ()
         return True

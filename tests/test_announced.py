@@ -233,6 +233,18 @@ def test_interfaces_that_come_later_are_listened_on_and_those_that_go_are_left()
             heard(source, lambda: not source._ears)
 
 
+def test_many_interfaces_of_which_some_come_and_go_all_the_time() -> None:
+    def come(n: int) -> str:
+        return f"link add v{n} type veth peer name p{n}\naddr add 10.9.{n}.1/24 dev v{n}\nlink set v{n} up\n"
+
+    with namespace("a") as near, listening(near) as (source, _, _):
+        assert int(near.run("cat", "/proc/sys/net/ipv4/igmp_max_memberships")) < 25  # of a socket
+        near.run("ip", "-batch", "-", input="".join(map(come, range(25))) + f"link del v0\n{come(0)}" * 20)
+        heard(source, lambda: sum(group == GROUP for group, _ in list(source._ears)) == 25)
+        numbers = {int(line.split(":")[0]) for line in near.run("ip", "-o", "link", "show", "up").splitlines()}
+        assert {number for _, number in source._ears} <= numbers
+
+
 @pytest.mark.parametrize(
     ("interface", "heard"), [((), {"lan0"}), (("wan0",), {"wan0"}), (("lan0", "wan0"), {"lan0", "wan0"})]
 )

@@ -9,7 +9,15 @@ from running import MAC, OTHER_MAC
 from netwatchd.addresses import address_text
 from netwatchd.events import CLUES, Clue, Sighting, Trait
 from netwatchd.identity.sameness import mark_of
-from netwatchd.ingest.clues import DISPLACED_AFTER, MOST_OF_A_KIND, MOST_OF_A_STATION, MOST_WAITING, Clues
+from netwatchd.ingest.clues import (
+    DISPLACED_AFTER,
+    MOST_DISPLACED,
+    MOST_OF_A_KIND,
+    MOST_OF_A_STATION,
+    MOST_WAITING,
+    SPARED_AFTER,
+    Clues,
+)
 from netwatchd.ingest.turns import SWITCHES, WITHIN, Turns
 
 DAY = 86_400_000
@@ -126,6 +134,34 @@ def test_of_all_stations_those_go_first_that_showed_nothing_for_longest() -> Non
     assert len(kept(told)) == 10
     assert clues.of([MAC]) == [NAME]
     assert len(clues.stations_with("laptop")) == 10
+
+
+def test_made_up_stations_do_not_push_out_what_the_known_ones_have_shown() -> None:
+    clues = Clues(Recorder(), mark_of, most=10)
+    for time in (T0.wall, T0.wall + SPARED_AFTER):
+        clues.add(MAC, [NAME], "json", time)
+        clues.add(OTHER_MAC, [NAME], "json", time)
+    for n in range(100):
+        clues.add(f"02:00:00:00:00:{n:02x}", [NAME], "json", T0.wall + SPARED_AFTER)
+    assert len(clues) == 10
+    assert {MAC, OTHER_MAC, "02:00:00:00:00:63"} <= set(clues.stations())
+    known = Clues(Recorder(), mark_of, most=2)  # where all are known, the one goes that was not heard for longest
+    for n, mac in enumerate((MAC, OTHER_MAC, "50:c7:bf:00:00:01")):
+        known.remember([Trait(mac, NAME, "json", T0.wall - SPARED_AFTER, T0.wall + n)])
+    known.add("50:c7:bf:00:00:02", [NAME], "json", T0.wall + 9)
+    assert len(known) == 2
+
+
+def test_a_flood_of_clues_is_written_to_the_card_only_so_often() -> None:
+    told = Recorder()
+    clues = Clues(told, mark_of, most=10)
+    for n in range(3 * MOST_DISPLACED):
+        clues.add(f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}", [NAME], "json", T0.wall)
+    assert len(clues) == len(kept(told)) == 10
+    assert f"02:00:00:00:{(MOST_DISPLACED + 9) >> 8:02x}:{(MOST_DISPLACED + 9) & 255:02x}" in clues.stations()
+    assert f"02:00:00:00:{(MOST_DISPLACED + 10) >> 8:02x}:{(MOST_DISPLACED + 10) & 255:02x}" not in clues.stations()
+    clues.add(MAC, [NAME], "json", T0.wall + 60_000)
+    assert clues.of([MAC]) == [NAME]
 
 
 def test_what_waits_is_bounded() -> None:

@@ -120,6 +120,17 @@ def test_the_same_trouble_is_written_once_a_minute_and_then_with_how_often_it_wa
     assert not once.filter(record(repeat="disk"))
 
 
+def test_what_is_worth_a_line_each_has_one_until_there_are_too_many_in_a_minute() -> None:
+    now = [0.0]
+    once = OncePerMinute(lambda: now[0])
+    assert [once.filter(record(repeat="new", most=3)) for _ in range(7)] == [True] * 3 + [False] * 4
+    now[0] = 60.0
+    again = record(repeat="new", most=3)
+    assert once.filter(again)
+    assert again.getMessage() == "trouble (and 4 more like it since the last report)"
+    assert [once.filter(record(repeat="new", most=3)) for _ in range(3)] == [True, True, False]
+
+
 def test_troubles_that_name_ever_new_clients_cost_no_memory_for_ever() -> None:
     now = [0.0]
     once = OncePerMinute(lambda: now[0])

@@ -114,7 +114,8 @@ def test_journal_entries_have_fields(service: Service) -> None:
     assert (ready["PRIORITY"], ready["LOGGER"], ready["SYSLOG_IDENTIFIER"]) == ("6", "netwatchd.daemon", "netwatchd")
     assert ready["THREAD"] == "MainThread"
     assert ready["_SYSTEMD_UNIT"] == UNIT
-    assert {entry["SOURCE"] for entry in service.log() if "SOURCE" in entry} == {"json", "neighbours", "conntrack"}
+    sources = {"json", "neighbours", "conntrack", "leases", "hosts", "dhcp", "mdns", "ssdp", "prober"}
+    assert {entry["SOURCE"] for entry in service.log() if "SOURCE" in entry} == sources
     assert any("is on" in entry["MESSAGE"] for entry in service.log("SOURCE=conntrack"))
     service.emit({"type": "device", "mac": MAC, "ip": "192.168.1.5"})
     (new,) = eventually(lambda: service.log(f"DEVICE={MAC}"))
@@ -125,10 +126,11 @@ def test_journal_entries_have_fields(service: Service) -> None:
 
 
 def test_a_journal_that_hangs_disturbs_nothing_else(service: Service) -> None:
+    service.configure(QUICK + "[logging]\nlevel = debug\n")
     service.systemctl("start")
     journald = service.box.run("systemctl", "show", "--property=MainPID", "--value", "systemd-journald").strip()
     service.box.run("sh", "-c", f"kill -STOP {journald}")
-    # Each has its line in the log; far more than the kernel keeps for who does not read.
+    # At this level each has its line in the log; far more than the kernel keeps for who does not read.
     devices = [{"type": "device", "mac": f"a4:83:e7:00:{n >> 8:02x}:{n & 255:02x}"} for n in range(5000)]
     service.emit(*devices)
     eventually(lambda: service.status()["stored"].get("devices", 0) >= 5000)

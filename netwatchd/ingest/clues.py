@@ -3,7 +3,8 @@
 What a device says of itself is text from the network, and who says much of it must not fill the memory or wear out the
 card. So a station has at most so many clues, of each kind and in all; a full one takes a new value in the place of one
 that was not shown for long, and passes it over otherwise. Of all stations those go first that showed nothing for
-longest. A clue that is merely shown again is stored once a day.
+longest, and before them those that were heard for less than an hour in all: who makes up devices must not make us
+forget what the known ones have shown. A clue that is merely shown again is stored once a day.
 
 What is known of a station before it is seen, from a file of leases or hosts, waits under its MAC or address.
 """
@@ -20,6 +21,9 @@ MOST_OF_A_STATION = 96
 MOST = 30_000  # of all stations: 10 MB, or 20 MB of a liar's longest texts; a home has a thousand
 MOST_WAITING = 4096  # stations that are known of and were not seen; files of leases have some hundred
 DISPLACED_AFTER = 3_600_000  # milliseconds for which a clue was not shown before another one may take its place
+SPARED_AFTER = 3_600_000  # milliseconds over which a station has shown itself that is not made up, one hopes
+MOST_SPARED = 1000  # stations that are looked at to find one that goes
+MOST_DISPLACED = 1000  # clues a minute that are taken in where as many are kept as may be: each is written to the card
 STORED_EVERY = 86_400_000  # milliseconds between two writings of what is merely shown again
 
 # Of these the latest is the one that holds; of others a station has several at a time.
@@ -56,6 +60,7 @@ class Clues:
         self._stations: OrderedDict[str, dict[Clue, _Kept]] = OrderedDict()  # who showed something last is last
         self._latest: dict[tuple[str, str], str] = {}  # station and kind -> value, of those that have one at a time
         self._count = 0
+        self._displaced = (0, 0)  # since when (Unix ms), and how many
         self._marked: dict[Hashable, set[str]] = {}
         self._waiting: OrderedDict[_Place, dict[Clue, tuple[str, int]]] = OrderedDict()
 
@@ -85,8 +90,18 @@ class Clues:
         if not shown:
             del self._stations[station]
         while self._count > self._most:
-            self.erase(next(iter(self._stations)))
+            self.erase(self._oldest())
         return changed
+
+    def _oldest(self) -> str:
+        """Who goes first: one that showed nothing for long, and was heard for a short time only where there is one."""
+        for _ in range(min(len(self._stations), MOST_SPARED)):
+            station, shown = next(iter(self._stations.items()))
+            first = min((kept.first for kept in shown.values()), default=0)
+            if max((kept.last for kept in shown.values()), default=0) - first < SPARED_AFTER:
+                return station
+            self._stations.move_to_end(station)  # its turn comes again when all others had theirs
+        return next(iter(self._stations))
 
     def of(self, stations: Iterable[str]) -> list[Clue]:
         """All clues of these stations, the latest first."""
@@ -208,6 +223,8 @@ class Clues:
         """Adds a clue that the station has not shown before; whether there was room."""
         if not self._make_room(station, shown, clue.kind, kept.last):
             return False
+        if not stored and self._count >= self._most and not self._may_displace(kept.last):
+            return False
         shown[clue] = kept
         self._count += 1
         if mark := self._mark_of(clue):
@@ -217,6 +234,14 @@ class Clues:
         if not stored:
             self._keep(station, clue, kept)
         return True
+
+    def _may_displace(self, seen: int) -> bool:
+        """Whether others may go for a clue that was shown at `seen` (Unix ms): a flood must not wear out the card."""
+        since, count = self._displaced
+        if not 0 <= seen - since < 60_000:
+            since, count = seen, 0
+        self._displaced = since, count + 1
+        return count < MOST_DISPLACED
 
     def _make_room(self, station: str, shown: dict[Clue, _Kept], kind: str, seen: int) -> bool:
         alike = [clue for clue in shown if clue.kind == kind]

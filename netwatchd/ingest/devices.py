@@ -42,6 +42,7 @@ CLOCK_SET = 600_000
 ANOTHERS_AFTER = 86_400_000
 BEFORE = 1000  # milliseconds: what was received, and has waited
 MOST_DEVICES = 20_000  # a flood of made-up MACs must not fill the memory
+MOST_SAID = 100  # new devices that have a line of the log each in a minute: a flood must not fill the card
 
 
 class Devices(Merging):
@@ -310,7 +311,8 @@ class Devices(Merging):
                 self._mark(key, quietly=self.presence.prompted)
             return
         if old is None:
-            log.info("new device %s", key, extra={"event": "new_device", "device": key, "source": source})
+            told = {"event": "new_device", "device": key, "source": source, "repeat": "devices.new", "most": MOST_SAID}
+            log.info("new device %s", key, extra=told)
         self._change(key, device, now, new=old is None, renamed=renamed)
 
     def _station_of(self, sighting: Sighting) -> str:

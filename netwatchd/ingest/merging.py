@@ -22,7 +22,9 @@ from netwatchd.ingest.presence import Presence
 log = logging.getLogger(__name__)
 
 # When no more devices can be known, those give way that were here for less than so many milliseconds, so many at once.
-PASSED_BY, FORGOTTEN = 60_000, 200
+PASSED_BY, FORGOTTEN = 60_000, 500
+ROOM_EVERY = 30.0  # seconds until that is done again: it reads all devices, and writes to the card
+MOST_SAID = 100  # merges that have a line of the log each in a minute, and so on: whom to merge, strangers may say
 
 
 class Merging:
@@ -33,12 +35,13 @@ class Merging:
     watch: Watch | None
     _publish: Publish
     _store: Store
+    _counters: Counters
     _lock: threading.RLock
     _devices: dict[str, Device]
     _owners: dict[Address, str]
     _ahead: dict[str, tuple[int, int]]
     _unsettled: set[str]
-    _counters: Counters
+    most: int  # devices that may be known
     _full: float  # steady time until which there is no room for more devices
 
     def _change(self, key: str, device: Device, now: Now | None, *, new: bool = False) -> None:
@@ -199,10 +202,12 @@ class Merging:
         for _, key in sorted(passed)[:FORGOTTEN]:
             self._forget(key, now, told=False)
         self._counters.add("dropped.devices.passed_by", len(passed[:FORGOTTEN]))
-        if not passed:
-            self._full = now.steady + 10  # to look through all of them takes some milliseconds
+        self._full = now.steady + ROOM_EVERY
+        what = "those that were here for a moment only are forgotten" if passed else "new ones are not taken in"
+        told = {"event": "crowd", "repeat": "devices.crowd"}
+        log.warning("%d devices are known, which is the most: %s", self.most, what, extra=told)
         return bool(passed)
 
 
-def _event(event: str, device: str) -> dict[str, str]:
-    return {"event": event, "device": device}
+def _event(event: str, device: str) -> dict[str, str | int]:
+    return {"event": event, "device": device, "repeat": f"devices.{event}", "most": MOST_SAID}

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # A clock so far (milliseconds) behind what is stored is wrong, as a Pi's is before NTP has put it right. By it a known
 # phone seems to come before it was known. It is waited for, but not for ever.
 CLOCK_BEHIND, CLOCK_WAIT = 600_000, 900_000
+MOST_SAID = 100  # news that have a line of the log each in a minute: names are text from strangers, who may change them
 LEARNING = "news.learning"  # the key of the note about the learning period, in meta
 
 
@@ -156,11 +157,13 @@ class Watching:
         for finding in findings:
             if isinstance(finding, TakenBack):
                 self._threats.take_back(finding)
-                log.info("taken back: %s of %s: %s", finding.kind, finding.device, finding.why, extra={"event": "news"})
+                told = {"event": "news", "repeat": "news.taken_back", "most": MOST_SAID}
+                log.info("taken back: %s of %s: %s", finding.kind, finding.device, finding.why, extra=told)
             else:
                 self._threats.see([finding], Now(time, time / 1000), news=True)
                 if finding.count:
-                    log.info("%s", finding.description, extra={"event": "news", "device": finding.device or ""})
+                    told = {"event": "news", "device": finding.device or "", "repeat": "news", "most": MOST_SAID}
+                    log.info("%s", finding.description, extra=told)
 
     def _note(self) -> None:
         """Keeps how far learning has come, where that is another than was kept."""

@@ -37,9 +37,11 @@ MOST_SENDERS = 4096  # remembered; who makes up addresses has them told again
 MOST_INTERFACES = 64  # that are listened on: with more, most are of containers
 BURST = 64  # datagrams that are read of one socket before others have their turn
 MOST_DATAGRAM = 65536
+MOST_SAID = 200  # groups joined that have a line of the log each in a minute: those of all interfaces at the start
 
 _WAIT = 1.0  # seconds: how late a stop may be noticed
 _LOOK = 1.0  # seconds between two looks at what was lost
+_CALM = 0.25  # seconds between two looks at the interfaces: those of containers may come and go all the time
 _RETRY = 30.0  # seconds until a group that could not be joined is tried again
 _BUFFER = 1 << 20  # bytes of receive buffer asked for; without privilege the kernel gives less
 
@@ -95,6 +97,7 @@ class Multicast:
         self._stale = True  # the interfaces have changed
         self._retry: float | None = None  # steady time
         self._looked = 0.0
+        self._joined = -_CALM  # steady: when the interfaces were last looked at
 
     def open(self) -> None:
         """Joins the groups; raises Unavailable where they cannot be listened to, OSError for what may pass."""
@@ -132,7 +135,7 @@ class Multicast:
     def _turn(self, timeout: float) -> None:
         """Waits for datagrams and tells of them; joins the groups on interfaces that have come."""
         sightings: list[Sighting] = []
-        for descriptor, _ in self._poll.poll(timeout * 1000):
+        for descriptor, _ in self._poll.poll((min(timeout, _CALM) if self._stale else timeout) * 1000):
             if descriptor == self._events.fileno():
                 self._drain_events()
             elif ear := self._by_descriptor.get(descriptor):
@@ -140,7 +143,8 @@ class Multicast:
         if sightings:
             self._emit.sightings(sightings)
         now = time.monotonic()
-        if self._stale or (self._retry is not None and now >= self._retry):
+        if (self._stale and now - self._joined >= _CALM) or (self._retry is not None and now >= self._retry):
+            self._joined = now
             self._join_all()
         if now - self._looked >= _LOOK:
             self._looked = now
@@ -211,7 +215,9 @@ class Multicast:
         made = _joined(group, link)
         self._ears[key] = self._by_descriptor[made.fileno()] = _Ear(made, link)
         self._poll.register(made.fileno(), select.POLLIN)
-        log.info("listening to %s on %s", group.address, link.name, extra={"source": self.name})
+        # Interfaces of containers may come and go all the time.
+        told = {"source": self.name, "repeat": f"{self.name}.joined", "most": MOST_SAID}
+        log.info("listening to %s on %s", group.address, link.name, extra=told)
 
     def _leave(self, key: tuple[str, int]) -> None:
         ear = self._ears.pop(key)

@@ -75,5 +75,5 @@ def _remedy(part: Path, found: os.stat_result) -> str:
         group = str(found.st_gid)
     wanted = 0o050 if part.is_dir() else 0o040
     if found.st_mode & wanted == wanted and group != "root":
-        return f"{part} can be read by the group {group}: usermod -a -G {group} netwatchd"
+        return f"{part} can be read by the group {group}: usermod -a -G {group} netwatchd, and restart it"
     return f"the group of {part} should be one of netwatchd's, and may read it: chgrp netwatchd and chmod g+rX"
