@@ -18,6 +18,7 @@ from netwatchd.ingest.presence import TRAFFIC, Deaf
 from netwatchd.sources import Source
 from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
+from netwatchd.sources.dhcp import Dhcp
 from netwatchd.sources.eve import Eve
 from netwatchd.sources.hosts import Hosts
 from netwatchd.sources.json_lines import JsonLines
@@ -76,6 +77,7 @@ class Intake:
             Leases(settings.leases, door("leases"), counters),
             Hosts(settings.hosts, door("hosts"), counters),
             Rdns(settings.rdns, local, addresses, door("rdns"), counters),
+            Dhcp(settings.dhcp, local, door("dhcp"), counters),
             Mdns(settings.mdns, local, door("mdns"), counters),
             Ssdp(settings.ssdp, local, door("ssdp"), counters),
         ]

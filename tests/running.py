@@ -19,7 +19,7 @@ from waiting import PATIENCE, eventually
 from websockets.sync.client import ClientConnection, connect
 
 MAC, OTHER_MAC = "a4:83:e7:00:00:01", "a4:83:e7:00:00:02"
-KERNEL_SOURCES = ("neighbours", "conntrack", "leases", "hosts")
+KERNEL_SOURCES = ("neighbours", "conntrack", "leases", "hosts", "dhcp")
 # What runs a command as a user who owns nothing.
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 

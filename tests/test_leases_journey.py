@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from home import HOST_MAC, Home, home_network, why_not
-from running import NOBODY, Daemon, nobody_can_run_it, until
+from running import NOBODY, Daemon, nobody_can_run_it, rows, until
 from waiting import PATIENCE, eventually
 
 BOUND = """#!/bin/sh
@@ -71,10 +71,9 @@ def test_a_host_that_gets_an_address_is_here_and_that_gives_it_back_has_left(sho
                 assert (came["device"]["status"], came["device"]["sources"]) == ("online", ["leases"])
                 assert came["device"]["ip"].startswith("192.168.77.")
                 assert "phone" in leases.read_text()
-                clues = eventually(lambda: [
-                    clue for clue in daemon.json("device", HOST_MAC)["clues"] if clue["source"] == "rdns"
-                ])  # fmt: skip
-                assert [(clue["kind"], clue["value"]) for clue in clues] == [("dns_name", "phone.home.example")]
+                named = "SELECT station, kind, value FROM traits WHERE source = 'rdns'"
+                found = eventually(lambda: rows(daemon.state / "core.db", named))
+                assert found == [(HOST_MAC, "dns_name", "phone.home.example")]
             left = until(updates, lambda m: m["type"] == "device_update" and m["device"]["status"] == "offline")
             assert left["device"]["mac"] == HOST_MAC
             eventually(lambda: not leases.read_text())

@@ -17,6 +17,7 @@ from netwatchd.config.sections import (
 from netwatchd.config.sources import (
     Capture,
     Conntrack,
+    Dhcp,
     Eve,
     Hosts,
     Json,
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigError",
     "Conntrack",
     "Devices",
+    "Dhcp",
     "Eve",
     "Hosts",
     "Ingest",

@@ -12,6 +12,7 @@ from netwatchd.config.setting import setting
 from netwatchd.config.sources import (
     Capture,
     Conntrack,
+    Dhcp,
     Eve,
     Hosts,
     Json,
@@ -202,6 +203,7 @@ class Config:
     hosts: Hosts = _section("source:hosts", Hosts)
     rdns: Rdns = _section("source:rdns", Rdns)
     news: News = _section("detector:news", News)
+    dhcp: Dhcp = _section("source:dhcp", Dhcp)
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)

@@ -175,6 +175,16 @@ class Rdns:
 
 
 @dataclass(frozen=True)
+class Dhcp:
+    """What devices say when they ask for an address by DHCP (docs/DEVICES.md). Only listens; needs CAP_NET_RAW."""
+
+    enabled: str = setting(one_of("yes", "no", "auto"), "auto", "auto: on where it can work here.")
+    interface: tuple[str, ...] = setting(
+        interfaces, "", "Interfaces to listen on. Empty: all that have an address of [devices] networks."
+    )
+
+
+@dataclass(frozen=True)
 class Mdns:
     """What devices announce of themselves by multicast DNS (docs/DEVICES.md). Only listens, without privilege."""
 

@@ -57,6 +57,7 @@ _DNS = 53
 _UDP_PORTS = (_DNS, 67, 68, 137, 138, 546, 547, 1900, 5353, 5355)
 # Requests of plain HTTP, which say in their first segment who makes them; those are kept whole with `all`.
 _HTTP = (80, 8080)
+DHCP_PORTS = (67, 68, 546, 547)  # RFC 2131, RFC 8415
 _FIN_SYN_RST = 0x07
 # Router and neighbour solicitation and advertisement, redirect: RFC 4861.
 _ND_FIRST, _ND_LAST = 133, 137
@@ -78,6 +79,13 @@ def control(ethernet: bool, others: int = 0) -> bytes:
 def everything(ethernet: bool) -> bytes:
     """The filter `all`: control packets and what is sent to web servers whole, and the headers of every other."""
     return control(ethernet, others=HEADERS)
+
+
+def dhcp() -> bytes:
+    """What clients and servers of DHCP and DHCPv6 are sent, of packets that begin with their IP header."""
+    transport: list[Line] = ["transport", ("load M", 0), ("if =", _UDP, "", "other"), ("load half at X", 2)]
+    transport += [("if =", port, "take") for port in DHCP_PORTS]
+    return assemble([*_no_link(), *_ipv4(), *_ipv6(), *transport, "other", ("return", 0), "take", ("return", WHOLE)])
 
 
 def assemble(lines: list[Line]) -> bytes:
