@@ -19,7 +19,7 @@ environment:
   STATE_DIRECTORY    where the databases lie (else /var/lib/netwatchd)
   RUNTIME_DIRECTORY  where sockets and the pid file lie (else /run/netwatchd)
 
-exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or no database, 78 a mistake in the configuration, 130 stopped by Ctrl-C
+exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in config.ini, 130 stopped by Ctrl-C
 """
 
 FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump")
