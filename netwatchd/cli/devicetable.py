@@ -20,8 +20,11 @@ _FORMS = re.compile(
 )
 
 
-def show(rows: Rows, now: int) -> None:
-    """Name, vendor, kind, addresses, presence and today's traffic of each device; `now` in Unix ms."""
+def show(rows: Rows, now: int, otherwise: str) -> None:
+    """Name, vendor, kind, addresses, presence and today's traffic of each device; `now` in Unix ms.
+
+    Without rows, `otherwise` is said.
+    """
     roomy = console().width >= ROOMY
     narrow = console().width < NARROW
     first = ["name"] if narrow else ["name", "vendor"]
@@ -40,7 +43,7 @@ def show(rows: Rows, now: int) -> None:
             _size(row["bytes_out_today"]),
             *([row["mac"] or row["ip"] or "-"] if roomy else []),
         )
-    print_table(table, rows, "no devices yet")
+    print_table(table, rows, otherwise)
 
 
 def printed_name(row: dict[str, Any]) -> str:
