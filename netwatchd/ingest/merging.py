@@ -13,12 +13,16 @@ import threading
 from netwatchd import clock
 from netwatchd.addresses import Address, parse_address
 from netwatchd.clock import Now
+from netwatchd.counters import Counters
 from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
 from netwatchd.ingest.presence import Presence
 
 log = logging.getLogger(__name__)
+
+# When no more devices can be known, those give way that were here for less than so many milliseconds, so many at once.
+PASSED_BY, FORGOTTEN = 60_000, 200
 
 
 class Merging:
@@ -34,6 +38,8 @@ class Merging:
     _owners: dict[Address, str]
     _ahead: dict[str, tuple[int, int]]
     _unsettled: set[str]
+    _counters: Counters
+    _full: float  # steady time until which there is no room for more devices
 
     def _change(self, key: str, device: Device, now: Now | None, *, new: bool = False) -> None:
         """Keeps, tells and stores a device."""
@@ -164,8 +170,8 @@ class Merging:
         why = "the user says so" if by_user else "both were here at the same time"
         log.info("%s is not the device %s: %s", mac, key, why, extra=_event("split", mac))
 
-    def _forget(self, key: str, now: Now) -> None:
-        """Keeps nothing of a device; what it sends next makes it a new one."""
+    def _forget(self, key: str, now: Now, *, told: bool = True) -> None:
+        """Keeps nothing of a device; what it sends next makes it a new one. `told`: the journal says so."""
         for ip in self._devices[key].ips:
             if self._owners.get(ip) == key:
                 del self._owners[ip]
@@ -174,7 +180,28 @@ class Merging:
         self._publish([Gone(key)])
         if self.watch:
             self.watch.gone(key, None, now.wall)
-        log.info("forgot the device %s", key, extra=_event("forgotten", key))
+        if told:
+            log.info("forgot the device %s", key, extra=_event("forgotten", key))
+
+    def _make_room(self, now: Now) -> bool:
+        """Forgets devices that were here for a moment only, long ago; whether there was one.
+
+        A flood of made-up MACs would otherwise leave netwatchd blind for whoever comes after it.
+        """
+        if now.steady < self._full:
+            return False
+        passed = [
+            (device.last_seen, key)
+            for key, device in self._devices.items()
+            if device.last_seen - device.first_seen < PASSED_BY <= now.wall - device.last_seen
+            and not (device.name or device.macs)
+        ]
+        for _, key in sorted(passed)[:FORGOTTEN]:
+            self._forget(key, now, told=False)
+        self._counters.add("dropped.devices.passed_by", len(passed[:FORGOTTEN]))
+        if not passed:
+            self._full = now.steady + 10  # to look through all of them takes some milliseconds
+        return bool(passed)
 
 
 def _event(event: str, device: str) -> dict[str, str]:
