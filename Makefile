@@ -62,7 +62,7 @@ $(VENV)/installed-tools: $(VENV)/installed
 run: $(VENV)/installed
 	@echo 'netwatchd runs in this terminal until Ctrl-C and keeps its data below ./var.'
 	@echo "  live stream   $$($(HERE) $(BIN)/python -c "$(URL)" 2>/dev/null)"
-	@echo '  look at it    make status | devices | flows | threats | top     (in another terminal, here)'
+	@echo '  look at it    make status | devices | device | flows | threats | top     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
 status devices device name forget merge split flows threats top: $(VENV)/installed

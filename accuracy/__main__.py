@@ -35,6 +35,7 @@ def main() -> int:
     tables: dict[str, list[Row]] = {}
     introductions: dict[str, str] = {}
     details: dict[str, str] = {}  # a table below the rows, where a module has one
+    headlines: dict[str, str] = {}  # its sum in a sentence, where its rows cannot be added up with those of others
     for name in options.modules or MODULES:
         if importlib.util.find_spec(f"accuracy.{name}") is None:
             continue
@@ -44,7 +45,9 @@ def main() -> int:
         introductions[name] = (module.__doc__ or "").strip().split("\n\n")[0]
         if options.write and hasattr(module, "details"):
             details[name] = module.details(data)
-        _show(name, tables[name], time.process_time() - begun)
+        if hasattr(module, "headline"):
+            headlines[name] = module.headline(data)
+        _show(name, tables[name], time.process_time() - begun, headlines.get(name))
     worse = page.worse(tables, PAGE.read_text(encoding="utf-8")) if PAGE.exists() else []
     for sentence in worse:
         print(f"worse than {PAGE.name} says: {sentence}")
@@ -53,7 +56,7 @@ def main() -> int:
         print(f"not written, because not all could be compared: {', '.join(sorted(lacking))}", file=sys.stderr)
         return 1
     if options.write:
-        PAGE.write_text(page.render(tables, introductions, details), encoding="utf-8")
+        PAGE.write_text(page.render(tables, introductions, details, headlines), encoding="utf-8")
         print(f"written: {PAGE}")
         return 0
     return 1 if worse else 0
@@ -79,12 +82,12 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _show(name: str, rows: list[Row], seconds: float) -> None:
+def _show(name: str, rows: list[Row], seconds: float, headline: str | None) -> None:
     table = Table(title=f"{page.TITLES[name]} ({seconds:.0f} s of CPU time)", title_justify="left")
     for column in ("origin", "compared", "files", "expected", "matched"):
         table.add_column(column, justify="left" if column in ("origin", "compared") else "right", overflow="fold")
     total = page.together(rows)
-    for row in (*rows, total):
+    for row in rows if headline else (*rows, total):
         if row is total:
             table.add_section()
         style = "" if row.matched == row.expected else "yellow"
@@ -92,6 +95,8 @@ def _show(name: str, rows: list[Row], seconds: float) -> None:
         table.add_row(*(Text(cell) for cell in (row.origin, row.what, *numbers)), style=style)
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     console.print(table)
+    if headline:
+        console.print(f"{page.TITLES[name]}: {headline}", highlight=False, soft_wrap=True)
     for row in rows:
         for text in row.differences:
             console.print(Text(f"{row.origin}, {row.what}: {text}"), soft_wrap=True)

@@ -1,8 +1,8 @@
-"""Devices: what is said of real ones, by the clues that netwatchd reads from their packets. The captures of IoT
-Sentinel (Aalto University) are replayed packet by packet; of the other captures with DHCP, and of the lists of other
-programs, what the client told is given as clues. *Expected* are the devices with a truth, *matched* those that are
-described rightly; what is unknown is among the differences, and so would be what is wrong. A kind is right, too, where
-it is the word for the whole family of the expected one: a plug that is called something smart (`iot`).
+"""What is said of real devices, by the clues that netwatchd reads from their packets. The captures of IoT Sentinel
+(Aalto University) are replayed packet by packet; of the other captures with DHCP, and of the lists of other programs,
+what the client told is given as clues. A kind is right, too, where it is the word for the whole family of the expected
+one: a plug that is called something smart (`iot`). In the first table *expected* are the devices or texts with a
+truth, *matched* those that are described rightly; the second one says of the others which are unknown and which wrong.
 """
 
 import csv
@@ -102,21 +102,38 @@ def rows(data: Path) -> list[Row]:
     return [
         *_compared(SENTINEL, "captures", recorded),
         *_compared("captures of eight projects", "DHCP clients", told),
-        *_recog(data),
-        *_fingerbank(data),
+        *(_list_row(each) for each in _lists(data)),
+        _evidence_row(next(each for each in _fingerbank(data) if each.clue == "dhcp_parameters")),
     ]
+
+
+def headline(data: Path) -> str:
+    """How many of the real devices are identified right, unknown and wrong: a sentence for the top of the page."""
+    words = Counter(identified(each) for each in (*_recorded(data), *_told(data)))
+    share = words["right"] / (words.total() or 1)
+    right = f"{words['right']} are identified right ({share:.0%}: their name or their kind)"
+    return f"of {words.total()} real ones {right}, {words['unknown']} are unknown, {words['wrong']} wrong."
 
 
 def details(data: Path) -> str:
     """The devices, for the page: how often what is right, and for each what is said of it, and why."""
     known = [*_recorded(data), *_told(data)]
-    lines = ["Of the devices in captures and among the DHCP clients:\n\n"]
+    lines = [
+        "A device is identified *right* where its name or its kind is known and nothing that is said of it is wrong;\n"
+        "*unknown* where neither is. A text in the lists is one clue alone, which often says nothing for sure:\n"
+        "*unknown* is the honest answer then.\n\n"
+        "| real devices and lists | of | right | unknown | wrong | no truth |\n|---|--:|--:|--:|--:|--:|\n"
+    ]
     for what, verdicts in (
         ("maker", [_said(each.vendor, each.said.vendor) for each in known]),
         ("name", [_said(each.hostname, each.said.hostname) for each in known]),
         ("kind", [verdict(each.kind, each.said.kind) for each in known]),
+        ("**the real devices together: identified**", [identified(each) for each in known]),
+        *((f"{each.origin}, {each.what}", [word for word, _, _ in _judged(each)]) for each in _lists(data)),
     ):
-        lines.append(f"* {what}: {', '.join(f'{verdicts.count(word)} {word}' for word in _VERDICTS)}\n")
+        lines.append(
+            f"| {what} | {len(verdicts):,} | {' | '.join(f'{verdicts.count(word):,}' for word in _VERDICTS)} |\n"
+        )
     lines.append("\n| what it is | said: maker | name | kind | model | by this |\n|---|---|---|---|---|---|\n")
     for each in known:
         said = each.said
@@ -127,6 +144,15 @@ def details(data: Path) -> str:
         )  # fmt: skip
         lines.append("".join(f"| {cell.replace('|', '/')} " for cell in cells) + "|\n")
     return "".join(lines)
+
+
+def identified(known: Known) -> str:
+    """The verdict on a device as a whole: `wrong` where anything said is, `right` where its name or its kind is."""
+    named = _said(known.hostname, known.said.hostname)
+    typed = verdict(known.kind, known.said.kind)
+    if "wrong" in (named, typed, _said(known.vendor, known.said.vendor)):
+        return "wrong"
+    return "right" if "right" in (named, typed) else "unknown"
 
 
 def _said(truth: str, said: str | None) -> str:
@@ -226,6 +252,21 @@ def _sentence(word: str, each: Known) -> str:
 
 # The lists of other programs: tables that know, for a text, what sends it.
 
+
+class Texts(NamedTuple):
+    """A list of another program: texts of one kind of clue, each with the kind of what sends it."""
+
+    origin: str
+    what: str
+    clue: str
+    pairs: list[tuple[str, str]]  # the expected kind, the text
+    family: bool = False  # only the family of the kind is compared
+
+
+def _lists(data: Path) -> list[Texts]:
+    return [*_recog(data), *_fingerbank(data)]
+
+
 # What recog calls a device, its family or its system -> the kind.
 _DEVICES = {
     "Printer": "printer", "VoIP": "voip", "Laptop": "computer", "Desktop": "computer", "WAP": "access_point",
@@ -237,7 +278,7 @@ _PRODUCTS = {"iPod": "mobile", "Apple TV": "media", "HomePod": "speaker", "Xserv
 _SYSTEMS = {"Mac OS X": "computer", "Windows": "computer"}
 
 
-def _recog(data: Path) -> Iterator[Row]:
+def _recog(data: Path) -> Iterator[Texts]:
     """The examples of recog's fingerprints, where its attributes say what kind of device it is."""
     for name, kind in (("dhcp_vendor_class", "dhcp_vendor_class"), ("mdns_device-info_txt", "mdns_model")):
         pairs = []
@@ -246,8 +287,8 @@ def _recog(data: Path) -> Iterator[Row]:
             values = {each.get("name", ""): each.get("value", "") for each in fingerprint.iter("param")}
             expected = _recog_kind(values)
             texts = [(each.text or "").strip() for each in fingerprint.iter("example")]
-            pairs += [(expected, text, Clue(kind, text.removeprefix("model="))) for text in texts if expected]
-        yield _list_row("rapid7/recog", f"examples of {name}: kind", pairs)
+            pairs += [(expected, text.removeprefix("model=")) for text in texts if expected]
+        yield Texts("rapid7/recog", f"examples of {name}: kind", kind, pairs)
 
 
 def _recog_kind(values: dict[str, str]) -> str | None:
@@ -265,7 +306,7 @@ _CLASSES = {
 }  # fmt: skip
 
 
-def _fingerbank(data: Path) -> Iterator[Row]:
+def _fingerbank(data: Path) -> Iterator[Texts]:
     """Fingerbank's lists of 2014: parameters and vendor classes. What several families send says nothing."""
     text = next((data / "karottc+fingerbank").glob("*.conf")).read_text(errors="replace")
     for heading, kind, what in (
@@ -278,17 +319,13 @@ def _fingerbank(data: Path) -> Iterator[Row]:
             block = re.search(rf"^{heading}=(?:<<EOT\n(.*?)^EOT|([^\n]+)$)", body, re.MULTILINE | re.DOTALL)
             for line in (block[1] or block[2] or "").splitlines() if block and expected else ():
                 seen[line.strip()].add(expected or "")
-        pairs = [
-            (min(kinds), line, Clue(kind, line)) for line, kinds in seen.items() if line and len(_families(kinds)) == 1
-        ]
-        yield _list_row(_FINGERBANK, f"{what}: family of the kind", pairs, family=True)
-        if kind == "dhcp_parameters":
-            yield _evidence_row(pairs)
+        pairs = [(min(kinds), line) for line, kinds in seen.items() if line and len(_families(kinds)) == 1]
+        yield Texts(_FINGERBANK, f"{what}: family of the kind", kind, pairs, family=True)
 
 
-def _evidence_row(pairs: list[tuple[str, str, Clue]]) -> Row:
+def _evidence_row(texts: Texts) -> Row:
     """The table of lists alone: what it says with some weight, though not enough to decide."""
-    said = [(expected, text, of_parameters(text)) for expected, text, _ in pairs]
+    said = [(expected, text, of_parameters(text)) for expected, text in texts.pairs]
     weighty = [(expected, text, vote) for expected, text, vote in said if vote and vote.strength >= WEAK]
     misleading = Counter(
         f"{vote.kind} for {expected}"
@@ -306,20 +343,25 @@ def _families(kinds: Iterable[str]) -> set[str]:
     return {FAMILIES.get(kind, kind) for kind in kinds}
 
 
-def _list_row(origin: str, what: str, pairs: list[tuple[str, str, Clue]], family: bool = False) -> Row:
+def _list_row(texts: Texts) -> Row:
     """How many texts of a list tell their kind by our tables; what is wrong is shown, what is unknown is counted."""
     words: Counter[str] = Counter()
     wrong: dict[str, list[str]] = defaultdict(list)
-    for expected, text, clue in pairs:
-        said = describe(None, [clue]).kind
-        word = verdict(expected, said)
-        if family and word == "wrong" and _families([said]) == _families([expected]):
-            word = "right"
+    for word, which, text in _judged(texts):
         words[word] += 1
         if word == "wrong":
-            wrong[f"{said} for {expected}"].append(text)
-    differences = [f"{words['unknown']} of {len(pairs)}: unknown"] if words["unknown"] else []
-    differences += [
-        f"{len(texts)} of {len(pairs)}: wrong, {which}: {texts[0]:.70}" for which, texts in sorted(wrong.items())
-    ]
-    return Row(origin, what, 1, len(pairs), words["right"], tuple(differences))
+            wrong[which].append(text)
+    total = len(texts.pairs)
+    differences = [f"{words['unknown']} of {total}: unknown"] if words["unknown"] else []
+    differences += [f"{len(each)} of {total}: wrong, {which}: {each[0]:.70}" for which, each in sorted(wrong.items())]
+    return Row(texts.origin, texts.what, 1, total, words["right"], tuple(differences))
+
+
+def _judged(texts: Texts) -> Iterator[tuple[str, str, str]]:
+    """For each text of a list the verdict, what is said for what, and the text."""
+    for expected, text in texts.pairs:
+        said = describe(None, [Clue(texts.clue, text)]).kind
+        word = verdict(expected, said)
+        if texts.family and word == "wrong" and _families([said]) == _families([expected]):
+            word = "right"
+        yield word, f"{said} for {expected}", text

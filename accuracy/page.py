@@ -13,6 +13,7 @@ TITLES = {
     "exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs", "leases": "Leases",
     "devices": "Devices",
 }  # fmt: skip
+_TEXT = r"((?:[^|\\]|\\.)+?)"  # a cell; a bar within it is escaped
 INTRODUCTION = """\
 # Accuracy
 
@@ -39,14 +40,27 @@ others
 """
 
 
-def render(tables: Tables, introductions: Mapping[str, str], details: Mapping[str, str] | None = None) -> str:
-    """The page. `introductions` has the paragraph above each module's table, by its name, `details` what is below."""
-    parts = [INTRODUCTION, _total(tables)]
+def render(
+    tables: Tables,
+    introductions: Mapping[str, str],
+    details: Mapping[str, str] | None = None,
+    headlines: Mapping[str, str] | None = None,
+) -> str:
+    """The page. `introductions` has the paragraph above each module's table, by its name, `details` what is below.
+
+    A module in `headlines` has a sum of its own, because its rows are no records that could be added up with others.
+    """
+    headlines = headlines or {}
+    parts = [INTRODUCTION, _total({name: rows for name, rows in tables.items() if name not in headlines})]
+    parts += [f"\n**{TITLES.get(name, name)}: {text}**\n" for name, text in headlines.items()]
     for name, rows in tables.items():
-        parts += [f"\n## {TITLES.get(name, name)}\n\n", f"{introductions[name]}\n\n" if introductions[name] else ""]
+        parts.append(f"\n## {TITLES.get(name, name)}\n\n")
+        parts += [f"**{headlines[name][:1].upper()}{headlines[name][1:]}**\n\n"] if name in headlines else []
+        parts += [f"{introductions[name]}\n\n" if introductions[name] else ""]
         parts.append("| origin | compared | files | expected | matched |\n|---|---|--:|--:|--:|\n")
         parts += [f"| {_cell(row.origin)} | {_cell(row.what)} | {_numbers(row)} |\n" for row in rows]
-        parts.append(f"| **together** | | {_numbers(together(rows))} |\n")
+        if name not in headlines:
+            parts.append(f"| **together** | | {_numbers(together(rows))} |\n")
         if any(row.differences for row in rows):
             parts.append("\nWhat differs:\n\n")
         for row in rows:
@@ -99,8 +113,8 @@ def _stated(page: str) -> Iterator[tuple[str, str, str, int, int, int]]:
     for line in page.splitlines():
         if line.startswith("## "):
             name = names.get(line[3:], line[3:])
-        # The row of sums has an empty second cell, which does not match.
-        elif match := re.fullmatch(r"\| (.+?) \| (.+?) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|", line):
+        # The row of sums has an empty second cell, and rows of other tables more cells: neither matches.
+        elif match := re.fullmatch(rf"\| {_TEXT} \| {_TEXT} \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|", line):
             files, expected, matched = (int(number.replace(",", "")) for number in match.groups()[2:])
             yield name, match[1], match[2], files, expected, matched
 

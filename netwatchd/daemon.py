@@ -366,7 +366,7 @@ class Daemon:
 
     def _say_where_to_look(self) -> None:
         log.info(
-            "ready: live stream at %s; look with netwatchd status | devices | flows | threats | top",
+            "ready: live stream at %s; look with netwatchd status | devices | device | flows | threats | top",
             self.settings.websocket.url,
             extra={"event": "ready"},
         )

@@ -31,6 +31,14 @@ def test_the_page_says_all_that_was_compared() -> None:
     assert "## Captures\n\nIntro.\n" in PAGE
 
 
+def test_what_has_a_sum_of_its_own_is_not_added_up_with_the_others() -> None:
+    tables = {"packets": ROWS, "devices": [Row("iot", "kind", 1, 10, 5)]}
+    told = page.render(tables, dict.fromkeys(tables, ""), headlines={"devices": "of 10 5 are right."})
+    assert "**Together: 1,018 of 1,020 records match.**\n\n**Devices: of 10 5 are right.**\n" in told
+    assert "## Devices\n\n**Of 10 5 are right.**\n" in told and "| 5 | 10 |" not in told
+    assert page.worse({"devices": [Row("iot", "kind", 1, 10, 4)]}, told)
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from accuracy.devices import details, rows, verdict
-from netwatchd.identity.kinds import KINDS
+from accuracy.devices import Known, details, headline, identified, rows, verdict
+from netwatchd.identity.kinds import KINDS, Description
 
+NOTHING = Description(None, None, "unknown", None, ())
 DATA = Path(__file__).parent.parent.parent / "shared/data"
 
 
@@ -28,10 +29,21 @@ def test_nothing_is_wrong_and_most_is_right() -> None:
 @pytest.mark.skipif(not (DATA / "_truth").is_dir(), reason="needs the recordings of others")
 def test_the_table_has_a_line_for_each_device() -> None:
     table = details(DATA)
-    assert table.count("\n| ") == 1 + 10 + 21
+    assert table.count("\n| ") == 1 + 3 + 1 + 4 + 1 + 10 + 21  # verdicts: of what, together, of lists; devices
     assert "| Withings WS-30, a scale | Withings (right) | - (no truth) | health (right) |" in table
-    assert "* maker: 31 right, 0 unknown, 0 wrong, 0 no truth\n" in table
-    assert "* kind: 28 right, 2 unknown, 0 wrong, 1 no truth\n" in table
+    assert "| maker | 31 | 31 | 0 | 0 | 0 |\n" in table
+    assert "| kind | 31 | 28 | 2 | 0 | 1 |\n" in table
+    assert "| **the real devices together: identified** | 31 | 29 | 2 | 0 | 0 |\n" in table
+    assert headline(DATA).startswith("of 31 real ones 29 are identified right (94%") and "0 wrong" in headline(DATA)
+
+
+def test_a_device_is_wrong_where_anything_said_of_it_is() -> None:
+    told = Known("f", "a printer", "00:80:77:31:01:07", "Brother", "printer-1", "printer", NOTHING)
+    assert identified(told) == "unknown"
+    assert identified(told._replace(said=NOTHING._replace(hostname="printer-1"))) == "right"
+    assert identified(told._replace(said=NOTHING._replace(kind="printer"))) == "right"
+    assert identified(told._replace(said=NOTHING._replace(hostname="printer-1", kind="camera"))) == "wrong"
+    assert identified(told._replace(said=NOTHING._replace(hostname="printer-1", vendor="Canon"))) == "wrong"
 
 
 def test_a_kind_is_right_by_itself_or_by_its_family() -> None:

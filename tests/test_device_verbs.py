@@ -126,6 +126,16 @@ def test_devices_are_filtered(stored: Home, filters: list[str], macs: list[str |
     assert [each["mac"] for each in stored.json("devices", *filters)] == macs
 
 
+def test_a_narrow_terminal_has_no_vendors(stored: Home) -> None:
+    stored.environment["COLUMNS"] = "71"
+    shown = stored.cli("devices").stdout
+    assert "vendor" not in shown and " in " in shown.splitlines()[1] and " out" in shown.splitlines()[1]
+
+
+def test_that_no_device_is_meant_is_said(stored: Home) -> None:
+    assert stored.cli("devices", "--kind", "tv").stdout == "no device is like that\n"
+
+
 def test_a_kind_that_is_none_is_a_usage_error(stored: Home) -> None:
     answer = stored.cli("devices", "--kind", "toaster")
     assert answer.returncode == 2

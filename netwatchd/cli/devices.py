@@ -33,7 +33,8 @@ def devices(options: argparse.Namespace, directory: Path) -> int:
     found.sort(key=lambda device: (device.status is not Status.ONLINE, -device.last_seen))
     today = most.traffic_since(directory, midnight(now))
     rows = [_with_today(device, today) for device in found[: options.limit or None]]
-    show(options, rows, lambda rows: devicetable.show(rows, now))
+    otherwise = "no device is like that" if known else "no devices yet"
+    show(options, rows, lambda rows: devicetable.show(rows, now, otherwise))
     return 0
 
 

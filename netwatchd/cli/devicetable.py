@@ -9,6 +9,7 @@ from netwatchd.cli.moments import ago_text, size_text
 from netwatchd.cli.terminal import ROOMY, Rows, add, console, into_pipe, print_table, printable, table_of
 
 LONGEST_VENDOR, LONGEST_WHERE_ROOMY = 12, 24  # characters
+NARROW = 72  # columns below which the vendor gives way, so that the traffic is seen
 DOTTED = 15  # characters of an IPv4 address: cut in two it is hard to read
 # What companies are by law, and what many have in their names: it tells nobody what the thing is.
 _FORMS = re.compile(
@@ -19,17 +20,22 @@ _FORMS = re.compile(
 )
 
 
-def show(rows: Rows, now: int) -> None:
-    """Name, vendor, kind, addresses, presence and today's traffic of each device; `now` in Unix ms."""
+def show(rows: Rows, now: int, otherwise: str) -> None:
+    """Name, vendor, kind, addresses, presence and today's traffic of each device; `now` in Unix ms.
+
+    Without rows, `otherwise` is said.
+    """
     roomy = console().width >= ROOMY
-    table = table_of("name", "vendor", "kind", "address", "seen", ">in", ">out", *(["device"] if roomy else []))
-    table.columns[0].min_width, table.columns[3].min_width = 12, DOTTED
+    narrow = console().width < NARROW
+    first = ["name"] if narrow else ["name", "vendor"]
+    table = table_of(*first, "kind", "address", "seen", ">in", ">out", *(["device"] if roomy else []))
+    table.columns[0].min_width, table.columns[len(first) + 1].min_width = 12, DOTTED
     for row in rows:
         own = row["name"] or row["hostname"]
         add(
             table,
             printed_name(row) if own else Text(printable(printed_name(row)), "dim"),
-            _vendor(row["vendor"], roomy),
+            *([] if narrow else [_vendor(row["vendor"], roomy)]),
             row["kind"] if row["kind"] != "unknown" else Text("unknown", "dim"),
             _addresses(row["ips"], roomy),
             Text("online", "green") if row["status"] == "online" else Text(ago_text(row["last_seen"], now), "dim"),
@@ -37,7 +43,7 @@ def show(rows: Rows, now: int) -> None:
             _size(row["bytes_out_today"]),
             *([row["mac"] or row["ip"] or "-"] if roomy else []),
         )
-    print_table(table, rows, "no devices yet")
+    print_table(table, rows, otherwise)
 
 
 def printed_name(row: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ environment:
   STATE_DIRECTORY    where the databases lie (else /var/lib/netwatchd)
   RUNTIME_DIRECTORY  where sockets and the pid file lie (else /run/netwatchd)
 
-exit codes: 0 fine, 1 failed, 2 usage, 69 nothing to talk to, 78 a mistake in the configuration, 130 stopped by Ctrl-C
+exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in config.ini, 130 stopped by Ctrl-C
 """
 
 FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump")
@@ -148,8 +148,8 @@ def _verb(
 
 def _filters(verb: argparse.ArgumentParser, since: str, limit: int | None) -> None:
     verb.add_argument("--since", type=moment, default=0, metavar="TIME", help=f"only those {since}: 2 h, 2026-11-23")
-    shown = "all" if limit is None else limit
-    verb.add_argument("--limit", type=_count, default=limit, metavar="N", help=f"how many ({shown}; 0: all)")
+    shown = "all" if limit is None else f"{limit}; 0: all"
+    verb.add_argument("--limit", type=_count, default=limit, metavar="N", help=f"how many ({shown})")
     verb.add_argument("--device", metavar="DEVICE", help="only those of a device, by MAC, address or name")
     _state(verb)
     _json(verb)
