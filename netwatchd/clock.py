@@ -18,3 +18,8 @@ class Now(NamedTuple):
 def now() -> Now:
     """This moment."""
     return Now(int(time.time() * 1000), time.monotonic())
+
+
+def slept() -> float:
+    """How long this machine has slept since it was booted, in seconds: by so much the steady clock is behind."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()

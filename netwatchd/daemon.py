@@ -348,7 +348,7 @@ class Daemon:
 
     def _tick(self) -> None:
         now = clock.now()
-        self.devices.presence.notice(now)
+        self.devices.notice(now, clock.slept())
         self.devices.tick(now)
 
     def _retain(self) -> None:

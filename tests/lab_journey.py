@@ -38,6 +38,8 @@ learning = {LEARNING} s
 enabled = yes
 [source:conntrack]
 enabled = yes
+[source:dhcp]
+enabled = yes
 """
 CAPTURE = """
 [source:capture]
@@ -65,8 +67,8 @@ class Line:
 class Journey:
     """One daemon in one lab."""
 
-    def __init__(self, lab: Lab, daemon: Daemon, listener: Listener, wire: Wire, capture: bool) -> None:
-        self.lab, self.daemon, self.listener, self.wire, self.capture = lab, daemon, listener, wire, capture
+    def __init__(self, lab: Lab, daemon: Daemon, listener: Listener, wire: Wire) -> None:
+        self.lab, self.daemon, self.listener, self.wire = lab, daemon, listener, wire
         self.lines: list[Line] = []
         self.begun = time.time()
 
@@ -77,7 +79,7 @@ class Journey:
         since = time.time()
         mac: str = self.lab.run("join", **options)["event"]["device"]["mac"]
         told = self._told(since, lambda news: news["device"] == mac) if wanted else None
-        packet = self.wire.last(mac, since, told or time.time(), "dhcp-request")
+        packet = self.wire.last(mac, since, told or time.time(), "dhcp-discover", "dhcp-request")
         self._line(what, since, wanted, packet, told)
         return mac
 
@@ -110,10 +112,9 @@ class Journey:
         since = time.time()
         event = self.lab.run("mac_change", host="phone")["event"]
         old, new = event["from"]["mac"], event["to"]["mac"]
-        # The new MAC stays for a moment, its lease for a tenth of a second: only packets have its name then.
-        seen = self.capture and self._shown(since, lambda device: device["mac"] == old and new in device["macs"])
-        packet = self.wire.first(new, since, "dhcp-request") if self.capture else None
-        self._line("mac_change", since, [], packet, seen or None)
+        # The new MAC stays for a moment, its lease for a tenth of a second: only DHCP's packets have its name then.
+        seen = self._shown(since, lambda device: device["mac"] == old and new in device["macs"])
+        self._line("mac_change", since, [], self.wire.first(new, since, "dhcp-request"), seen)
         phones = [key for key, each in self.listener.devices().items() if each["hostname"] == event["hostname"]]
         if phones != [old]:
             self.lines[-1].wrong = f"the devices {phones} are called {event['hostname']}"
@@ -207,7 +208,7 @@ def journey(*, capture: bool) -> Iterator[Journey]:
         known = {each["mac"] for each in lab.hosts().values()}
         eventually(lambda: known <= set(listener.devices()), "all who live there are known")
         eventually(lambda: "learning is over" in daemon.log, "the learning period is over")
-        made = Journey(lab, daemon, listener, wire, capture)
+        made = Journey(lab, daemon, listener, wire)
         yield made
         daemon.stop()
         print(daemon.log if "--log" in sys.argv else "", end="")
@@ -264,7 +265,7 @@ def main() -> int:
     runs = [False, True] if options.capture is None else [options.capture]
     lines = {}
     for capture in runs:
-        title = "Kernel tables, leases and announcements" + (", and packets" if capture else "")
+        title = "Kernel tables, DHCP, leases and announcements" + (", and packets" if capture else "")
         print(f"\n{title}", flush=True)
         lines[title] = travel(capture=capture, minutes=options.minutes)
     text = table(lines)

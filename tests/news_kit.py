@@ -71,6 +71,7 @@ class Home:
         """Time passes."""
         while self.seconds + TICK <= seconds:
             self.seconds += TICK
+            self.devices.notice(self.now)
             self.devices.tick(self.now)
             if self.seconds % 30 == 0:
                 self.devices.sweep(self.now)
@@ -80,7 +81,9 @@ class Home:
         """Time passes, with a look now and then only: for days and weeks."""
         end = self.seconds + seconds
         while self.seconds < end:
-            self.seconds = min(self.seconds + 50, end)
+            for _ in range(5):
+                self.seconds = min(self.seconds + 10, end)
+                self.devices.notice(self.now)
             self.devices.tick(self.now)
             self.devices.sweep(self.now)
 

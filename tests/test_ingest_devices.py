@@ -14,10 +14,8 @@ from netwatchd.clock import Now
 from netwatchd.events import Device, Rename, Status
 from netwatchd.ingest.devices import MOST_DEVICES
 from netwatchd.ingest.flows import Flows
-from netwatchd.ingest.merging import MADE_ROOM
 from netwatchd.ingest.records import MOST_ADDRESSES, MOST_BYTES
 
-DAY = 86_400  # seconds
 LAPTOP, PHONE, ROUTER = 0xC0A80105, 0xC0A80106, 0xC0A80101
 V6 = parse_address("fd00::5")
 
@@ -209,29 +207,6 @@ def test_a_flood_of_made_up_devices_is_bounded_and_counted() -> None:
     assert seen.counters["dropped.devices.too_many"] == 10
     devices.see([sighting("02:00:00:00:00:01", hostname="known")], T0)  # who is known is still brought up to date
     assert seen.published[-1].hostname == "known"
-
-
-def test_after_a_flood_who_was_here_for_the_shortest_time_makes_room_for_new_devices() -> None:
-    seen = Recorder()
-    devices = devices_of(seen)
-    devices.see([sighting(MAC), sighting(OTHER_MAC)], T0)
-    devices.see([sighting(MAC, time=later(DAY).wall)], later(DAY))  # it comes every day
-    devices.act(Rename(OTHER_MAC, "lamp"))
-    flood = [sighting(f"02:00:00:00:{n >> 8:02x}:{n & 255:02x}", time=later(DAY).wall) for n in range(MOST_DEVICES - 2)]
-    devices.see(flood, later(DAY))
-    devices.see([sighting("50:c7:bf:00:00:01", time=later(DAY).wall)], later(DAY))
-    assert seen.counters["dropped.devices.too_many"] == 1  # nobody goes who is here
-    quiet = later(DAY + 3 * 3600)
-    devices.sweep(quiet)
-    devices.see([sighting("50:c7:bf:00:00:01", time=quiet.wall)], quiet)
-    assert len(devices.all()) == MOST_DEVICES - MADE_ROOM + 1
-    assert {MAC, OTHER_MAC, "50:c7:bf:00:00:01"} <= {each.mac for each in devices.all()}
-    assert len(seen.erased) == seen.counters["evicted.devices"] == MADE_ROOM
-    # A flood that goes on makes room for itself once a minute only: each is written to the card.
-    more = [sighting(f"02:00:01:00:{n >> 8:02x}:{n & 255:02x}", time=quiet.wall) for n in range(2 * MADE_ROOM)]
-    devices.see(more, quiet)
-    assert len(devices.all()) == MOST_DEVICES
-    assert seen.counters["evicted.devices"] == MADE_ROOM
 
 
 def test_the_users_name_is_told_and_kept_and_survives_sightings() -> None:

@@ -16,11 +16,14 @@ POCO-X3-Pro|Mi-9T|MI9-Xiaomi|OnePlus-9|OnePlus-Nord|realme-8|OPPO-A5-2020|Nokia-
 XT1068|android|android-dhcp-9|Echo-Dot|Google-Home-Mini|Nest-Hub|Chromecast|Chromecast-Ultra|Fire-TV-Stick|PS4|PS5|Wii
 XboxOne|Xbox-SystemOS|VIZIO|BRAVIA|LGwebOSTV|[TV] Samsung|ESP|ESP-|espressif|wlan0|raspberrypi|raspberrypi.local|DESKTOP
 kali|ubuntu|pop-os|homeassistant|OpenWrt|DiskStation|DCS-935L|HS100|HS100(EU)|Philips-hue|LIFX Color 1000|Archer C7
-Netatmo-Personal-Weather-Station|LG_Smart_Laundry2_open|EPSON XP-2100|HP LaserJet 400|localhost|(none)|unknown|null|.|-
+Netatmo-Personal-Weather-Station|LG_Smart_Laundry2_open|EPSON XP-2100|RedmiNote9|P30-Pro|Mate-40-Pro
+S21-FE|a52s|FP4|nova-5T|Galaxy-Watch4|GalaxyA52|TECNO-SPARK-10|Infinix-HOT-30|ZTE-Blade|Surface-Pro|ThinkPad|T480
+Quest-3|Meta-Quest-2|Chromebook|HD8|V2111|A142|ROG-Phone|MyPhone|my-phone|guest
+HP LaserJet 400|localhost|(none)|unknown|null|.|-
 """
 PERSONAL = """
 Annas-MBP|Annas-iPhone|iPhone-von-Anna|iPhone-de-Jean|iPhonedeJean|Galaxy-A52-von-Anna|Annas-Galaxy-S21|Annas-Pixel-7|Max
-Lucas-iMac|NicksMacBook|nas1|camera2|pythagoras|Wohnzimmer|papa-pc|btest.is.cool|annas-pc.fritz.box
+Lucas-iMac|NicksMacBook|nas1|camera2|pc3|pythagoras|Wohnzimmer|papa-pc|btest.is.cool|annas-pc.fritz.box
 ESP_07AEFB|DESKTOP-4F7H2K1|DESKTOP-ABCDEFG|LAPTOP-ABCDEF1|WIN-8KJ3H4G5F6D|GainSpanca9152|Lightify-7B5F6B
 android-8f7a9b6c5d4e3f21|amazon-3f6a5b4c1|BRW008092AABBCC|NPI1A2B3C|EPSON1A2B3C|HP1A2B3C|shellyplug-s-1A2B3C
 SonosZP-949F3E112233|Chromecast-0123456789abcdef0123456789abcdef|wled-a1b2c3|tasmota-7B5F6B-1234|sonoff-1234567

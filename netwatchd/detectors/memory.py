@@ -4,7 +4,7 @@ All times are Unix ms.
 """
 
 LEAP = 60_000  # between two ticks, which come twice a second: the clock was set, or the machine slept
-MOST_GAPS = 16
+MOST_GAPS = 256  # of a notebook that sleeps every night, those of months
 MOST_TOLD = 10_000  # as many as there are threats in memory
 _OVER = "over"  # how it is noted that the learning period was there and has ended
 
@@ -56,7 +56,7 @@ class Unwatched:
     def tick(self, time: int) -> int:
         """It is `time`; returns by how much it leapt, if it did."""
         last, self._ticked = self._ticked, time
-        if last is None or 0 <= time - last <= LEAP:
+        if last is None or abs(time - last) <= LEAP:  # threads tell of their moments in any order
             return 0
         self._add(last, time)
         return time - last
@@ -68,7 +68,11 @@ class Unwatched:
 
     def _add(self, start: int, end: int) -> None:
         if start < end:
-            self._gaps = [*self._gaps, (start, end)][-MOST_GAPS:]
+            self._gaps.append((start, end))
+        if len(self._gaps) > MOST_GAPS:
+            # The oldest two become one, with what lies between: in doubt nobody was away.
+            (start, end), (other, until), *rest = self._gaps
+            self._gaps = [(min(start, other), max(end, until)), *rest]
 
 
 class Learning:
@@ -83,8 +87,12 @@ class Learning:
         """What is to be kept of it, so that a restart does not begin it anew."""
         return _OVER if self._over else None if self._began is None else str(self._began)
 
-    def remember(self, note: str | None, knows: bool, time: int) -> None:
-        """Takes in what was kept, if anything; it begins where nothing was, and no device is known either."""
+    def remember(self, note: str | None, knows: bool, time: int, last: int) -> None:
+        """Takes in what was kept, if anything; it begins where nothing was, and no device is known either.
+
+        `last` is when the run before last saw a device: what lies between that and now does not count, as that run's
+        clock may have been years behind.
+        """
         if self.note is not None:
             return  # a file that replaces another one while we run knows nothing, but we do
         if note is None and not knows:
@@ -92,7 +100,8 @@ class Learning:
         elif note is None or note == _OVER or not note.isdecimal():
             self._over = True
         else:
-            self._began = min(int(note), time)
+            off = time - last if time - last > LEAP else 0
+            self._began = min(int(note) + off, time)
 
     def shift(self, leap: int) -> None:
         """The clock leapt, or nobody looked: that time does not count."""

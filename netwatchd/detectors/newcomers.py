@@ -53,6 +53,13 @@ class Newcomer:
         if self.addressed is None and device.ips:
             self.addressed = time
 
+    def shift(self, leap: int, time: int) -> None:
+        """The clock leapt to `time`: it begins to wait anew, because only now it may be known who it is."""
+        self.since += leap
+        self.latest = time
+        self.named = time if self.named is not None else None
+        self.addressed = time if self.addressed is not None else None
+
     @property
     def due(self) -> int:
         """When it is news, where nothing more comes."""

@@ -97,8 +97,9 @@ class News:
         for threat in threats:
             if threat.kind in KINDS:
                 self._told.note((threat.kind, threat.device, threat.target), threat.last_seen)
-        self._unwatched.begin(max((device.last_seen for device in devices), default=time), time)
-        self.learning.remember(learning, bool(devices), time)
+        last = max((device.last_seen for device in devices), default=time)
+        self._unwatched.begin(last, time)
+        self.learning.remember(learning, bool(devices), time, last)
         for device in devices:
             key = device.mac or address_text(device.ips[0])
             if self._flood:
@@ -112,12 +113,13 @@ class News:
             return self._see_claim(event)
         if self._past:
             return []
+        if isinstance(event, Change):
+            self._notice(event.time)  # what follows a leap may come before the tick does
         return self._see_change(event) if isinstance(event, Change) else self._see_end(event)
 
     def tick(self, time: int) -> list[Finding]:
         """What is news by now; asked about twice a second."""
-        if leap := self._unwatched.tick(time):
-            self.learning.shift(leap)
+        self._notice(time)
         if not self._tells(time):
             self._newcomers.clear()
             self._held.clear()
@@ -135,6 +137,13 @@ class News:
         waiting, self._newcomers = self._newcomers, {}
         waiting = {key: each for key, each in waiting.items() if not self._passed_by(key, each)}
         return self._tell_held() + self._release(waiting, time) + self._tell_flood(time, ending=True)
+
+    def _notice(self, time: int) -> None:
+        """It is `time`: where the clock leapt, nobody has learnt, nor waited for long."""
+        if leap := self._unwatched.tick(time):
+            self.learning.shift(leap)
+            for newcomer in self._newcomers.values():
+                newcomer.shift(leap, time)
 
     # What an event means: the usual case first.
 

@@ -61,6 +61,10 @@ _FACTORY = _words(
     homepod homepodmini applewatch watch airport timecapsule
     android galaxy samsung pixel nexus huawei honor xiaomi mi redmi poco oneplus oppo realme vivo nokia lenovo moto
     motorola xperia sony htc lg lge asus zenfone zte wiko fairphone nothing phone smartphone tablet blackberry
+    galaxya galaxys galaxyz galaxynote galaxytab redminote tecno infinix itel tcl oukitel ulefone doogee
+    cubot umidigi blackview jiophone rog mate nova reno myphone
+    surface surfacepro surfacelaptop thinkpad ideapad latitude chromebook chromeos penguin dell harmonyos harmony msft
+    oculus quest metaquest user guest livebox
     google chromecast googlehome googletv nesthub nestmini nestaudio nest amazon echo fire firetv firestick
     firetvstick aftt aftb aftm afts kindle kobo tolino roku shield shieldtv bravia tv smarttv webos tizen
     playstation ps3 ps4 ps5 psp vita xbox xboxone xboxsystemos wii wiiu nintendo switch steamdeck
@@ -88,8 +92,10 @@ _MODEL_WORD = re.compile(
     r"|5g|4g|lte|wifi|phone|book|fold|flip|zoom|play|power|style|one|smart|gen|generation|inch|zoll|tv|stick|cube|box"
     r"|home|hub|max|audio|view|display|show|dot|studio|mate|nova|pura|find|reno|nord|ace|prime|master|edition|open|color"
     r"|white|bridge|switch|plug|bulb|light|camera|cam|router|server|station|series|system|os|galaxy|redmi|android|nest"
-    r"|pad|laundry|smart|touch|pixel|dhcp"
+    r"|pad|laundry|smart|touch|pixel|dhcp|spark|hot|camon|pova|blade|quest|watch|carbon|yoga|laptop"
 )
+
+_BARE_MODEL = re.compile(r"[a-z]\d{1,4}[a-z]?|[a-z]{2}\d{1,4}")
 
 # Words that people number themselves: the second camera of a home has no maker's "camera2".
 _NUMBERED = _words(
@@ -218,6 +224,9 @@ def _is_factory(words: list[str]) -> bool:
     for taken in range(min(len(words), 4), 0, -1):
         if "".join(words[:taken]) in _FACTORY:
             return all(map(_is_of_a_model, words[taken:]))
+    # What is left of a model's number where its maker does not stand before it: "P30-Pro", "S21-FE", "FP4".
+    if words and _BARE_MODEL.fullmatch(words[0]) and words[0].rstrip("0123456789") not in _NUMBERED:
+        return all(map(_is_of_a_model, words[1:]))
     # A number may be a part of the word: "galaxys21", "pixel7", "iphone13".
     stem = words[0].rstrip("0123456789") if words else ""
     return stem in _FACTORY - _NUMBERED and all(map(_is_of_a_model, words[1:]))

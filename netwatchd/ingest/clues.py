@@ -165,6 +165,16 @@ class Clues:
                 if (station, clue) not in stored:
                     self._keep(station, clue, kept)
 
+    def put_right(self, right: Callable[[int], int]) -> None:
+        """The clock was off: `right` makes the right one of a time (Unix ms) that this run has noted, and no other."""
+        for station, shown in self._stations.items():
+            for clue, kept in shown.items():
+                first, last = right(kept.first), right(kept.last)
+                if (first, last) != (kept.first, kept.last):
+                    kept.first, kept.last = min(first, last), last
+                    kept.stored = last
+                    self._keep(station, clue, kept)
+
     # What waits for its station.
 
     def wait(self, sighting: Sighting, clues: Iterable[Clue]) -> None:

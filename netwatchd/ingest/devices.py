@@ -35,6 +35,12 @@ from netwatchd.ingest.presence import TRAFFIC, Presence
 
 log = logging.getLogger(__name__)
 
+# By how much (milliseconds) the wall clock must be set for what was noted by it to be put right: a machine without a
+# battery starts in 1970, or at the time of its last shutdown, and NTP comes later. Less than that is drift.
+CLOCK_SET = 600_000
+# Milliseconds after which an address is no sign of life of whoever had it: leases last a day, mostly.
+ANOTHERS_AFTER = 86_400_000
+BEFORE = 1000  # milliseconds: what was received, and has waited
 MOST_DEVICES = 20_000  # a flood of made-up MACs must not fill the memory
 MOST_SAID = 100  # new devices that have a line of the log each in a minute: a flood must not fill the card
 
@@ -58,6 +64,10 @@ class Devices(Merging):
         self._quiet: set[str] = set()  # like these, but no reason to write
         self._ahead: dict[str, tuple[int, int]] = {}  # bytes in and out that the stored row does not hold yet
         self._remembered = False
+        self.most = MOST_DEVICES
+        self._full = float("-inf")
+        self._began: int | None = None  # when this run began by its wall clock (Unix ms)
+        self._noticed: tuple[Now, float | None] | None = None  # and how long this machine had slept by then
         self.owner_of = self._owners.get
 
     def all(self) -> list[Device]:
@@ -74,6 +84,7 @@ class Devices(Merging):
         `kept` is what is stored beside the devices.
         """
         with self._lock:
+            self._begin(now)
             stored, kept = set(devices), list(kept)
             waiting = set() if self._remembered else set(self._devices)  # to be stored as if they were new
             self.identities.remember(each for each in kept if not isinstance(each, Session))
@@ -88,6 +99,9 @@ class Devices(Merging):
                 self.presence.remember(key, old, now)
                 for ip in old.ips:
                     self._owners.setdefault(ip, key)
+                mine = tuple(ip for ip in self._devices[key].ips if self._owners[ip] == key)
+                if old.mac and mine != self._devices[key].ips:  # another one shows it in this run
+                    self._devices[key] = dataclasses.replace(self._devices[key], ips=mine)
             self.presence.resume([each for each in kept if isinstance(each, Session)])
             self._remembered = True
             self._recall_aliases(now)
@@ -98,10 +112,10 @@ class Devices(Merging):
     def see(self, sightings: Sequence[Sighting], now: Now) -> None:
         """Brings the devices of the sightings up to date; publishes and stores those that changed."""
         with self._lock:
+            self._begin(now)
             for sighting in sightings:
                 self._see(sighting, now)
-            for key in self.identities.suspect(self._devices, now):
-                self.presence.doubt(key, self._devices[key], now)
+            self._suspect(now)
 
     def account(self, traffic: dict[str, list[int]], heard: dict[str, int], now: Now) -> None:
         """Adds traffic (key -> [bytes in, bytes out, flows]), and signs of life (key -> Unix ms) that it was."""
@@ -142,6 +156,46 @@ class Devices(Merging):
         with self._lock:
             for key in self.presence.silent(self._devices, now):
                 self._change(key, dataclasses.replace(self._devices[key], status=Status.OFFLINE), now)
+
+    def notice(self, now: Now, slept: float = 0.0) -> None:
+        """Time goes on, as it does about twice a second; `slept` is how long this machine has slept by now, in seconds.
+
+        Where the clock was set meanwhile, it was off until then, and what this run has noted by it is put right.
+        """
+        with self._lock:
+            self._begin(now)
+            self.presence.notice(now)
+            before, self._noticed = self._noticed, (now, slept)
+            if before is None:
+                return
+            passed = now.steady - before[0].steady + (0 if before[1] is None else slept - before[1])
+            leap = now.wall - before[0].wall - int(passed * 1000)
+            if abs(leap) >= CLOCK_SET:
+                log.warning(
+                    "the clock was set by %+d s: what was seen before that is put right", leap // 1000,
+                    extra={"event": "clock_set"},
+                )  # fmt: skip
+                self._put_right(before[0].wall, leap, now)
+
+    def _begin(self, now: Now) -> None:
+        if self._began is None:
+            self._began, self._noticed = now.wall - BEFORE, (now, None)
+
+    def _put_right(self, last: int, leap: int, now: Now) -> None:
+        """The clock was set by `leap`, in milliseconds, soon after `last`."""
+        began = self._began if self._began is not None else last
+
+        def right(time: int) -> int:
+            return min(time + leap, now.wall) if began <= time <= last + BEFORE else time
+
+        self.presence.put_right(right)
+        self.identities.put_right(right)
+        for key, old in list(self._devices.items()):
+            first, seen = right(old.first_seen), right(old.last_seen)
+            if (first, seen) != (old.first_seen, old.last_seen):
+                self._change(key, dataclasses.replace(old, first_seen=min(first, seen), last_seen=seen), None)
+        self._began = began + leap
+        self._suspect(now)
 
     def tick(self, now: Now) -> None:
         """Decides what waited for a moment to pass."""
@@ -204,17 +258,29 @@ class Devices(Merging):
         if old is None and not sighting.alive:
             self.identities.note(sighting)
             return
-        if old is None and len(self._devices) >= MOST_DEVICES and not self._make_room(now):
+        if old is None and len(self._devices) >= self.most and not self._make_room(now):
             self._counters.add("dropped.devices.too_many")
             return
         seen = min(sighting.time, now.wall)
         if old is None:
             self.identities.arrive(station, station, seen)
+        elif sighting.mac is None and sighting.alive and old.mac and old.status is Status.OFFLINE:
+            # An address alone may be another one's by now: what it says of itself waits for whoever shows the address.
+            self.identities.note(sighting)
+            if not self.presence.was_asked(key, now):
+                self.presence.doubt(key, old, now)
+            if now.wall - old.last_seen >= ANOTHERS_AFTER:
+                return
+            sighting = dataclasses.replace(sighting, clues=(), hostname=None, vendor=None)
         device = old if old is not None and not sighting.alive else self._met(key, old, sighting, seen, now)
         renamed = self._renamed(station, sighting)
         if self.identities.learn(station, sighting, seen) or old is None:
             device = self.identities.described(key, device)
         self._put(key, old, device, now, sighting.source, renamed)
+
+    def _suspect(self, now: Now) -> None:
+        for key in self.identities.suspect(self._devices, now):
+            self.presence.doubt(key, self._devices[key], now)
 
     def _renamed(self, station: str, sighting: Sighting) -> tuple[Renaming, ...]:
         """The names of a sighting that are other ones than the station has shown; asked before they are learnt."""
@@ -283,6 +349,7 @@ class Devices(Merging):
         for ip in set(old.ips) - set(device.ips) if old else ():
             if self._owners.get(ip) == key:
                 del self._owners[ip]
+                self.identities.disown(ip)
 
     def _own(self, key: str, ips: tuple[Address, ...], now: Now, source: str) -> None:
         """Puts addresses down to a device, and takes them from whoever had them before."""

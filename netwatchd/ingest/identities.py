@@ -7,7 +7,7 @@ has had the time to show that it is still here, and the new one to say more. `id
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, is_random_mac
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 DECIDED_AFTER = 1.0  # seconds in which the other one may show that it is here; it is asked twice, and may be asleep
 MOST_SIGNS, APART = 8, 500  # signs of life that are remembered of a station, so many milliseconds apart
+SET_BACK = 60_000  # milliseconds by which a clock may be behind before it tells nobody who came first
 MOST_SUSPECTS = 256  # that wait to be decided: a flood of made-up devices must not be compared without end
 MOST_MACS = 32  # of a device: who changes it each day is known by those of a month
 MOST_UNDONE = 4096  # pairs that were told apart
@@ -121,6 +122,10 @@ class Identities:
         self._shower.pop(ip, None)
         return self.described(key, device) if self._clues.depart(self.stations_of(key), ip) else device
 
+    def disown(self, ip: Address) -> None:
+        """An address fell off the list of its device."""
+        self._shower.pop(ip, None)
+
     def adopt(self, address: str, station: str) -> None:
         """What was known by an address proves to be a station: what it has shown goes with it."""
         self._clues.move(address, station)
@@ -171,6 +176,13 @@ class Identities:
             return [f"{mac} is the same device: the user says so"]
         return [f"{mac} is the same device: {'; '.join(alias.evidence)}"]
 
+    def put_right(self, right: Callable[[int], int]) -> None:
+        """The clock was off (`Presence.put_right`); who seemed to come at the wrong time is looked at again."""
+        self._signs = {each: tuple(sorted(map(right, signs))) for each, signs in self._signs.items()}
+        self._turns.clear()
+        self._clues.put_right(right)
+        self._changed.update(self._clues.stations())
+
     # Which devices are one.
 
     def suspect(self, devices: Mapping[str, Device], now: Now) -> list[str]:
@@ -183,7 +195,7 @@ class Identities:
         for station in changed:
             key = self.key_of(station)
             if key in devices and key == station and key not in self._suspicions:
-                into = self._find(key, devices).key
+                into = self._find(key, devices, now).key
                 if into is not None and len(self._suspicions) < MOST_SUSPECTS:
                     self._suspicions[key] = Suspicion(into, now.steady + DECIDED_AFTER)
                     asked.append(into)
@@ -197,7 +209,7 @@ class Identities:
             del self._suspicions[key]
             if key not in devices:
                 continue
-            found = self._find(key, devices)
+            found = self._find(key, devices, now)
             if found.key is not None:
                 return Alias(key, found.key, now.wall, "netwatchd", found.why, before=devices[key])
             log.debug("%s is a device of its own: %s", key, "; ".join(found.why), extra={"device": key})
@@ -219,11 +231,13 @@ class Identities:
         found, self._apart = self._apart, []
         return [mac for mac in dict.fromkeys(found) if mac in self._aliases and self._aliases[mac].by != "user"]
 
-    def _find(self, key: str, devices: Mapping[str, Device]) -> sameness.Found:
+    def _find(self, key: str, devices: Mapping[str, Device], now: Now) -> sameness.Found:
         """The known device that a device is."""
         device = devices[key]
         if device.mac is None or len(self.stations_of(key)) > 1:
             return sameness.Found(None, ("it is known by more than a private MAC",))
+        if device.first_seen > now.wall + SET_BACK:
+            return sameness.Found(None, ("the clock is behind: whoever comes now would seem to be the older one",))
         marks = {mark for clue in self._clues.of([key]) if (mark := sameness.mark_of(clue))}
         others = {self.key_of(station) for mark in marks for station in self._clues.stations_with(mark)} - {key}
         if not others or len(others) > sameness.MOST_ALIKE:

@@ -14,15 +14,15 @@ from netwatchd import clock
 from netwatchd.addresses import Address, parse_address
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
-from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split, Status
+from netwatchd.events import Alias, Device, Forget, Gone, Merge, Rename, Split
 from netwatchd.ingest import Publish, Store, Watch, records
 from netwatchd.ingest.identities import Identities
 from netwatchd.ingest.presence import Presence
 
 log = logging.getLogger(__name__)
 
-MADE_ROOM = 500  # devices that are forgotten at once where too many are known
-ROOM_EVERY = 60.0  # seconds until that is done again: it reads all devices, and writes to the card
+# When no more devices can be known, those give way that were here for less than so many milliseconds, so many at once.
+PASSED_BY, FORGOTTEN = 60_000, 200
 MOST_SAID = 100  # merges that have a line of the log each in a minute, and so on: whom to merge, strangers may say
 
 
@@ -34,13 +34,13 @@ class Merging:
     watch: Watch | None
     _publish: Publish
     _store: Store
-    _counters: Counters
     _lock: threading.RLock
     _devices: dict[str, Device]
     _owners: dict[Address, str]
     _ahead: dict[str, tuple[int, int]]
     _unsettled: set[str]
-    _full_until: float = 0.0  # steady time until which no room is made again
+    _counters: Counters
+    _full: float  # steady time until which there is no room for more devices
 
     def _change(self, key: str, device: Device, now: Now | None, *, new: bool = False) -> None:
         """Keeps, tells and stores a device."""
@@ -171,38 +171,8 @@ class Merging:
         why = "the user says so" if by_user else "both were here at the same time"
         log.info("%s is not the device %s: %s", mac, key, why, extra=_event("split", mac))
 
-    def _forget(self, key: str, now: Now) -> None:
-        """Keeps nothing of a device; what it sends next makes it a new one."""
-        self._erase(key, now)
-        log.info("forgot the device %s", key, extra=_event("forgotten", key))
-
-    def _make_room(self, now: Now) -> bool:
-        """Forgets devices where as many are known as may be; returns whether any was.
-
-        Those go that were here for the shortest time, and are not now: who makes up addresses must neither make us
-        forget who comes every day, nor keep us from ever seeing a new one again. What the user named or merged stays.
-        """
-        if now.steady < self._full_until:
-            return False
-        self._full_until = now.steady + ROOM_EVERY
-        known = len(self._devices)
-        gone = [
-            (device.last_seen - device.first_seen, key)
-            for key, device in self._devices.items()
-            if device.status is Status.OFFLINE and not device.name and len(self.identities.stations_of(key)) == 1
-        ]
-        for _, key in sorted(gone)[:MADE_ROOM]:
-            self._erase(key, now)
-        made = known - len(self._devices)
-        if made:
-            self._counters.add("evicted.devices", made)
-        what = f"forgot {made} that were here for the shortest time" if made else "others are not taken in"
-        told = {"event": "crowd", "repeat": "devices.crowd"}
-        log.warning("%d devices are known, which is the most: %s", known, what, extra=told)
-        return made > 0
-
-    def _erase(self, key: str, now: Now) -> None:
-        """Removes a device, and tells whoever has it."""
+    def _forget(self, key: str, now: Now, *, told: bool = True) -> None:
+        """Keeps nothing of a device; what it sends next makes it a new one. `told`: the journal says so."""
         for ip in self._devices[key].ips:
             if self._owners.get(ip) == key:
                 del self._owners[ip]
@@ -211,6 +181,28 @@ class Merging:
         self._publish([Gone(key)])
         if self.watch:
             self.watch.gone(key, None, now.wall)
+        if told:
+            log.info("forgot the device %s", key, extra=_event("forgotten", key))
+
+    def _make_room(self, now: Now) -> bool:
+        """Forgets devices that were here for a moment only, long ago; whether there was one.
+
+        A flood of made-up MACs would otherwise leave netwatchd blind for whoever comes after it.
+        """
+        if now.steady < self._full:
+            return False
+        passed = [
+            (device.last_seen, key)
+            for key, device in self._devices.items()
+            if device.last_seen - device.first_seen < PASSED_BY <= now.wall - device.last_seen
+            and not (device.name or device.macs)
+        ]
+        for _, key in sorted(passed)[:FORGOTTEN]:
+            self._forget(key, now, told=False)
+        self._counters.add("dropped.devices.passed_by", len(passed[:FORGOTTEN]))
+        if not passed:
+            self._full = now.steady + 10  # to look through all of them takes some milliseconds
+        return bool(passed)
 
 
 def _event(event: str, device: str) -> dict[str, str | int]:

@@ -27,6 +27,7 @@ ASKED_AT = (0.5, 0.55, 0.65, 0.85)
 # Who is thought to be gone is asked again after so many times its patience, because what is silent for days, as a
 # printer is, would otherwise be gone for days after a cable was out for minutes.
 ASKED_AGAIN = (2, 4, 8, 16, 32)
+ASKED_ONCE = 60.0  # seconds in which one question about an address is enough
 UNASKED = 2.0  # times its patience that a device has when there were too many others to ask it
 
 # Seconds after the release in which other sources see the release itself: frames in the bridge's table, whose ages are
@@ -50,8 +51,8 @@ class _Known:
     """What is known of one device's presence. Times are steady seconds, but those of its session."""
 
     __slots__ = (
-        "asked", "asked_at", "by", "end", "heard", "here", "interface", "left", "left_by", "seen", "silence", "since",
-        "start",
+        "asked", "asked_at", "by", "end", "heard", "here", "interface", "left", "left_by", "resumed", "seen", "silence",
+        "since", "start",
     )  # fmt: skip
 
     def __init__(self, usual_silence: int) -> None:
@@ -67,6 +68,8 @@ class _Known:
         self.asked_at = _NEVER
         self.start: int | None = None  # of its session, and the session's end when it is over (Unix ms)
         self.end: int | None = None
+        # Of an earlier run's session: when it was last seen there, and first in this one.
+        self.resumed: tuple[int, int] | None = None
         self.seen: int | None = None  # when an earlier run last saw it, until it is heard in this one
 
 
@@ -134,14 +137,22 @@ class Presence:
         Returns whether it can be asked. An answer is a sign of life (`heard`), mostly within a tenth of a second.
         """
         able = self.doubts.wonder(key, device, 0, urgent=True)
-        self.doubts.put(now.steady)
+        for each in self.doubts.put(now.steady):
+            if each in self._known:
+                self._known[each].asked_at = now.steady
         return able
+
+    def was_asked(self, key: str, now: Now) -> bool:
+        """Whether the device was asked a short while ago, so that it need not be asked once more."""
+        one = self._known.get(key)
+        return one is not None and now.steady - one.asked_at < ASKED_ONCE
 
     # Silence.
 
     def silent(self, devices: Mapping[str, Device], now: Now) -> list[str]:
         """The devices that were here and were silent for too long; those that soon will be are asked."""
         gone, looked = [], False
+        self._wake(now)
         for key, one in self._known.items():
             patience = one.silence.patience(self.offline_after)
             if not one.here:
@@ -183,11 +194,34 @@ class Presence:
 
     def notice(self, now: Now) -> None:
         """Time goes on, as it does about twice a second: where it leapt, this machine has heard nothing meanwhile."""
-        before, self._noticed = self._noticed, now
-        if before is not None:
-            steady, wall = now.steady - before.steady, (now.wall - before.wall) / 1000
+        self._wake(now)
+        self._noticed = now
+
+    def _wake(self, now: Now) -> None:
+        """Where time leapt, silence begins anew; who looks for silence may be the first to see it."""
+        if self._noticed is not None:
+            steady, wall = now.steady - self._noticed.steady, (now.wall - self._noticed.wall) / 1000
             if steady > DEAF or wall - steady > DEAF:
                 self._awake = now.steady
+
+    def put_right(self, right: Callable[[int], int]) -> None:
+        """The clock was off: `right` makes the right one of a time (Unix ms) that this run has noted, and no other."""
+        for key, one in self._known.items():
+            if one.start is None:
+                continue
+            start, end = right(one.start), None if one.end is None else right(one.end)
+            if one.resumed is not None and end is None:
+                seen, resumed = one.resumed[0], right(one.resumed[1])
+                if resumed - seen > one.silence.patience(self.offline_after) * 1000:
+                    # It went on only by the wrong clock.
+                    self._store.keep(Session(key, one.start, max(seen, one.start)))
+                    start = one.start = resumed
+                    self._store.keep(Session(key, start))
+                one.resumed = None
+            if (start, end) != (one.start, one.end):
+                self._store.drop(Session(key, one.start))
+                one.start, one.end = start, None if end is None else max(start, end)
+                self._store.keep(Session(key, one.start, one.end))
 
     # Records.
 
@@ -294,7 +328,7 @@ class Presence:
         """The device is here: its session begins, or goes on where it had only slept."""
         if one.start is None or one.end is None or not stayed:
             one.start = max(wall, one.end or 0)
-        one.end = None
+        one.end = one.resumed = None
         self._store.keep(Session(key, one.start))
 
     def _go_on(self, key: str, one: _Known, wall: int, patience: float) -> None:
@@ -304,6 +338,8 @@ class Presence:
             one.start = None
         if one.start is None:
             self._come(key, one, wall, stayed=False)
+        elif one.seen is not None:
+            one.resumed = one.seen, wall
 
     def _go(self, key: str, one: _Known, last_seen: int) -> None:
         """The device is gone: its session ends at its last sign of life (Unix ms)."""

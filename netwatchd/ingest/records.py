@@ -48,7 +48,13 @@ def latest_first(new: tuple[Address, ...], old: tuple[Address, ...]) -> tuple[Ad
     """The addresses without repetitions, as many as are kept."""
     if new == old[: len(new)]:
         return old
-    return (new + tuple(ip for ip in old if ip not in new))[:MOST_ADDRESSES]
+    every = new + tuple(ip for ip in old if ip not in new)
+    kept, rest = every[:MOST_ADDRESSES], every[MOST_ADDRESSES:]
+    # By its IPv4 address people know it, and it is asked, however many it makes up of IPv6.
+    known = next((ip for ip in rest if isinstance(ip, int)), None)
+    if known is not None and not any(isinstance(ip, int) for ip in kept):
+        return (*kept[:-1], known)
+    return kept
 
 
 def joined(old: Device, new: Device) -> Device:

@@ -18,6 +18,9 @@ from netwatchd.ingest.threats import Threats
 log = logging.getLogger(__name__)
 
 MOST_SAID = 100  # news that have a line of the log each in a minute: names are text from strangers, who may change them
+# A clock so far (milliseconds) behind what is stored is wrong, as a Pi's is before NTP has put it right. By it a known
+# phone seems to come before it was known. It is waited for, but not for ever.
+CLOCK_BEHIND, CLOCK_WAIT = 600_000, 900_000
 LEARNING = "news.learning"  # the key of the note about the learning period, in meta
 
 
@@ -86,6 +89,8 @@ class Watching:
         self._counters = counters
         self._lock = threading.RLock()
         self._remembered = False
+        self._newest = 0  # Unix ms of the latest event that is stored: no clock that is right is before it
+        self._patient: int | None = None  # until when it is waited for the clock to be put right, by that clock
         self._noted: str | None = None
 
     def learning_until(self) -> int | None:
@@ -97,6 +102,10 @@ class Watching:
         """Takes in what is stored; `note` is the one about learning. A file that was begun anew gets the note again."""
         with self._lock:
             first, self._remembered = not self._remembered, True
+            devices = list(devices)
+            if first:
+                self._newest = max((device.last_seen for device in devices), default=0)
+                self._patient = now.wall + CLOCK_WAIT
             self.detector.remember(devices, threats, note, now.wall)
             self._noted = note
             self._note()
@@ -122,7 +131,7 @@ class Watching:
     def tick(self, time: int) -> None:
         """It is `time`."""
         with self._lock:
-            self._look()
+            self._look(time)
             self._tell(self.detector.tick(time), time)
             self._note()
             lost, self.detector.lost = self.detector.lost, 0
@@ -136,12 +145,13 @@ class Watching:
 
     def _see(self, event: Change | Claim | Gone, time: int) -> None:
         with self._lock:
-            self._look()
+            self._look(time)
             self._tell(self.detector.see(event), time)
 
-    def _look(self) -> None:
-        """Nothing is new while it is not known what is known."""
-        self.detector.ready = self._remembered and self._is_well()
+    def _look(self, time: int) -> None:
+        """Nothing is new while it is not known what is known, nor while the clock is surely behind."""
+        behind = time < self._newest - CLOCK_BEHIND and self._patient is not None and time < self._patient
+        self.detector.ready = self._remembered and self._is_well() and not behind
 
     def _tell(self, findings: Iterable[Threat | TakenBack], time: int) -> None:
         for finding in findings:
