@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from leases_kit import PHONE, TV, Told, append, replace
-from running import Daemon
+from running import Daemon, rows
 from waiting import eventually
 
 from netwatchd import config
@@ -116,5 +116,5 @@ def test_the_daemon_knows_the_name_of_a_device_that_shows_up_later(
 
 
 def names(running: Daemon, mac: str) -> list[str]:
-    clues = running.json("device", mac)["clues"]
-    return [clue["value"] for clue in clues if clue["kind"] == "hosts_name"]
+    kept = f"SELECT value FROM traits WHERE kind = 'hosts_name' AND station = '{mac}'"
+    return [name for (name,) in rows(running.state / "core.db", kept)]

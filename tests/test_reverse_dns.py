@@ -26,7 +26,7 @@ from netwatchd.decoders.reverse_dns import (
     tells_something,
 )
 from netwatchd.sources import Unavailable
-from netwatchd.sources.rdns import Rdns
+from netwatchd.sources.rdns import MOST_WRONG, Rdns
 from netwatchd.worker import Worker
 
 NAS, PHONE = parse_address("192.168.1.5"), parse_address("192.168.1.6")
@@ -149,6 +149,7 @@ class Server:
     def __init__(self, names: dict[Address, str]) -> None:
         self.names = names
         self.silent = False
+        self.guesses = 0
         self.asked: list[bytes] = []
         self.ports: set[int] = set()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -162,6 +163,8 @@ class Server:
             question, peer = received
             self.asked.append(question)
             self.ports.add(peer[1])
+            for _ in range(self.guesses):
+                self.socket.sendto(reply(b"xx" + question[2:], record(encoded("guessed"))), peer)
             if self.silent:
                 continue
             self.socket.sendto(b"what", peer)
@@ -235,6 +238,14 @@ def test_a_server_that_is_silent_delays_no_stop(server: Server) -> None:
     server.silent = True
     with asking(server, lambda: [NAS]):
         eventually(lambda: server.asked)
+
+
+def test_a_question_is_given_up_where_somebody_guesses_its_number(server: Server) -> None:
+    server.silent, server.guesses = True, 20 * MOST_WRONG
+    with asking(server, lambda: [NAS]) as (told, counters, _):
+        eventually(lambda: counters["unanswered.rdns"])
+        assert counters["malformed.rdns"] == MOST_WRONG
+        assert told.told == []
 
 
 def test_a_server_that_is_not_there_is_counted(server: Server) -> None:

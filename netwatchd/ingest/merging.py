@@ -35,7 +35,6 @@ class Merging:
     watch: Watch | None
     _publish: Publish
     _store: Store
-    _counters: Counters
     _lock: threading.RLock
     _devices: dict[str, Device]
     _owners: dict[Address, str]

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 MOST_ADDRESSES = 20_000  # that are asked for; as many devices are remembered
+MOST_WRONG = 1000  # answers to other questions, after which one is given up: somebody guesses its number, of 65,536
 _TURN = 0.5  # seconds: how late a stop may be noticed
 _PATIENCE = 3.0  # seconds for an answer
 _LOOK = 10.0  # seconds between two looks at who is here, and at the list of name servers
@@ -151,7 +152,8 @@ class Rdns:
         until = time.monotonic() + _PATIENCE
         poll = select.poll()
         poll.register(peer, select.POLLIN)
-        while (left := until - time.monotonic()) > 0 and not worker.stopping.is_set():
+        wrong = 0
+        while wrong < MOST_WRONG and (left := until - time.monotonic()) > 0 and not worker.stopping.is_set():
             worker.beat()
             if not poll.poll(min(left, _TURN) * 1000):
                 continue
@@ -160,6 +162,7 @@ class Rdns:
             except Malformed as error:
                 # Somebody may be guessing: the true answer may still come.
                 self._counters.add("malformed.rdns")
+                wrong += 1
                 log.debug("ignored what came instead of an answer: %s", error)
         return None
 
