@@ -40,6 +40,7 @@ class Merging:
     _owners: dict[Address, str]
     _ahead: dict[str, tuple[int, int]]
     _unsettled: set[str]
+    _counters: Counters
     most: int  # devices that may be known
     _full: float  # steady time until which there is no room for more devices
 
