@@ -28,7 +28,7 @@ from netwatchd.decoders.packets import UDP, packet_of
 from netwatchd.decoders.stations import Stations
 from netwatchd.events import Sighting
 from netwatchd.sources import Emit, Unavailable
-from netwatchd.sources.local_links import LINK_LOCAL, own_addresses
+from netwatchd.sources.local_links import local_interfaces, own_addresses
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket
 from netwatchd.worker import Worker
 
@@ -147,12 +147,7 @@ class Dhcp:
             self._local = set(self._interfaces)
         elif self._dumps is not None:
             links, own = own_addresses(self._dumps)
-            local = {
-                each.number
-                for each in own
-                if each.address in self._networks
-                and not (isinstance(each.address, bytes) and each.address[:2] == LINK_LOCAL)
-            }
+            local = local_interfaces(own, self._networks)
             self._local = {link.name for link in links if link.number in local}
         lost = sum(
             _STATISTICS.unpack(made.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size))[1]

@@ -23,10 +23,10 @@ from netwatchd import clock
 from netwatchd.addresses import Address, Networks, is_host, parse_address
 from netwatchd.counters import Counters
 from netwatchd.decoders.clues import Told
-from netwatchd.decoders.interfaces import MULTICAST, UP, Link, OwnAddress, read_address, read_link
-from netwatchd.decoders.netlink import DUMP, Malformed
+from netwatchd.decoders.interfaces import MULTICAST, UP, Link, OwnAddress
 from netwatchd.events import Clue, Sighting
 from netwatchd.sources import Emit, Unavailable
+from netwatchd.sources.local_links import local_interfaces, own_addresses
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket, Overflow
 from netwatchd.worker import Worker
 
@@ -45,9 +45,7 @@ _CALM = 0.25  # seconds between two looks at the interfaces: those of containers
 _RETRY = 30.0  # seconds until a group that could not be joined is tried again
 _BUFFER = 1 << 20  # bytes of receive buffer asked for; without privilege the kernel gives less
 
-_LINK_LOCAL = b"\xfe\x80"
 _GROUPS = (1, 5, 9)  # RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR
-_GET_LINK, _GET_ADDRESS = 18, 22  # RTM_*
 _IP_MULTICAST_ALL, _IPV6_MULTICAST_ALL = 49, 29  # linux/in.h, linux/in6.h: also groups that only others have joined
 _SO_MEMINFO = 55  # the socket module of Python 3.11 does not name it
 _MEMINFO = struct.Struct("=9I")  # linux/sock_diag.h: SK_MEMINFO_*; the last one is SK_MEMINFO_DROPS
@@ -181,23 +179,12 @@ class Multicast:
 
     def _links(self) -> list[Link]:
         """The interfaces to listen on, of those that there are now."""
-        try:
-            links = [read_link(each.data) for each in self._dumps.ask(_GET_LINK, DUMP, bytes(16))]
-            found = [read_address(each.data) for each in self._dumps.ask(_GET_ADDRESS, DUMP, bytes(8))]
-        except Malformed as error:
-            raise OSError(errno.EBADMSG, str(error)) from error
-        self._own = [each for each in found if each]
-        # A link-local address of IPv6 is on every interface, also on that to the provider.
-        local = {
-            each.number
-            for each in self._own
-            if each.address in self._networks
-            and not (isinstance(each.address, bytes) and each.address[:2] == _LINK_LOCAL)
-        }
+        links, self._own = own_addresses(self._dumps)
+        local = local_interfaces(self._own, self._networks)
         chosen = [
             link
             for link in links
-            if link and link.flags & UP and link.flags & MULTICAST
+            if link.flags & UP and link.flags & MULTICAST
             and (link.name in self._interfaces if self._interfaces else link.number in local)
         ]  # fmt: skip
         if len(chosen) > MOST_INTERFACES:
