@@ -160,7 +160,8 @@ def test_the_daemon_that_starts_in_1970_has_the_right_times_in_its_database_once
         eventually(lambda: [row for row in times() if row[0] >= began * 1000])
         ((first, last, start, end),) = times()
         assert began * 1000 <= first <= last <= time.time() * 1000
-        assert (start, end) == (first, None)
+        assert end is None
+        assert abs(start - first) < 10  # milliseconds: both clocks are read for it
         assert running.emit({"type": "device", "mac": LAPTOP, "ip": "192.168.1.6", "hostname": "laptop"}) == []
         eventually(lambda: len(running.core("SELECT mac FROM devices")) == 2)
         assert running.core("SELECT kind FROM threats") == [], "it still learns"
