@@ -55,6 +55,15 @@ def test_a_clue_that_is_shown_again_is_stored_once_a_day() -> None:
     assert (trait.first_seen, trait.last_seen) == (T0.wall, later(25 * 3600).wall)
 
 
+def test_of_names_the_latest_holds_however_often_it_changes() -> None:
+    told = Recorder()
+    devices = begun(told)
+    for number in range(3 * MOST_OF_A_KIND):
+        devices.see([sighting(hostname=f"host-{number}-7", time=later(number).wall)], later(number))
+        assert devices.all()[0].hostname == f"host-{number}-7"
+    assert len(kept(told)) == MOST_OF_A_KIND
+
+
 def test_of_names_the_latest_holds_also_when_it_is_an_old_one_again() -> None:
     told = Recorder()
     devices = begun(told)

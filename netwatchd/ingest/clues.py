@@ -2,9 +2,10 @@
 
 What a device says of itself is text from the network, and who says much of it must not fill the memory or wear out the
 card. So a station has at most so many clues, of each kind and in all; a full one takes a new value in the place of one
-that was not shown for long, and passes it over otherwise. Of all stations those go first that showed nothing for
-longest, and before them those that were heard for less than an hour in all: who makes up devices must not make us
-forget what the known ones have shown. A clue that is merely shown again is stored once a day.
+that was not shown for long, and passes it over otherwise, unless it is a name, of which the latest holds. Of all
+stations those go first that showed nothing for longest, and before them those that were heard for less than an hour in
+all: who makes up devices must not make us forget what the known ones have shown. A clue that is merely shown again is
+stored once a day.
 
 What is known of a station before it is seen, from a file of leases or hosts, waits under its MAC or address.
 """
@@ -249,7 +250,8 @@ class Clues:
         if not full:
             return True
         oldest = min(full, key=lambda clue: shown[clue].last)
-        if seen - shown[oldest].last < DISPLACED_AFTER:
+        # The latest name holds, however often it changes.
+        if seen - shown[oldest].last < DISPLACED_AFTER and not (kind in _ONE_AT_A_TIME and full is alike):
             return False
         self._remove(station, oldest)
         return True
