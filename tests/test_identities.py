@@ -61,7 +61,12 @@ def test_of_names_the_latest_holds_however_often_it_changes() -> None:
     for number in range(3 * MOST_OF_A_KIND):
         devices.see([sighting(hostname=f"host-{number}-7", time=later(number).wall)], later(number))
         assert devices.all()[0].hostname == f"host-{number}-7"
-    assert len(kept(told)) == MOST_OF_A_KIND
+    names = {clue.value for _, clue in kept(told)}
+    assert names == {f"host-{number}-7" for number in range(MOST_OF_A_KIND)}, "the card is spared"
+    last = Clue("hostname", f"host-{3 * MOST_OF_A_KIND - 1}-7")
+    assert (MAC, last) not in kept(told)
+    devices.see([sighting(hostname=last.value, time=later(7200).wall)], later(7200))  # it has come to rest
+    assert (MAC, last) in kept(told)
 
 
 def test_of_names_the_latest_holds_also_when_it_is_an_old_one_again() -> None:

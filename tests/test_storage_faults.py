@@ -87,20 +87,6 @@ def test_a_degraded_store_that_is_full_counts_what_it_cannot_keep(tmp_path: Path
         eventually(lambda: len(rows(tmp_path / FILE)) == 1000)
 
 
-def test_a_degraded_store_counts_the_sessions_that_it_cannot_keep_and_still_joins_and_erases(tmp_path: Path) -> None:
-    with storing(tmp_path, max_pending=1000) as store:
-        with locked(tmp_path / "core.db"):
-            store._stopping.set()
-            store.upsert_device(device(), new=True)
-            eventually(lambda: store.degraded)
-            for start in range(1500):
-                store.keep(Session(OTHER_MAC, start, start))
-            store.join_device(OTHER_MAC, MAC)
-            assert store.counters["dropped.records.storage_full"] == 500
-        eventually(lambda: store.degraded is None)
-    assert rows(tmp_path / "core.db", "SELECT device, count(*) FROM sessions") == [(MAC, 1000)]
-
-
 def test_a_degraded_store_counts_the_sessions_that_it_cannot_keep_and_still_joins(tmp_path: Path) -> None:
     with storing(tmp_path, max_pending=1000) as store:
         with locked(tmp_path / "core.db"):

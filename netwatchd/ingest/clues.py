@@ -2,10 +2,10 @@
 
 What a device says of itself is text from the network, and who says much of it must not fill the memory or wear out the
 card. So a station has at most so many clues, of each kind and in all; a full one takes a new value in the place of one
-that was not shown for long, and passes it over otherwise, unless it is a name, of which the latest holds. Of all
-stations those go first that showed nothing for longest, and before them those that were heard for less than an hour in
-all: who makes up devices must not make us forget what the known ones have shown. A clue that is merely shown again is
-stored once a day.
+that was not shown for long, and passes it over otherwise. Of names the latest holds all the same, in memory: it is not
+stored while its device makes up one after the other. Of all stations those go first that showed nothing for longest,
+and before them those that were heard for less than an hour in all: who makes up devices must not make us forget what
+the known ones have shown. A clue that is merely shown again is stored once a day.
 
 What is known of a station before it is seen, from a file of leases or hosts, waits under its MAC or address.
 """
@@ -44,11 +44,11 @@ class _Kept:
 
     __slots__ = ("first", "last", "source", "stored")
 
-    def __init__(self, source: str, first: int, last: int, stored: int) -> None:
+    def __init__(self, source: str, first: int, last: int, stored: int | None) -> None:
         self.source = source
         self.first = first
         self.last = last
-        self.stored = stored  # what of `last` is in the store
+        self.stored = stored  # what of `last` is in the store; None: it is a passing name, and not there
 
 
 class Clues:
@@ -83,8 +83,7 @@ class Clues:
                 continue
             if seen > kept.last:
                 kept.last = seen
-                if seen - kept.stored > STORED_EVERY:
-                    kept.stored = seen
+                if self._is_to_be_stored(station, shown, clue, kept):
                     self._keep(station, clue, kept)
             if clue.kind in _ONE_AT_A_TIME:
                 changed |= self._hold(station, clue, kept)
@@ -163,7 +162,7 @@ class Clues:
                 self._add(trait.station, shown, trait.clue, kept, stored=True)
         for station, shown in self._stations.items():
             for clue, kept in shown.items():
-                if (station, clue) not in stored:
+                if (station, clue) not in stored and kept.stored is not None:
                     self._keep(station, clue, kept)
 
     def put_right(self, right: Callable[[int], int]) -> None:
@@ -173,8 +172,8 @@ class Clues:
                 first, last = right(kept.first), right(kept.last)
                 if (first, last) != (kept.first, kept.last):
                     kept.first, kept.last = min(first, last), last
-                    kept.stored = last
-                    self._keep(station, clue, kept)
+                    if kept.stored is not None:
+                        self._keep(station, clue, kept)
 
     # What waits for its station.
 
@@ -222,19 +221,35 @@ class Clues:
 
     def _add(self, station: str, shown: dict[Clue, _Kept], clue: Clue, kept: _Kept, *, stored: bool = False) -> bool:
         """Adds a clue that the station has not shown before; whether there was room."""
-        if not self._make_room(station, shown, clue.kind, kept.last):
+        passing = not self._make_room(station, shown, clue.kind, kept.last)
+        if passing and (stored or clue.kind not in _ONE_AT_A_TIME):
             return False
         if not stored and self._count >= self._most and not self._may_displace(kept.last):
             return False
+        if passing:
+            self._forget_passing(station, shown, clue.kind)
         shown[clue] = kept
         self._count += 1
         if mark := self._mark_of(clue):
             self._marked.setdefault(mark, set()).add(station)
         if clue.kind in _ONE_AT_A_TIME:
             self._hold(station, clue, kept)
-        if not stored:
+        if passing:
+            kept.stored = None
+        elif not stored:
             self._keep(station, clue, kept)
         return True
+
+    def _forget_passing(self, station: str, shown: dict[Clue, _Kept], kind: str) -> None:
+        """A name that was not worth storing gives way to the next one."""
+        for clue in [clue for clue, kept in shown.items() if clue.kind == kind and kept.stored is None]:
+            self._remove(station, clue)
+
+    def _is_to_be_stored(self, station: str, shown: dict[Clue, _Kept], clue: Clue, kept: _Kept) -> bool:
+        """Whether it is time to store a clue that is shown again; for a passing name also whether there is room."""
+        if kept.stored is None:
+            return self._make_room(station, shown, clue.kind, kept.last)
+        return kept.last - kept.stored > STORED_EVERY
 
     def _may_displace(self, seen: int) -> bool:
         """Whether others may go for a clue that was shown at `seen` (Unix ms): a flood must not wear out the card."""
@@ -245,13 +260,13 @@ class Clues:
         return count < MOST_DISPLACED
 
     def _make_room(self, station: str, shown: dict[Clue, _Kept], kind: str, seen: int) -> bool:
-        alike = [clue for clue in shown if clue.kind == kind]
-        full = alike if len(alike) >= MOST_OF_A_KIND else list(shown) if len(shown) >= MOST_OF_A_STATION else []
+        stored = [clue for clue, kept in shown.items() if kept.stored is not None]
+        alike = [clue for clue in stored if clue.kind == kind]
+        full = alike if len(alike) >= MOST_OF_A_KIND else stored if len(stored) >= MOST_OF_A_STATION else []
         if not full:
             return True
         oldest = min(full, key=lambda clue: shown[clue].last)
-        # The latest name holds, however often it changes.
-        if seen - shown[oldest].last < DISPLACED_AFTER and not (kind in _ONE_AT_A_TIME and full is alike):
+        if seen - shown[oldest].last < DISPLACED_AFTER:
             return False
         self._remove(station, oldest)
         return True
@@ -287,9 +302,11 @@ class Clues:
             self._marked[mark].discard(station)
             if not self._marked[mark]:
                 del self._marked[mark]
-        self._store.drop(_trait(station, clue, kept))
+        if kept.stored is not None:
+            self._store.drop(_trait(station, clue, kept))
 
     def _keep(self, station: str, clue: Clue, kept: _Kept) -> None:
+        kept.stored = kept.last
         self._store.keep(_trait(station, clue, kept))
 
 
