@@ -4,18 +4,15 @@ The only file that knows everyone. A part is given the next one's function; nobo
 """
 
 import contextlib
-import errno
 import faulthandler
 import logging
 import queue
 import signal
 import sqlite3
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from netwatchd import clock, config
@@ -25,7 +22,11 @@ from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
-from netwatchd.events import Command, Judge, Status, new_event_id
+from netwatchd.detectors.panel import Panel
+from netwatchd.event_ids import EventIds
+from netwatchd.events import Command, Judge, Status
+from netwatchd.ingest import Watches
+from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Inboxes
@@ -37,12 +38,12 @@ from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
+from netwatchd.places import CannotStart, prepare
 from netwatchd.positions import Positions
 from netwatchd.reload import merge_reloadable
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
 from netwatchd.storage import queries, retention
-from netwatchd.storage.durable import make_directory
 from netwatchd.storage.storage import Storage
 from netwatchd.storage.verdicts import ERRORS, NotOurs
 from netwatchd.worker import Worker
@@ -57,26 +58,6 @@ TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
-# A card that is full, worn out or mounted read-only: the live stream is worth having all the same.
-_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-
-
-class CannotStart(Exception):
-    """The daemon cannot begin its work; the text says what was attempted and what would help."""
-
-
-class EventIds:
-    """Gives the ids of events; any thread may ask."""
-
-    def __init__(self, last: int) -> None:
-        self._lock = threading.Lock()
-        self._last = last
-
-    def __call__(self, now: int, count: int = 1, /) -> int:
-        with self._lock:
-            first = new_event_id(self._last, now)
-            self._last = first + count - 1
-            return first
 
 
 class Daemon:
@@ -101,8 +82,8 @@ class Daemon:
             signal.signal(number, lambda number, _: self._happened.put(signal.Signals(number).name))
         # From the watchdog. The stacks are written even where the main thread is what hangs.
         faulthandler.register(signal.SIGQUIT, chain=True)
-        _make_directory(self._state, "the databases")
-        has_place = _make_directory(self._runtime, "the sockets")
+        prepare(self._state, "the databases")
+        has_place = prepare(self._runtime, "the sockets")
         try:
             pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
             with pid_file, using(self._state, alone=False):
@@ -132,7 +113,11 @@ class Daemon:
         self.threats = Threats(self.devices, publish, self.storage)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
-        self.watching = self.devices.watch = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
+        self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
+        self.panel = Panel(settings, Home(settings.devices.networks, self.devices))
+        self.detection = Detection(self.panel, self.threats)
+        self.devices.watch = Watches(self.watching, self.detection)
+        self.flows.watch = self.detection.flows
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -155,6 +140,9 @@ class Daemon:
             worker("ingest:flow", partial(work_through, boxes.flows, self.flows.see, has_room, first=boxes.sightings)),
             worker(
                 "ingest:threat", partial(work_through, boxes.threats, self.threats.see, has_room, first=boxes.sightings)
+            ),
+            worker(
+                "ingest:observation", partial(work_through, boxes.observations, self.detection.observations, has_room)
             ),
         ]
         self._source_workers = [worker(f"source:{name}", each.run) for name, each in self.sources.items()]
@@ -327,6 +315,7 @@ class Daemon:
         self.devices.presence.doubts.rate = merged.devices.probe_rate
         self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
+        self.detection.apply(merged)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:
@@ -378,21 +367,3 @@ def _stop_together(workers: list[Worker], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for worker in workers:
         worker.stop(max(deadline - time.monotonic(), 0.05))
-
-
-def _make_directory(directory: Path, meaning: str) -> bool:
-    """Whether a directory can be written now; raises CannotStart where it never will."""
-    try:
-        make_directory(directory)
-        probe = directory / ".netwatchd-writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        if error.errno in _MAY_PASS:
-            log.warning("cannot write to %s now: %s; starting without it", directory, error.strerror)
-            return False
-        raise CannotStart(
-            f"cannot write to {directory}, where {meaning} lie: {error.strerror or error} "
-            "($STATE_DIRECTORY, $RUNTIME_DIRECTORY and [storage] directory say where)"
-        ) from error
-    return True

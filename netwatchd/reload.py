@@ -1,6 +1,7 @@
 """What of a configuration that is read again takes effect at once, and what needs a restart."""
 
 import dataclasses
+from collections.abc import Collection
 
 from netwatchd import config
 
@@ -17,8 +18,14 @@ RELOADABLE = {
     ),
     "devices": ("offline_after", "probe_rate", "merge"),
     "logging": ("level",),
-    "detector:news": ("enabled", "learning", "absence", "cooldown"),
 }
+
+
+def reloadable(section: str) -> Collection[str]:
+    """The keys of a section that take effect at once: all of a detector, which is given its settings anew."""
+    if section.startswith("detector:"):
+        return config.settings_of(type(getattr(config.Config(), config.sections()[section].name)))
+    return RELOADABLE.get(section, ())
 
 
 def merge_reloadable(old: config.Config, new: config.Config) -> tuple[config.Config, list[str]]:
@@ -27,7 +34,7 @@ def merge_reloadable(old: config.Config, new: config.Config) -> tuple[config.Con
     for name, section in config.sections().items():
         before, after = getattr(old, section.name), getattr(new, section.name)
         changed = [key for key in config.settings_of(type(after)) if getattr(before, key) != getattr(after, key)]
-        taken = [key for key in changed if key in RELOADABLE.get(name, ())]
+        taken = [key for key in changed if key in reloadable(name)]
         merged[section.name] = dataclasses.replace(before, **{key: getattr(after, key) for key in taken})
         waiting += [f"[{name}] {key}" for key in changed if key not in taken]
     return dataclasses.replace(old, **merged), waiting

@@ -9,7 +9,7 @@ import pytest
 
 from netwatchd import config
 from netwatchd.config import Config, ConfigError, parse
-from netwatchd.reload import RELOADABLE
+from netwatchd.reload import reloadable
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "config.ini"
@@ -169,7 +169,7 @@ def test_the_url_is_the_one_that_clients_need(text: str, url: str) -> None:
 
 
 def test_the_shipped_file_is_without_mistakes_and_changes_nothing() -> None:
-    assert parse(SHIPPED.read_text(), SHIPPED) == Config(SHIPPED)
+    assert parse(SHIPPED.read_text(), SHIPPED) == Config(path=SHIPPED)
 
 
 def test_the_shipped_file_shows_every_setting_with_its_meaning_and_default() -> None:
@@ -203,7 +203,7 @@ def test_the_docs_show_every_setting_with_default_and_meaning_and_whether_it_is_
         expected += [f"## [{name}]", meaning_of_section(kind)]
         for key, field in config.settings_of(kind).items():
             default = f"`{field.metadata['default']}`" if field.metadata["default"] else ""
-            reload = "yes" if key in RELOADABLE.get(name, ()) else ""
+            reload = "yes" if key in reloadable(name) else ""
             expected.append(f"| `{key}` | {default} | {reload} | {field.metadata['meaning']} |")
     text = (ROOT / "docs/CONFIG.md").read_text()
     lines = text[text.index("\n## ") :].splitlines()

@@ -256,7 +256,8 @@ def test_the_recipes_find_what_is_there(state: Path, recipe: int) -> None:
 
 # Names that are put together at run time, and from what.
 PATTERNS = {
-    "received.{source}": "received.SOURCE", "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
+    "received.{source}": "received.SOURCE", "observed.{source}": "observed.SOURCE",
+    "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
     "refused.{refusal.word}": "refused.REASON", "stored.{kind}": None, "merged.flows.{source}": "merged.flows.SOURCE",
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
     "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",

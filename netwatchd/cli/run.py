@@ -76,7 +76,8 @@ def _serve(settings: config.Config) -> int:
     _allow_open_files(settings)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     # Here, so that the verbs that only look do not load what only serves.
-    from netwatchd.daemon import CannotStart, Daemon
+    from netwatchd.daemon import Daemon
+    from netwatchd.places import CannotStart
 
     try:
         return Daemon(settings, journal.ServiceManager()).run()

@@ -1,6 +1,7 @@
 """The sections of config.ini that are about detectors: [detector:NAME], a frozen dataclass each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from netwatchd.config.setting import setting
 from netwatchd.values import age, duration, yes_no
@@ -18,3 +19,143 @@ class News:
     )
     absence: float = setting(age, "30 d", "How long a device must have been away for its return to be news.")
     cooldown: float = setting(age, "1 d", "How long the same news of the same device is not told again.")
+
+
+@dataclass(frozen=True)
+class Plaintext:
+    """Protocols in use that send passwords as plain text: FTP, telnet, POP3, IMAP, rlogin."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    again: float = setting(age, "7 d", "How long the same client and server are not told again.")
+
+
+@dataclass(frozen=True)
+class PortScan:
+    """Many ports of one host tried by another: TCP (SYN, connect, FIN, NULL, XMAS) and UDP."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class HostSweep:
+    """Many hosts tried by one: by ARP, ICMP, or a port of TCP or UDP."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class SlowScan:
+    """The same over hours, so slowly that no minute shows it."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class BruteForce:
+    """Many short connections to a service that asks for a password: SSH, telnet, FTP, RDP, HTTP, ..."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Flood:
+    """More connections or packets than anybody needs: floods of SYN, UDP, ICMP."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """Connections from the world to devices here, by forwarded ports or without a firewall."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Iot:
+    """Devices of a simple kind that suddenly scan or speak telnet."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Spoof:
+    """Addresses that move to another MAC while the device that had them is still there: ARP and ND spoofing."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class RogueDhcp:
+    """DHCP servers that are not the known ones."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class DhcpStarvation:
+    """Clients that take all addresses of a DHCP server, or try them one after the other."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class DnsTunnel:
+    """Data carried in the names of DNS queries, and names that are made up in masses."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class IcmpTunnel:
+    """Data carried in pings."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Beacon:
+    """Small conversations that begin at regular intervals, as those of malware with its command server."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A device that sends much more than it ever did."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+@dataclass(frozen=True)
+class Blocklist:
+    """Addresses and domains that stand in a blocklist."""
+
+    enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+
+
+def _section(name: str, kind: type) -> Any:
+    return field(default_factory=kind, metadata={"section": f"detector:{name}"})
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """The sections of all detectors; a field has the name of its detector."""
+
+    news: News = _section("news", News)
+    plaintext: Plaintext = _section("plaintext", Plaintext)
+    port_scan: PortScan = _section("port_scan", PortScan)
+    host_sweep: HostSweep = _section("host_sweep", HostSweep)
+    slow_scan: SlowScan = _section("slow_scan", SlowScan)
+    brute_force: BruteForce = _section("brute_force", BruteForce)
+    flood: Flood = _section("flood", Flood)
+    inbound: Inbound = _section("inbound", Inbound)
+    iot: Iot = _section("iot", Iot)
+    spoof: Spoof = _section("spoof", Spoof)
+    rogue_dhcp: RogueDhcp = _section("rogue_dhcp", RogueDhcp)
+    dhcp_starvation: DhcpStarvation = _section("dhcp_starvation", DhcpStarvation)
+    dns_tunnel: DnsTunnel = _section("dns_tunnel", DnsTunnel)
+    icmp_tunnel: IcmpTunnel = _section("icmp_tunnel", IcmpTunnel)
+    beacon: Beacon = _section("beacon", Beacon)
+    upload: Upload = _section("upload", Upload)
+    blocklist: Blocklist = _section("blocklist", Blocklist)

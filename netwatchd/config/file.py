@@ -78,7 +78,7 @@ def parse(text: str, path: Path | None = None) -> Config:
         except ValueError as error:
             mistakes.append(Mistake(section, key, line, str(error)))
     made = {f.name: _kind(name)(**values.get(name, {})) for name, f in sections().items()} if not mistakes else {}
-    config = Config(path, **made)
+    config = Config(path=path, **made)
     mistakes += _contradictions(config, lines) if not mistakes else []
     if mistakes:
         raise ConfigError(path, sorted(mistakes, key=lambda mistake: mistake.line))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
-from netwatchd.config.detectors import News
+from netwatchd.config.detectors import Detectors
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import (
     Capture,
@@ -184,7 +184,7 @@ def _section(name: str, kind: type) -> Any:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Detectors):
     """The whole configuration; `path` is None where no file was read."""
 
     path: Path | None = None
@@ -202,7 +202,6 @@ class Config:
     leases: Leases = _section("source:leases", Leases)
     hosts: Hosts = _section("source:hosts", Hosts)
     rdns: Rdns = _section("source:rdns", Rdns)
-    news: News = _section("detector:news", News)
     dhcp: Dhcp = _section("source:dhcp", Dhcp)
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
@@ -211,7 +210,9 @@ class Config:
 
 def sections() -> dict[str, dataclasses.Field[Any]]:
     """The fields of Config that are sections of config.ini, by the section's name."""
-    return {f.metadata["section"]: f for f in dataclasses.fields(Config) if "section" in f.metadata}
+    found = [f for f in dataclasses.fields(Config) if "section" in f.metadata]
+    found.sort(key=lambda field: field.metadata["section"].startswith("detector:"))
+    return {field.metadata["section"]: field for field in found}
 
 
 def settings_of(section: type) -> dict[str, dataclasses.Field[Any]]:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from netwatchd.addresses import is_host, parse_station
 from netwatchd.decoders import log_values
 from netwatchd.decoders.json_lines import Malformed
+from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
 
 SOURCE = "eve"
@@ -68,13 +69,13 @@ class EveDecoder:
         """How many of the last lines must be read again by a decoder that knows nothing of this one's halves."""
         return self._line - next(iter(self._halves.values())).line + 1 if self._halves else 0
 
-    def decode(self, line: bytes, now: int) -> list[Flow | Sighting]:
+    def decode(self, line: bytes, now: int) -> list[LogEvent]:
         """The flows and sightings that the line completes; raises Malformed."""
         self._line += 1
         found = self._event(_object(line), now) if line.strip() else []
         return [*self.overdue(now), *found] if self._halves else found
 
-    def finish(self, now: int) -> list[Flow | Sighting]:
+    def finish(self, now: int) -> list[LogEvent]:
         """The flows whose other half has not come."""
         alone = [half.flow._replace(id=self._new_id(now)) for half in self._halves.values()]
         for flow_id in self._halves:
@@ -82,7 +83,7 @@ class EveDecoder:
         self._halves.clear()
         return list(alone)
 
-    def _event(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
+    def _event(self, value: dict[str, Any], now: int) -> list[LogEvent]:
         kind = value.get("event_type")
         if kind == "flow":
             return self._flow(value, now)
@@ -93,9 +94,9 @@ class EveDecoder:
         self.skipped[kind if isinstance(kind, str) and re.fullmatch(r"[a-z0-9_]{1,30}", kind) else "other"] += 1
         return []
 
-    def overdue(self, now: int) -> list[Flow | Sighting]:
+    def overdue(self, now: int) -> list[LogEvent]:
         """The flows whose other half has not come by `now` (Unix ms)."""
-        alone: list[Flow | Sighting] = []
+        alone: list[LogEvent] = []
         while self._halves:
             flow_id, half = next(iter(self._halves.items()))
             # A clock that was set back must not keep a half for ever.
@@ -106,7 +107,7 @@ class EveDecoder:
             alone.append(half.flow._replace(id=self._new_id(now)))
         return alone
 
-    def _flow(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
+    def _flow(self, value: dict[str, Any], now: int) -> list[LogEvent]:
         counts = value.get("flow")
         if not isinstance(counts, dict):
             raise Malformed('a flow event should have an object "flow"')
@@ -131,7 +132,7 @@ class EveDecoder:
             return []
         return [flow._replace(id=self._new_id(now))]
 
-    def _netflow(self, value: dict[str, Any], now: int) -> list[Flow | Sighting]:
+    def _netflow(self, value: dict[str, Any], now: int) -> list[LogEvent]:
         if self.has_flows and self._line - self._flow_line <= MOST_LINES_WITHOUT:
             self.skipped["netflow"] += 1
             return []
@@ -199,7 +200,7 @@ class EveDecoder:
         header = self._link_header + (VLAN_TAG * len(tags) if isinstance(tags, list) and self._link_header else 0)
         return max(frames - header * packets, 0)
 
-    def _dhcp(self, value: dict[str, Any]) -> list[Flow | Sighting]:
+    def _dhcp(self, value: dict[str, Any]) -> list[LogEvent]:
         told = value.get("dhcp")
         if not isinstance(told, dict):
             raise Malformed('a dhcp event should have an object "dhcp"')

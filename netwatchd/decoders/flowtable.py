@@ -33,6 +33,7 @@ from netwatchd.decoders.packets import NO_PORTS, SYN, TCP, UDP, Packet, packet_o
 from netwatchd.decoders.sequences import count_unseen
 from netwatchd.decoders.stations import Stations
 from netwatchd.events import Flow, NewId, Sighting
+from netwatchd.observations import Observation
 
 MOST_FLOWS = 131_072  # some 100 MB when full
 MOST_FRAGMENTS = 4096  # datagrams of which fragments are remembered; all of them come within seconds
@@ -172,6 +173,10 @@ class FlowTable:
     def sightings(self) -> list[Sighting]:
         """The devices that were seen since this was last asked."""
         return self.stations.take()
+
+    def observations(self) -> list[Observation]:
+        """What else was seen since this was last asked, for detectors."""
+        return self.stations.observed()
 
     # The slower way.
 

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from netwatchd.decoders.json_lines import Malformed
-from netwatchd.events import Flow, Sighting
+from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.observations import Observation
 
 # A line of Zeek or Suricata has some 300 to 3,000 bytes. Who reads a file may give up one that is longer than this:
 # a file without line ends must not fill the memory.
 MOST_LINE = 2**20
+
+
+LogEvent = Flow | Sighting | Threat | Observation
 
 
 class LogDecoder(Protocol):
@@ -17,17 +21,17 @@ class LogDecoder(Protocol):
 
     skipped: Counter[str]  # lines that are understood and give no event, by what they are
 
-    def decode(self, line: bytes, now: int) -> list[Flow | Sighting]:
+    def decode(self, line: bytes, now: int) -> list[LogEvent]:
         """The events of one line (without its newline), none for a comment or what is skipped; raises Malformed.
 
         `now` (Unix ms) is when the line was read, from which the events get their ids.
         """
 
-    def finish(self, now: int) -> list[Flow | Sighting]:
+    def finish(self, now: int) -> list[LogEvent]:
         """The events of lines that waited for others which did not come."""
 
 
-def events(lines: Iterable[bytes], decoder: LogDecoder, now: int, bad: Counter[str]) -> Iterator[Flow | Sighting]:
+def events(lines: Iterable[bytes], decoder: LogDecoder, now: int, bad: Counter[str]) -> Iterator[LogEvent]:
     """The events of all lines; those that cannot be understood are counted in `bad`, by the reason."""
     for line in lines:
         if len(line) > MOST_LINE:

@@ -24,7 +24,8 @@ from typing import Any
 
 from netwatchd.decoders import log_values
 from netwatchd.decoders.json_lines import Malformed
-from netwatchd.events import Flow, Sighting
+from netwatchd.decoders.log_lines import LogEvent
+from netwatchd.events import Flow
 
 SOURCE = "nfdump"
 
@@ -62,7 +63,7 @@ class NfdumpDecoder:
         self._fields = 0
         self._in_summary = False
 
-    def decode(self, line: bytes, now: int) -> list[Flow | Sighting]:
+    def decode(self, line: bytes, now: int) -> list[LogEvent]:
         """The flow of a line; raises Malformed."""
         text = line.decode(errors="replace").strip()
         if not text:
@@ -84,7 +85,7 @@ class NfdumpDecoder:
             raise Malformed(f"it should have as many fields as its header names: {self._fields}, not {len(values)}")
         return [self._flow({name: values[at].strip() for name, at in self._columns.items()}, now)]
 
-    def finish(self, _: int) -> list[Flow | Sighting]:
+    def finish(self, _: int) -> list[LogEvent]:
         """No line waits for another."""
         return []
 

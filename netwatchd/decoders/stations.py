@@ -36,6 +36,7 @@ from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
 from netwatchd.events import Clue, Sighting
+from netwatchd.observations import AddressAsked, Observation
 
 AGAIN = 60_000  # milliseconds
 PROOF = 5_000  # milliseconds: a router passes something on within seconds
@@ -48,8 +49,10 @@ SURE = 3
 # After so many it begins anew: who makes up addresses has them told again, and must not fill the memory.
 MOST_KNOWN = 16_384
 
-# Hardware type, protocol type, sizes, operation, sender's MAC and address.
-_ARP = struct.Struct("!HHBBH6s4s").unpack_from
+MOST_OBSERVED = 20_000  # observations between two times that they are taken, which is four times a second
+
+# Hardware type, protocol type, sizes, operation, sender's MAC and address, target's address.
+_ARP = struct.Struct("!HHBBH6s4s6x4s").unpack_from
 _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
 _NO_ADDRESS = bytes(16)
@@ -74,6 +77,8 @@ class Stations:
         self._interface = interface
         self._now = 0
         self._sightings: list[Sighting] = []
+        self._observed: list[Observation] = []
+        self.overlooked = 0  # observations that were too many
         self._told: dict[_Pair, int] = {}
         self._clues = Told()
         self._announcements = Announcements(networks)
@@ -136,14 +141,28 @@ class Stations:
     def _see_arp(self, time: int, frame: Frame, data: Buffer) -> None:
         """An ARP packet; raises Skipped where it is cut off or of other networks than Ethernet and IPv4."""
         try:
-            *kind, operation, mac, sender = _ARP(data, frame.at)
+            *kind, operation, mac, sender, target = _ARP(data, frame.at)
         except struct.error:
             raise Skipped("short") from None
         if tuple(kind) != _ARP_ETHERNET or operation not in (1, 2):
             raise Skipped("arp_other")
         address = address_of_bytes(sender)
+        if operation == 1 and sender != target and is_station(mac_of_bytes(mac)):
+            asker = address if is_host(address) else None
+            self._observe(AddressAsked(time, self._source, mac_of_bytes(mac), asker, address_of_bytes(target)))
         if self._networks.has_host(address) if self._networks else is_host(address):
             self._own_address(time, mac, address)
+
+    def observed(self) -> list[Observation]:
+        """What detectors are to be shown of what was seen; it is told once."""
+        observed, self._observed = self._observed, []
+        return observed
+
+    def _observe(self, observation: Observation) -> None:
+        if len(self._observed) < MOST_OBSERVED:
+            self._observed.append(observation)
+        else:
+            self.overlooked += 1
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""

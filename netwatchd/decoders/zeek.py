@@ -24,6 +24,7 @@ from typing import Any
 from netwatchd.addresses import Address, is_host, parse_station
 from netwatchd.decoders import log_values
 from netwatchd.decoders.json_lines import Malformed
+from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
 
 SOURCE = "zeek"
@@ -70,7 +71,7 @@ class ZeekDecoder:
         self._header = _Header()
         self._told: dict[Address, str | None] = {}
 
-    def decode(self, line: bytes, now: int) -> list[Flow | Sighting]:
+    def decode(self, line: bytes, now: int) -> list[LogEvent]:
         """The flow and sightings of a line; raises Malformed."""
         if line[:1] == b"#":
             text = line.decode(errors="replace")
@@ -92,7 +93,7 @@ class ZeekDecoder:
             return self._dhcp(values)
         return self._conn(values, now)
 
-    def finish(self, _: int) -> list[Flow | Sighting]:
+    def finish(self, _: int) -> list[LogEvent]:
         """No line of Zeek waits for another."""
         return []
 
@@ -116,7 +117,7 @@ class ZeekDecoder:
             return "dhcp"
         return self._path
 
-    def _conn(self, values: tuple[Any, ...], now: int) -> list[Flow | Sighting]:
+    def _conn(self, values: tuple[Any, ...], now: int) -> list[LogEvent]:
         (ts, duration, orig_h, orig_p, resp_h, resp_p, proto, ip_proto, orig_pkts, orig_ip_bytes, orig_bytes, resp_pkts,
          resp_ip_bytes, resp_bytes, state, *local) = values  # fmt: skip
         src, dst = log_values.address(orig_h, "id.orig_h"), log_values.address(resp_h, "id.resp_h")
@@ -168,7 +169,7 @@ class ZeekDecoder:
             found.append(Sighting(flow.end, SOURCE, mac=mac, ips=(ip,)))
         return found
 
-    def _dhcp(self, values: tuple[Any, ...]) -> list[Flow | Sighting]:
+    def _dhcp(self, values: tuple[Any, ...]) -> list[LogEvent]:
         ts, l2, assigned, assigned_before_3, client, host_name, fqdn, types = values
         if (mac := _mac(l2)) is None:
             self.skipped["dhcp without mac"] += 1

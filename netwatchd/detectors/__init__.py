@@ -1,8 +1,81 @@
-"""What is worth knowing in what happens. A detector is shown events, `see(event)`, and returns what it finds.
+"""What is worth knowing in what happens. A detector is shown events, and returns what it finds.
 
 Detectors are pure: no clock, no thread, no outside. The time comes with the event, and what they remember is bounded.
+`panel` has them side by side; each declares what it wants to be shown, so that a flow costs only those it concerns.
 """
 
-from netwatchd.events import TakenBack, Threat
+from collections.abc import Iterable
+from enum import Flag, auto
+from typing import Protocol
+
+from netwatchd.addresses import Address, Networks
+from netwatchd.events import Change, Claim, Device, Flow, Gone, TakenBack, Threat
+from netwatchd.observations import Observation
 
 Finding = Threat | TakenBack
+Findings = Iterable[Finding]
+
+
+class Wants(Flag):
+    """Which flows a detector is shown."""
+
+    NEW = auto()  # each flow when it is first told of, whatever it is
+    ATTEMPTS = auto()  # nothing has come back, or it was refused: each time it is told, so also while it is `new`
+    ANSWERED = auto()  # something has come back: each time it is told
+    ICMP = auto()  # ICMP and ICMPv6: each time it is told
+    EVERY = auto()  # each flow, each time it is told: costs most
+
+
+class Home(Protocol):
+    """What detectors may ask about the network; all of it is known in memory, and answered at once."""
+
+    @property
+    def networks(self) -> Networks:
+        """Those whose addresses belong to devices here."""
+
+    def device(self, key: str) -> Device | None:
+        """The device of a key: a MAC of it, or its address as text."""
+
+    def owner(self, address: Address) -> str | None:
+        """The key of the device that has the address."""
+
+
+class FlowDetector(Protocol):
+    """Finds something in flows.
+
+    A flow may be told several times under the same id, while it lives, with growing counters. Flows come in the order
+    in which they are told, and not in that of their times: exporters and logs tell when a flow has ended.
+    """
+
+    wants: Wants
+    # With ports, only flows to one of these, of any protocol (for ICMP it is the code).
+    ports: frozenset[int] | None
+
+    def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
+        """A flow, the key of the device that it is put down to, and whether it is told for the first time."""
+
+
+class Observer(Protocol):
+    """Finds something in observations."""
+
+    observes: tuple[type[Observation], ...]
+
+    def observe(self, observation: Observation) -> Findings:
+        """One of the kinds that it observes."""
+
+
+class DeviceDetector(Protocol):
+    """Finds something in what becomes of devices and their addresses."""
+
+    def see_device(self, event: Change | Claim | Gone) -> Findings:
+        """What has become of a device; asked with the lock of Devices held, so that it must be quick."""
+
+
+class Ticker(Protocol):
+    """Finds something in that nothing happens, or not yet."""
+
+    def tick(self, time: int) -> Findings:
+        """It is `time` (Unix ms); about twice a second, in a replay as often as events allow."""
+
+
+Detector = FlowDetector | Observer | DeviceDetector | Ticker

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from netwatchd.addresses import address_text, is_random_mac
+from netwatchd.detectors import Home
 from netwatchd.events import Device, Renaming
 
 # Names by which a device calls itself. What /etc/hosts and reverse DNS say is the administrator's, and what merely is a
@@ -42,6 +43,12 @@ def called(device: Device, key: str) -> str:
     details = ", ".join(_short([vendor, kind]))
     what = f"{_cut(name)} ({details})" if name and details else _cut(name or details or "unknown")
     return f"{what}, {best_address(device) or key}"
+
+
+def called_by_key(home: Home, key: str) -> str:
+    """How the device of a key is called in a sentence; the key itself where it is none of ours."""
+    device = home.device(key)
+    return called(device, key) if device else key
 
 
 def best_address(device: Device) -> str | None:

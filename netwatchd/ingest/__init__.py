@@ -101,3 +101,30 @@ class Watch(Protocol):
 
     def tick(self, time: int) -> None:
         """It is `time` (Unix ms), also where nothing happens; called about twice a second."""
+
+
+class Watches:
+    """Several that are told what becomes of devices, one after the other."""
+
+    def __init__(self, *watches: Watch) -> None:
+        self._watches = watches
+
+    def changed(self, change: Change) -> None:
+        """A device is new or another than before."""
+        for watch in self._watches:
+            watch.changed(change)
+
+    def claimed(self, claim: Claim) -> None:
+        """An address moved from one device to another."""
+        for watch in self._watches:
+            watch.claimed(claim)
+
+    def gone(self, key: str, into: str | None, time: int) -> None:
+        """A device was forgotten, or found to be the device `into`."""
+        for watch in self._watches:
+            watch.gone(key, into, time)
+
+    def tick(self, time: int) -> None:
+        """It is `time`."""
+        for watch in self._watches:
+            watch.tick(time)

@@ -6,7 +6,7 @@ what is rewritten. All methods may be called by any thread.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import add
 
 from netwatchd.clock import Now
@@ -24,6 +24,8 @@ class Flows:
         self._devices = devices
         self._publish = publish
         self._store = store
+        # Who is shown the flows, and which of them are told for the first time (1).
+        self.watch: Callable[[FlowBatch, list[int], Now], None] | None = None
         self._lock = threading.Lock()
         self._live: dict[int, Counts] = {}  # what was accounted of each live flow
         self._unsaved: dict[int, Flow] = {}  # live flows with more than their row has
@@ -52,7 +54,7 @@ class Flows:
         heard: dict[str, int] = {}
         with self._lock:
             hour = self._store.rollups.hour(now.wall)
-            owners, ids, live = self._account(flows, traffic, heard, hour)
+            owners, ids, fresh, live = self._account(flows, traffic, heard, hour)
             owned = FlowBatch(flows, owners)
             for key, counts in traffic.items():
                 sums = hour.devices.setdefault(key, [0, 0, 0])
@@ -69,6 +71,8 @@ class Flows:
                 self._keep(due)
             if self._store.rollups.trim(len(flows)):
                 self._settle(rollups=True)
+        if self.watch is not None:
+            self.watch(owned, fresh, now)
 
     def settle(self, *, anew: bool = False, ending: bool = False) -> None:
         """Stores the totals of devices, committed right after the live flows whose counters they hold.
@@ -111,14 +115,14 @@ class Flows:
 
     def _account(
         self, flows: Sequence[Flow], traffic: dict[str, list[int]], heard: dict[str, int], hour: Hour
-    ) -> tuple[list[str | None], list[int], bool]:
+    ) -> tuple[list[str | None], list[int], list[int], bool]:
         """Adds what the flows brought since they were last told to `traffic` and to the hour.
 
-        Returns the device of each flow, the ids, and whether any flow is alive. This loop is what every flow costs
-        here: it takes them apart once, and calls nothing that it need not.
+        Returns the device of each flow, the ids, 1 for each that is told for the first time (else 0), and whether any
+        is alive. This loop is what every flow costs here: it takes them apart once, and calls nothing that it need not.
         """
         owner_of, live, peers, ports = self._devices.owner_of, self._live, hour.peers, hour.ports
-        owners, ids, any_live = [], [], False
+        owners, ids, fresh, any_live = [], [], [], False
         for number, _, end, src, _, dst, port, protocol, _, out, _, back, state, _, _, _ in flows:
             ids.append(number)
             new = 1
@@ -133,6 +137,7 @@ class Flows:
             else:
                 peer, arrived, left = src, out, back
             owners.append(owner)
+            fresh.append(new)
             key = owner or ""
             try:
                 sums = traffic[key]
@@ -158,7 +163,7 @@ class Flows:
             sums[2] += new
             if left and owner is not None and heard.get(owner, 0) < end:
                 heard[owner] = end
-        return owners, ids, any_live
+        return owners, ids, fresh, any_live
 
     def _is_due(self, flow: Flow) -> bool:
         """Whether the flow's row is to be written now; keeps its account."""

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from netwatchd.counters import Counters
 from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.observations import Observation
 
 T = TypeVar("T")
 
@@ -72,14 +73,18 @@ class Inboxes:
         self.sightings: Inbox[Sighting] = Inbox(size)
         self.flows: Inbox[Flow] = Inbox(size)
         self.threats: Inbox[Threat] = Inbox(size)
+        self.observations: Inbox[Observation] = Inbox(size)
 
     def waiting(self) -> dict[str, int]:
         """How many events wait for each worker."""
-        return {"devices": len(self.sightings), "flows": len(self.flows), "threats": len(self.threats)}
+        return {
+            "devices": len(self.sightings), "flows": len(self.flows), "threats": len(self.threats),
+            "observations": len(self.observations),
+        }  # fmt: skip
 
     def end(self) -> None:
         """No source will put anything in any more."""
-        for inbox in (self.sightings, self.flows, self.threats):
+        for inbox in (self.sightings, self.flows, self.threats, self.observations):
             inbox.end()
 
 
@@ -97,6 +102,7 @@ class Door:
         once: Callable[[Sequence[Flow], Callable[[Sequence[Flow]], None]], None] | None = None,
     ) -> None:
         self._name = f"received.{source}"
+        self._observed = f"observed.{source}"
         self._inboxes = inboxes
         self._counters = counters
         self._once = once
@@ -115,6 +121,12 @@ class Door:
     def threats(self, events: Sequence[Threat]) -> None:
         """Hands in threats."""
         self._put(self._inboxes.threats, events)
+
+    def observations(self, events: Sequence[Observation]) -> None:
+        """Hands in what detectors need beside devices and flows."""
+        if events:
+            self._counters.add(self._observed, len(events))
+            self._inboxes.observations.put(events)
 
     def _put_flows(self, events: Sequence[Flow]) -> None:
         self._put(self._inboxes.flows, events)

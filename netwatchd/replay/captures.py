@@ -31,12 +31,14 @@ def read(source: Input, reading: Reading) -> None:
             reading.report.hint = "most of it was sent by exporters of flows: --as netflow reads what they have told"
         for time, link_type, data, length, _ in packets:
             see(time // _MS, link_type, data, length)
-        reading.add(table.due(packets[-1][0] // _MS), table.sightings())
-    reading.add(table.finish(), table.sightings())
+        reading.add(table.due(packets[-1][0] // _MS), table.sightings(), observations=table.observations())
+    reading.add(table.finish(), table.sightings(), observations=table.observations())
     reading.flush()
     reading.report.skipped.update(table.skipped)
     if table.stations.dropped:
         reading.report.skipped["clues"] += table.stations.dropped
+    if table.stations.overlooked:
+        reading.report.skipped["observations"] += table.stations.overlooked
 
 
 def _are_exports(packets: list[Captured]) -> bool:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from netwatchd.decoders.eve import EveDecoder
 from netwatchd.decoders.json_lines import Malformed
-from netwatchd.decoders.log_lines import LogDecoder, reason_of
+from netwatchd.decoders.log_lines import LogDecoder, LogEvent, reason_of
 from netwatchd.decoders.nfdump import NfdumpDecoder
 from netwatchd.decoders.zeek import ZeekDecoder
-from netwatchd.events import Flow, Sighting
+from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.observations import Observation
 from netwatchd.replay import formats
 from netwatchd.replay.inputs import Input
 from netwatchd.replay.reading import Reading
@@ -57,17 +58,21 @@ def read(source: Input, log: str, reading: Reading) -> None:
     reading.flush()
 
 
-def _hand_in(found: list[Flow | Sighting], reading: Reading) -> None:
+def _hand_in(found: list[LogEvent], reading: Reading) -> None:
     flows = [event._replace(id=reading.new_id(event.start)) for event in found if isinstance(event, Flow)]
     sightings = [event for event in found if isinstance(event, Sighting)]
+    threats = [event for event in found if isinstance(event, Threat)]
+    observations = [event for event in found if isinstance(event, Observation)]
     report = reading.report
     assert report.records is not None
-    report.records += len(flows) or bool(sightings)
+    report.records += len(flows) + len(threats) + len(observations) or bool(sightings)
     for flow in flows:
         report.span(flow.start, flow.end)
-    for sighting in sightings:
-        report.span(sighting.time, sighting.time)
-    reading.add(flows, [*sightings, *reading.sightings_of(flows)])
+    for threat in threats:
+        report.span(threat.first_seen, threat.last_seen)
+    for seen in (*sightings, *observations):
+        report.span(seen.time, seen.time)
+    reading.add(flows, [*sightings, *reading.sightings_of(flows)], threats, observations)
 
 
 def _zone(local: int) -> int:

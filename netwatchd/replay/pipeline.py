@@ -17,11 +17,15 @@ from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
+from netwatchd.detectors.panel import Panel
 from netwatchd.events import LIVE, Event, Flow, FlowBatch, Sighting, Threat
+from netwatchd.ingest import Watches
+from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.watching import Watching
+from netwatchd.observations import Observation
 from netwatchd.replay.buckets import Passed
 from netwatchd.replay.ids import PastIds
 from netwatchd.replay.report import FileReport
@@ -56,7 +60,9 @@ class Pipeline:
         # What was new in the past is no news, but an address that two used then is still worth knowing.
         news = News(settings.news, self.devices.find, self.devices.identities.undecided, past=True)
         self._watching = Watching(news, self._threats, lambda key, text: None, lambda: True, self.counters)
-        self.devices.watch = self._watching
+        self._detection = Detection(Panel(settings, Home(settings.devices.networks, self.devices)), self._threats)
+        self.devices.watch = Watches(self._watching, self._detection)
+        self._flows.watch = self._detection.flows
         self.new_id = PastIds(lambda day: queries.newest_of_minutes(directory, day))
         self._writer = Worker("storage", self.storage.run, lambda worker: None)
         self._report = FileReport("")
@@ -86,7 +92,12 @@ class Pipeline:
         self._report = report
 
     def take(
-        self, now: int, sightings: Sequence[Sighting] = (), flows: Sequence[Flow] = (), threats: Sequence[Threat] = ()
+        self,
+        now: int,
+        sightings: Sequence[Sighting] = (),
+        flows: Sequence[Flow] = (),
+        threats: Sequence[Threat] = (),
+        observations: Sequence[Observation] = (),
     ) -> None:
         """Takes in what began up to `now` (Unix ms); waits while the store is full; raises CannotStore.
 
@@ -104,7 +115,8 @@ class Pipeline:
         if flows:
             self._flows.see(flows, moment)
             self._hear(max(now, max(flow.end for flow in flows)))
-        # Detectors are shown the flows and sightings here, once there are some, and their threats go the same way.
+        if observations:
+            self._detection.observations(observations, moment)
         if threats:
             self._threats.see(threats, moment)
         self.devices.tick(moment)

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from netwatchd.addresses import Address
 from netwatchd.config import Config
 from netwatchd.events import Flow, Sighting, Threat, batch_of, time_of_id
+from netwatchd.observations import Observation
 from netwatchd.replay.pipeline import Pipeline
 from netwatchd.replay.report import FileReport
 from netwatchd.sources.locals import Locals
@@ -32,15 +33,22 @@ class Reading:
         self._sightings: list[Sighting] = []
         self._flows: list[Flow] = []
         self._threats: list[Threat] = []
+        self._observations: list[Observation] = []
 
     def add(
-        self, flows: Sequence[Flow] = (), sightings: Sequence[Sighting] = (), threats: Sequence[Threat] = ()
+        self,
+        flows: Sequence[Flow] = (),
+        sightings: Sequence[Sighting] = (),
+        threats: Sequence[Threat] = (),
+        observations: Sequence[Observation] = (),
     ) -> None:
         """Hands in events; raises CannotStore."""
         self._flows += flows
         self._sightings += sightings
         self._threats += threats
-        if len(self._flows) + len(self._sightings) + len(self._threats) >= MOST_EVENTS:
+        self._observations += observations
+        waiting = len(self._flows) + len(self._sightings) + len(self._threats) + len(self._observations)
+        if waiting >= MOST_EVENTS:
             self.flush()
 
     def sightings_of(self, flows: Sequence[Flow]) -> list[Sighting]:
@@ -56,8 +64,8 @@ class Reading:
 
     def flush(self) -> None:
         """Hands on what waits; raises CannotStore."""
-        flows, sightings, threats = self._flows, self._sightings, self._threats
-        self._flows, self._sightings, self._threats = [], [], []
+        flows, sightings, threats, observations = self._flows, self._sightings, self._threats, self._observations
+        self._flows, self._sightings, self._threats, self._observations = [], [], [], []
         pieces: dict[int, _Piece] = defaultdict(_Piece)
         for flow in flows:
             pieces[time_of_id(flow.id) // PIECE_MS].flows.append(flow)
@@ -65,10 +73,14 @@ class Reading:
             pieces[sighting.time // PIECE_MS].sightings.append(sighting)
         for threat in threats:
             pieces[threat.last_seen // PIECE_MS].threats.append(threat)
+        for observation in observations:
+            pieces[observation.time // PIECE_MS].observations.append(observation)
         for _, piece in sorted(pieces.items()):
             ids = map(time_of_id, map(_ID, piece.flows))
-            now = max([*ids, *map(_TIME, piece.sightings), *map(_LAST_SEEN, piece.threats)])
+            seen = (*piece.sightings, *piece.observations)
+            now = max([*ids, *map(_TIME, seen), *map(_LAST_SEEN, piece.threats)])
             self._pipeline.take(now, piece.sightings)
+            self._pipeline.take(now, observations=piece.observations)
             # The last flows of a capture come all at once, and the store has room for some only.
             for some in batch_of(piece.flows, MOST_EVENTS):
                 self._pipeline.take(now, flows=some)
@@ -78,9 +90,10 @@ class Reading:
 class _Piece:
     """What happened within PIECE_MS."""
 
-    __slots__ = ("flows", "sightings", "threats")
+    __slots__ = ("flows", "observations", "sightings", "threats")
 
     def __init__(self) -> None:
         self.flows: list[Flow] = []
         self.sightings: list[Sighting] = []
         self.threats: list[Threat] = []
+        self.observations: list[Observation] = []

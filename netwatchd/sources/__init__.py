@@ -6,6 +6,7 @@ A source knows nobody but its decoder: `daemon` gives it an Emit, and `superviso
 from typing import Protocol
 
 from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.observations import Observation
 from netwatchd.worker import Worker
 
 
@@ -24,6 +25,9 @@ class Emit(Protocol):
 
     def threats(self, threats: list[Threat]) -> None:
         """Takes threats that others recognised."""
+
+    def observations(self, observations: list[Observation]) -> None:
+        """Takes what detectors need beside devices and flows."""
 
 
 class Source(Protocol):

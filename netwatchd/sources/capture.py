@@ -66,6 +66,7 @@ class _Tap:
         self.ring: Ring | None = None
         self.evicted = 0
         self.dropped = 0  # clues
+        self.overlooked = 0  # observations
 
 
 class Capture:
@@ -269,6 +270,8 @@ class Capture:
             tap.emit.sightings(sightings)
         if flows:
             tap.emit.flows(flows)
+        if observations := tap.table.observations():
+            tap.emit.observations(observations)
         for reason, count in tap.table.skipped.items():
             self._counters.add(f"skipped.capture.{reason}", count)
         tap.table.skipped.clear()
@@ -278,6 +281,9 @@ class Capture:
         if tap.table.stations.dropped > tap.dropped:
             self._counters.add("dropped.capture.clues", tap.table.stations.dropped - tap.dropped)
             tap.dropped = tap.table.stations.dropped
+        if tap.table.stations.overlooked > tap.overlooked:
+            self._counters.add("dropped.capture.observations", tap.table.stations.overlooked - tap.overlooked)
+            tap.overlooked = tap.table.stations.overlooked
 
     def _count_lost(self) -> None:
         """The packets that found the ring full are lost, and are said to be."""

@@ -5,8 +5,8 @@ from typing import Any
 from netwatchd.config import Eve as Settings
 from netwatchd.counters import Counters
 from netwatchd.decoders.eve import EveDecoder
-from netwatchd.decoders.log_lines import LogDecoder
-from netwatchd.events import Flow, NewId, Sighting
+from netwatchd.decoders.log_lines import LogDecoder, LogEvent
+from netwatchd.events import NewId
 from netwatchd.sources import Emit
 from netwatchd.sources.locals import Locals
 from netwatchd.sources.logs import LogSource, Memory
@@ -33,7 +33,7 @@ class Eve(LogSource):
         """Lines since the oldest half that waits for its other half."""
         return self._decoder.waiting
 
-    def overdue(self, now: int) -> list[Flow | Sighting]:
+    def overdue(self, now: int) -> list[LogEvent]:
         """Flows whose other half has not come."""
         return self._decoder.overdue(now)
 

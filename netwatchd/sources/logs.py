@@ -21,8 +21,9 @@ from weakref import WeakKeyDictionary
 from netwatchd import clock
 from netwatchd.counters import Counters
 from netwatchd.decoders.json_lines import Malformed
-from netwatchd.decoders.log_lines import MOST_LINE, LogDecoder
-from netwatchd.events import Flow, NewId, Sighting
+from netwatchd.decoders.log_lines import MOST_LINE, LogDecoder, LogEvent
+from netwatchd.events import Flow, NewId, Sighting, Threat
+from netwatchd.observations import Observation
 from netwatchd.sources import Emit
 from netwatchd.sources.follow import Follower, Read
 from netwatchd.sources.locals import Locals
@@ -102,7 +103,7 @@ class LogSource:
         """How many of the last lines a new decoder would have to read again."""
         return 0
 
-    def overdue(self, _now: int) -> list[Flow | Sighting]:
+    def overdue(self, _now: int) -> list[LogEvent]:
         """The events of lines that have waited for others long enough."""
         return []
 
@@ -176,7 +177,7 @@ class LogSource:
             decoder = self._decoders[read.tail] = self.make_decoder()
             for line in read.tail.context:
                 self._decode(decoder, line, now)
-        events: list[Flow | Sighting] = []
+        events: list[LogEvent] = []
         for start, text in read.lines:
             if text is None:
                 self._say_malformed(read.tail, f"a line is longer than {MOST_LINE} bytes")
@@ -201,7 +202,7 @@ class LogSource:
         except Malformed as error:
             log.debug("the header is not understood: %s", error)
 
-    def _hand_in(self, events: Sequence[Flow | Sighting], now: int) -> None:
+    def _hand_in(self, events: Sequence[LogEvent], now: int) -> None:
         if not events:
             return
         flows: Sequence[Flow] = [event for event in events if isinstance(event, Flow)]
@@ -215,6 +216,10 @@ class LogSource:
         # Devices first, so that flows of the same batch find them.
         self._emit.sightings(sightings)
         self._emit_flows(flows, now)
+        if threats := [event for event in events if isinstance(event, Threat)]:
+            self._emit.threats(threats)
+        if observations := [event for event in events if isinstance(event, Observation)]:
+            self._emit.observations(observations)
 
     def _emit_flows(self, flows: Sequence[Flow], now: int) -> None:
         if flows:

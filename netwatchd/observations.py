@@ -1,0 +1,54 @@
+"""What packets and logs show that is neither a device nor a flow, and that detectors need: questions, and answers.
+
+Times are Unix milliseconds (UTC). All come from the network, so that any of their values may be a lie.
+"""
+
+from typing import NamedTuple
+
+from netwatchd.addresses import Address
+
+
+class AddressAsked(NamedTuple):
+    """Somebody asked all on the link who has an address: an ARP request (RFC 826), a neighbour solicitation (RFC 4861).
+
+    What a device asks of its own address, to announce it or to find out whether it is free, is none.
+    """
+
+    time: int
+    source: str  # of netwatchd, which saw it
+    mac: str  # who asked
+    ip: Address | None  # by what address, where it is known
+    target: Address
+
+
+class DhcpMessage(NamedTuple):
+    """A message of DHCP (RFC 2131), by whomever it was sent."""
+
+    time: int
+    source: str
+    kind: int  # RFC 2132 option 53: 1 DISCOVER, 2 OFFER, 3 REQUEST, 4 DECLINE, 5 ACK, 6 NAK, 7 RELEASE, 8 INFORM
+    mac: str | None  # who sent the frame; None where a log does not say
+    client: str  # the client's MAC (chaddr)
+    address: Address | None  # what is offered, granted, asked for, or given back
+    server: Address | None  # RFC 2132 option 54; else who sent an OFFER, ACK or NAK
+    router: Address | None = None  # RFC 2132 option 3, the first
+    relayed: bool = False
+
+
+class DnsMessage(NamedTuple):
+    """A query of DNS (RFC 1035), or an answer to one."""
+
+    time: int
+    source: str
+    client: Address  # who asks
+    server: Address  # who is asked
+    name: str  # of the question, in lower case, without the trailing dot; bytes beyond ASCII as \\ddd
+    kind: int  # QTYPE: 1 A, 16 TXT, 28 AAAA, ...
+    answer: bool  # False: it is the question
+    code: int  # RCODE of an answer: 0 NOERROR, 3 NXDOMAIN, ...; 0 of a question
+    size: int  # bytes of the message
+    transaction: int = 0  # the id that question and answer share
+    addresses: tuple[Address, ...] = ()  # of an answer, from its A and AAAA records
+
+
+Observation = AddressAsked | DhcpMessage | DnsMessage
