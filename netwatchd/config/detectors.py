@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwatchd.config.setting import setting
-from netwatchd.values import age, duration, yes_no
+from netwatchd.values import age, duration, whole, yes_no
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class PortScan:
     """Many ports of one host tried by another: TCP (SYN, connect, FIN, NULL, XMAS) and UDP."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    ports: int = setting(
+        whole(4, 500), "10", "Ports of services tried in vain within 15 s that are a scan; others count a third."
+    )
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class HostSweep:
     """Many hosts tried by one: by ARP, ICMP, or a port of TCP or UDP."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    hosts: int = setting(
+        whole(4, 500), "10", "Hosts tried in vain within a minute that are a sweep, for ports of remote control."
+    )
 
 
 @dataclass(frozen=True)

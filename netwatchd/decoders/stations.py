@@ -56,6 +56,7 @@ _ARP = struct.Struct("!HHBBH6s4s6x4s").unpack_from
 _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
 _NO_ADDRESS = bytes(16)
+_MULTICAST6 = 0xFF
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
 _DHCP6_PORTS = (b"\2\x22", b"\2\x23")
 _LINK_LOCAL = b"\xfe\x80"
@@ -266,12 +267,24 @@ class Stations:
             if any(data[at + 6 : at + 8]) and packet.mac:
                 self._tell_role(time, packet.mac, _ROUTER)
             return
+        if kind == _SOLICITATION:
+            self._see_question(time, packet, bytes(data[at + 8 : at + 24]))
         address, options = packet.source, at + (8 if kind == _ROUTER_SOLICITATION else 24)
         if kind == _ADVERTISEMENT or (kind == _SOLICITATION and address == _NO_ADDRESS):
             address = bytes(data[at + 8 : at + 24])
         mac = _option(data, options, 2 if kind == _ADVERTISEMENT else 1) or packet.mac
         if len(address) == 16 and is_host(address) and mac:
             self._own_address(time, mac, address)
+
+    def _see_question(self, time: int, packet: Packet, target: bytes) -> None:
+        """RFC 4861 section 4.3: all are asked, not the neighbour itself whether it is still there (section 7.3).
+
+        Where the source is unspecified, it is about the asker's own address: duplicate address detection (RFC 4862).
+        """
+        if packet.source == _NO_ADDRESS or packet.destination[0] != _MULTICAST6 or len(target) < 16:
+            return
+        if packet.mac and target != packet.source and is_station(mac_of_bytes(packet.mac)):
+            self._observe(AddressAsked(time, self._source, mac_of_bytes(packet.mac), packet.source, target))
 
     def _see_lease(self, time: int, packet: Packet, data: Buffer) -> None:
         at = packet.transport + 8

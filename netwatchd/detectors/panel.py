@@ -10,17 +10,25 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
+from netwatchd.detectors.port_scan import PortScan
+from netwatchd.detectors.slow_scan import SlowScan
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "port_scan": PortScan,
+    "host_sweep": HostSweep,
+    "slow_scan": SlowScan,
+    "iot": Iot,
 }
 
 # States of a flow that was answered, but by a refusal.
-REFUSED = frozenset(("rejected",))
+REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
 ICMP = frozenset((1, 58))
 # What makes the case of a flow: the bits of an index.
 _NEW, _ANSWERED, _ICMP = 1, 2, 4
@@ -94,6 +102,8 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
     if case & _NEW:
         wanted |= Wants.NEW
+    elif case & _ANSWERED:
+        wanted |= Wants.TURNED
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]
