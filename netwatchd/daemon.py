@@ -110,7 +110,7 @@ class Daemon:
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
-        self.threats = Threats(self.devices, publish, self.storage)
+        self.threats = Threats(self.devices, publish, self.storage, settings.threats, self.counters)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
@@ -282,6 +282,7 @@ class Daemon:
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
+        self.threats.finish(clock.now().wall)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -315,6 +316,7 @@ class Daemon:
         self.devices.presence.doubts.rate = merged.devices.probe_rate
         self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
+        self.threats.apply(merged.threats)
         self.detection.apply(merged)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})

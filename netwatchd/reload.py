@@ -17,6 +17,7 @@ RELOADABLE = {
         "daily_retention",
     ),
     "devices": ("offline_after", "probe_rate", "merge"),
+    "threats": ("cooldown", "mute", "retention"),
     "logging": ("level",),
 }
 
