@@ -189,7 +189,7 @@ def host_name(text: str) -> str:
 
 
 class Hours(NamedTuple):
-    """A part of the day by local time, in minutes since midnight; it goes past midnight where it ends before it begins."""
+    """A part of the day by local time, in minutes since midnight; past midnight where it ends before it begins."""
 
     start: int
     end: int

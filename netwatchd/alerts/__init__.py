@@ -1,8 +1,8 @@
 """Alerts: what of the threats leaves the machine, and how.
 
 `box` decides what a channel is sent, and when (pure: time is an argument); `held` is what it keeps back for a digest;
-`text` makes a message that people read; `ntfy`, `webhook`, `email` and `command` send one; `outgoing` is the thread that
-takes threats in, keeps what waits across restarts, and has it sent.
+`text` makes a message that people read; `ntfy`, `webhook`, `email` and `command` send one; `outgoing` is the thread
+that takes threats in, keeps what waits across restarts, and has it sent.
 """
 
 from dataclasses import dataclass, field

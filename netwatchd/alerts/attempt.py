@@ -1,7 +1,7 @@
 """One attempt to send a message, in a thread of its own.
 
-Looking up a name may hang for as long as the system's resolver likes, and nothing can end that. So that nobody waits for
-it, neither another channel nor the end of the daemon, whoever made an attempt only looks whether it is over.
+Looking up a name may hang for as long as the system's resolver likes, and nothing can end that. So that nobody waits
+for it, neither another channel nor the end of the daemon, whoever made an attempt only looks whether it is over.
 """
 
 import logging
@@ -15,6 +15,7 @@ from netwatchd.alerts.line import Line
 log = logging.getLogger(__name__)
 
 PATIENCE = 60.0  # seconds after which the line is cut: a server may take its time, but not an hour in drops
+GRACE = 5.0  # seconds
 
 
 class Attempt:
@@ -36,6 +37,11 @@ class Attempt:
         """Cuts the line, where it takes too long."""
         if time.monotonic() > self._deadline:
             self.cut()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it goes on though its line was cut a while ago, as a name server that is silent may make it."""
+        return not self.over.is_set() and time.monotonic() > self._deadline + GRACE
 
     def cut(self) -> None:
         """Ends it, if anything can."""

@@ -215,4 +215,3 @@ def _from_json(value: Mapping[str, Any], now: Now) -> Waiting:
     content = Held.from_json(value["held"]) if "held" in value else threat_from_json(value["threat"])
     time = int(value["time"])
     return Waiting(str(value["id"]), time, now.ago(time), content, int(value["tries"]))
-

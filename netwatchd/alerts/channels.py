@@ -28,6 +28,4 @@ def configured(settings: Config) -> dict[str, Channel]:
 
 def rules_of(channel: Channel, settings: Alerts) -> Rules:
     """What the user wants of a channel."""
-    return Rules(
-        channel.severity or settings.severity, settings.quiet_hours, settings.quiet_severity, settings.budget
-    )
+    return Rules(channel.severity or settings.severity, settings.quiet_hours, settings.quiet_severity, settings.budget)

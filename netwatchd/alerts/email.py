@@ -86,11 +86,13 @@ def _mail(message: Message, settings: AlertEmail) -> EmailMessage:
 
 
 def _domain(message: Message) -> str:
-    host = "".join(letter for letter in message.json["host"] if letter.isascii() and (letter.isalnum() or letter in "-."))
+    host = "".join(
+        letter for letter in message.json["host"] if letter.isascii() and (letter.isalnum() or letter in "-.")
+    )
     return f"netwatchd@{host.strip('.') or 'localhost'}"
 
 
-def _judged(host: str, codes: Iterable[int], what: str, said: Iterable[tuple[int, bytes]]) -> Exception:
+def _judged(host: str, codes: Iterable[int], what: str, said: Iterable[tuple[int, bytes | str]]) -> Exception:
     """Postponed where one of the codes says that it may pass (4yz, RFC 5321 section 4.2.1), else Refused."""
     words = " ".join(f"{code} {_text(answer)}" for code, answer in said)
     why = f"{host}: {what and what + ': '}{words}"

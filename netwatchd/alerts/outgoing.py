@@ -241,9 +241,10 @@ class Outgoing:
             self._unnoted = True
             self._counters.add(f"alerts.failed.{name}", len(old))
             digests = sum(isinstance(each.content, Held) for each in old)
+            rest = "; the next digest tells of the alerts" if digests < len(old) else ""
             log.error(
                 "%d alerts and %d digests could not be sent by %s for a day, and are given up%s; last: %s",
-                len(old) - digests, digests, name, "; the next digest tells of the alerts" if digests < len(old) else "",
+                len(old) - digests, digests, name, rest,
                 way.last_error or "they were not tried", extra={"event": "loss"},
             )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -41,7 +42,9 @@ class Author:
         title = self.title(threat)
         seen = f"Seen {self._moment(threat.last_seen)}."
         if threat.count > 1:
-            seen = f"Seen {threat.count:,} times, {self._moment(threat.first_seen)} to {self._moment(threat.last_seen)}."
+            seen = (
+                f"Seen {threat.count:,} times, {self._moment(threat.first_seen)} to {self._moment(threat.last_seen)}."
+            )
         paragraphs = [
             plain(threat.description),
             plain(threat.recommendation or ""),
@@ -64,7 +67,8 @@ class Author:
             "NETWATCHD_COUNT": str(threat.count),
         }
         more = {"threat": value}
-        return self._message(id_, "threat", threat.severity, title, body, time, more, threat.kind, environment)
+        message = Message(id_, "threat", threat.severity, title, body, more, threat.kind, environment)
+        return self._addressed(message, time)
 
     def digest(self, id_: str, held: Held, threats: Sequence[Threat], time: int) -> Message:
         """A message about all that was held back; `threats` are those of it that are known one by one, and open."""
@@ -97,15 +101,15 @@ class Author:
             "kinds": [{"kind": kind, "severity": each, "count": count} for (kind, each), count in ordered],
             "threats": [self._as_json(threat) | {"evidence": {}} for threat in told],
         }
-        return self._message(
-            id_, "digest", severity, title, body, time, {"digest": value}, "digest", {"NETWATCHD_COUNT": str(total)}
-        )
+        environment = {"NETWATCHD_COUNT": str(total)}
+        message = Message(id_, "digest", severity, title, body, {"digest": value}, "digest", environment)
+        return self._addressed(message, time)
 
     def test(self, id_: str, time: int) -> Message:
         """A message that says that messages arrive."""
         title = f"TEST: alerts of netwatchd on {self.host}"
         body = f"Alerts of netwatchd on {self.host} arrive here.\n\nSent by netwatchd alert-test, {self._moment(time)}."
-        return self._message(id_, "test", "info", title, body, time, {}, "test", {})
+        return self._addressed(Message(id_, "test", "info", title, body, {}, "test"), time)
 
     def title(self, threat: Threat) -> str:
         """`HIGH: port scan by kali (192.168.77.60)`."""
@@ -130,20 +134,18 @@ class Author:
         except (OverflowError, ValueError, OSError):  # another program's, such as one of the year 50,000
             return str(time)
 
-    def _message(  # noqa: PLR0913  # a message has so many parts
-        self, id_: str, event: str, severity: str, title: str, body: str, time: int,
-        more: dict[str, Any], kind: str, environment: dict[str, str],
-    ) -> Message:  # fmt: skip
-        value = {"event": event, "id": id_, "host": self.host, "time": time, "severity": severity}
+    def _addressed(self, message: Message, time: int) -> Message:
+        """The message with what all of them tell: of which machine, and of when (Unix ms)."""
+        head = {"event": message.event, "id": message.id, "host": self.host, "time": time}
+        head |= {"severity": message.severity, "title": message.title, "text": message.body}
         environment = {
-            "NETWATCHD_EVENT": event,
-            "NETWATCHD_ID": id_,
+            "NETWATCHD_EVENT": message.event,
+            "NETWATCHD_ID": message.id,
             "NETWATCHD_HOST": self.host,
-            "NETWATCHD_SEVERITY": severity,
-            "NETWATCHD_TITLE": title,
-        } | environment
-        value |= {"title": title, "text": body}
-        return Message(id_, event, severity, title, body, value | more, kind, environment)
+            "NETWATCHD_SEVERITY": message.severity,
+            "NETWATCHD_TITLE": message.title,
+        }
+        return replace(message, json=head | message.json, environment=environment | message.environment)
 
 
 def _words(kind: str) -> str:
@@ -158,5 +160,3 @@ def _reasons(held: Held) -> str:
         "late": "they could not be sent",
     }
     return " and ".join(dict.fromkeys(said[reason] for reason in sorted(held.reasons) if reason in said))
-
-

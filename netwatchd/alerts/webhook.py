@@ -1,6 +1,6 @@
-"""A webhook: JSON by POST. Its signature lets the receiver know who sent it, and the time in it, that it is not replayed.
+"""A webhook: JSON by POST. By its signature the receiver knows who sent it, and by the time in that, that it is new.
 
-    Netwatchd-Signature: sha256=HEX, HEX = HMAC-SHA256(secret, Netwatchd-Timestamp + "." + body)
+Netwatchd-Signature: sha256=HEX, HEX = HMAC-SHA256(secret, Netwatchd-Timestamp + "." + body)
 """
 
 import hashlib
