@@ -35,6 +35,7 @@ from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
+from netwatchd.decoders.questions import is_dns, read_questions
 from netwatchd.events import Clue, Sighting
 from netwatchd.observations import AddressAsked, Observation
 
@@ -107,7 +108,8 @@ class Stations:
         if packet.protocol == UDP and packet.ports[2:] in _DHCP_PORTS + _DHCP6_PORTS:
             self._see_lease(time, packet, data)
             return False
-        said = self._announcements.read(packet, data, number)
+        read = self._announcements.read
+        said = self._see_questions(time, packet, data) if is_dns(packet) else read(packet, data, number)
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -163,6 +165,15 @@ class Stations:
             self._observed.append(observation)
         else:
             self.overlooked += 1
+
+    def _see_questions(self, time: int, packet: Packet, data: Buffer) -> Said:
+        """A packet of DNS; the query that it begins with may tell what its sender is."""
+        name = None
+        for message in read_questions(time, self._source, packet, data):
+            self._observe(message)
+            if name is None and not message.answer:
+                name = message.name
+        return self._announcements.asks(packet, name)
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""
