@@ -6,7 +6,7 @@ import pytest
 from announce_kit import A_TYPE, Seen, message, question, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packet_kit import ACK, MAC_A, A, C, ethernet, ip4, ip6, packed, tcp, udp
+from packet_kit import ACK, MAC_A, SYN, A, C, ethernet, ip4, ip6, packed, tcp, udp
 
 from netwatchd.addresses import parse_address
 from netwatchd.decoders.questions import MOST_IN_A_SEGMENT, MOST_RECORDS, name_of
@@ -87,6 +87,14 @@ def test_by_tcp_each_whole_message_of_a_segment_is_read() -> None:
     assert len(by_tcp(b"", counted(ASKS), b"\0" * 30, counted(ASKS))) == 2
     assert not by_tcp(counted(ASKS)[:-3])
     assert not by_tcp(counted(ASKS)[1:])
+
+
+def test_who_answers_by_tcp_is_still_known_to_have_a_server() -> None:
+    seen = Seen()
+    seen.see(ethernet(ip4(tcp(53, 40000, SYN | ACK), A, C, 6), MAC_A))
+    seen.see(ethernet(ip4(tcp(53, 40000, ACK, counted(answer("x.example.com"))), A, C, 6), MAC_A))
+    assert seen.told(after=5000) == {MAC_A.hex(":"): [("port", "tcp/53")]}
+    assert [each.name for each in messages(seen)] == ["x.example.com"]
 
 
 def test_ipv6_too() -> None:

@@ -108,8 +108,9 @@ class Stations:
         if packet.protocol == UDP and packet.ports[2:] in _DHCP_PORTS + _DHCP6_PORTS:
             self._see_lease(time, packet, data)
             return False
-        read = self._announcements.read
-        said = self._see_questions(time, packet, data) if is_dns(packet) else read(packet, data, number)
+        said = self._announcements.read(packet, data, number)
+        if is_dns(packet):
+            said = self._see_questions(time, packet, data, said)
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -166,14 +167,14 @@ class Stations:
         else:
             self.overlooked += 1
 
-    def _see_questions(self, time: int, packet: Packet, data: Buffer) -> Said:
-        """A packet of DNS; the query that it begins with may tell what its sender is."""
+    def _see_questions(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said:
+        """A packet of DNS, which says something else besides: that the sender has a server, or whose cloud it uses."""
         name = None
         for message in read_questions(time, self._source, packet, data):
             self._observe(message)
             if name is None and not message.answer:
                 name = message.name
-        return self._announcements.asks(packet, name)
+        return said._replace(more=True) if said else self._announcements.asks(packet, name)
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""
