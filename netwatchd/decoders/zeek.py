@@ -1,7 +1,7 @@
-r"""Zeek's logs: conn.log as flows, dhcp.log as sightings, in TSV with its header or in JSON.
+r"""Zeek's logs: conn.log as flows, dhcp.log as sightings, dns.log as questions, in TSV with its header or in JSON.
 
 The header of TSV (docs.zeek.org, "Zeek Log Formats") may come again in the middle of a file, with other fields; a log
-that is neither conn nor dhcp is skipped line by line and counted by its name.
+that is none of these is skipped line by line and counted by its name.
 
 What a connection becomes:
 
@@ -22,7 +22,7 @@ from operator import itemgetter
 from typing import Any
 
 from netwatchd.addresses import Address, is_host, parse_station
-from netwatchd.decoders import log_values
+from netwatchd.decoders import dns_logs, log_values
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -43,11 +43,16 @@ _CONN = (
     "local_resp", "orig_l2_addr", "resp_l2_addr",
 )  # fmt: skip
 _DHCP = ("ts", "mac", "assigned_addr", "assigned_ip", "client_addr", "host_name", "client_fqdn", "msg_types")
-_WANTED = {"conn": _CONN, "dhcp": _DHCP}
-_NEEDED = {"conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"), "dhcp": ("ts", "mac")}
-# What only a conn.log has, and only a dhcp.log: JSON lines do not say where they belong unless asked to (`_path`).
+_WANTED = {"conn": _CONN, "dhcp": _DHCP, "dns": dns_logs.ZEEK_FIELDS}
+_NEEDED = {
+    "conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"),
+    "dhcp": ("ts", "mac"),
+    "dns": dns_logs.ZEEK_NEEDED,
+}
+# What only a conn.log, a dhcp.log, a dns.log has: JSON lines do not say where they belong unless asked to (`_path`).
 _CONN_ONLY = frozenset({"conn_state", "missed_bytes", "orig_ip_bytes", "orig_pkts"})
 _DHCP_ONLY = frozenset({"msg_types", "assigned_addr", "assigned_ip", "lease_time"})
+_DNS_ONLY = frozenset({"qtype", "qtype_name", "qclass", "rcode_name"})
 
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
 
@@ -72,7 +77,7 @@ class ZeekDecoder:
         self._told: dict[Address, str | None] = {}
 
     def decode(self, line: bytes, now: int) -> list[LogEvent]:
-        """The flow and sightings of a line; raises Malformed."""
+        """The events of a line; raises Malformed."""
         if line[:1] == b"#":
             text = line.decode(errors="replace")
             if text.startswith("#separator"):
@@ -91,6 +96,11 @@ class ZeekDecoder:
             return []
         if path == "dhcp":
             return self._dhcp(values)
+        if path == "dns":
+            asked = dns_logs.of_zeek(values, SOURCE)
+            if not asked:
+                self.skipped["dns"] += 1
+            return list(asked)
         return self._conn(values, now)
 
     def finish(self, _: int) -> list[LogEvent]:
@@ -106,7 +116,7 @@ class ZeekDecoder:
         told = value.get("_path") or self._path_of(value)
         if told not in _WANTED:
             return (told if isinstance(told, str) and re.fullmatch(r"[a-z0-9_]{1,30}", told) else "other"), None
-        if "id.orig_h" not in value and told == "conn":
+        if "id.orig_h" not in value and told in ("conn", "dns"):
             value |= _flattened(value)
         return told, tuple(map(value.get, _WANTED[told]))
 
@@ -115,7 +125,7 @@ class ZeekDecoder:
             return "conn"
         if "mac" in value and not _DHCP_ONLY.isdisjoint(value):
             return "dhcp"
-        return self._path
+        return "dns" if "query" in value and not _DNS_ONLY.isdisjoint(value) else self._path
 
     def _conn(self, values: tuple[Any, ...], now: int) -> list[LogEvent]:
         (ts, duration, orig_h, orig_p, resp_h, resp_p, proto, ip_proto, orig_pkts, orig_ip_bytes, orig_bytes, resp_pkts,
