@@ -1,4 +1,4 @@
-"""Zeek's conn.log as flows, and its dhcp.log as sightings, followed in the directory in which Zeek writes them."""
+"""Zeek's conn.log as flows, dhcp.log as sightings and notice.log as threats, followed where Zeek writes them."""
 
 from netwatchd.config import Zeek as Settings
 from netwatchd.counters import Counters
@@ -21,7 +21,7 @@ class Zeek(LogSource):
     ) -> None:
         """`locals_` tells of devices without MAC; `memory` is where the place in the logs is kept."""
         # Devices first: the flows of the other log then find them.
-        paths = [settings.directory / name for name in ("dhcp.log", "conn.log")]
+        paths = [settings.directory / name for name in ("dhcp.log", "conn.log", "notice.log")]
         super().__init__(paths, emit, new_id, locals_, memory, counters)
 
     def make_decoder(self) -> LogDecoder:
