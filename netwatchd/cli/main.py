@@ -23,7 +23,7 @@ exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in
 """
 
 CHANNELS = ("ntfy", "webhook", "email", "command")
-FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump")
+FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump", "argus")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _json(verb)
 
     verb = _verb(verbs, "replay", _replay, "read captures and logs of the past, into a directory of their own")
-    verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, conn.log, eve.json, nfdump CSV; gzip; -")
+    verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, logs, a directory of Zeek's; gzip; -")
     verb.add_argument("--into", metavar="DIR", help="an empty or new directory, or one that no daemon uses (a new one)")
     verb.add_argument(
         "--as", dest="format", choices=FORMATS, help="what the files hold, where that is not told by their content"
