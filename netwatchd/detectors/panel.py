@@ -10,7 +10,10 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.brute_force import BruteForce
+from netwatchd.detectors.flood import Flood
 from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.detectors.port_scan import PortScan
@@ -25,6 +28,9 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "host_sweep": HostSweep,
     "slow_scan": SlowScan,
     "iot": Iot,
+    "brute_force": BruteForce,
+    "flood": Flood,
+    "inbound": Inbound,
 }
 
 # States of a flow that was answered, but by a refusal.
