@@ -204,7 +204,7 @@ def test_memory_is_bounded() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([WEB, AT[LAPTOP], "2001:db8::5", "255.255.255.255", "0.0.0.0", "::"]),  # noqa: S104
+            st.sampled_from([WEB, AT[LAPTOP], "2001:db8::5", "255.255.255.255", "0.0.0.0", "::"]),
             st.sampled_from([AT[NAS], WEB, "224.0.0.1"]), st.sampled_from(["tcp", "udp", "icmp"]),
             st.integers(0, 65_535), st.integers(0, 65_535), st.integers(0, 10**9), st.integers(-(10**6), 10**6),
         ),

@@ -97,6 +97,7 @@ class Detection:
     def tick(self, time: int) -> None:
         """It is `time`."""
         self._ask(lambda: self.panel.tick(time), _moment(time))
+        self._threats.tick(time)
 
     def _ask(self, what: Callable[[], Found], now: Now) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ class Kind(NamedTuple):
     """One kind of threat."""
 
     kind: str
-    detector: str  # the NAME of [detector:NAME] that tells it
+    detector: str  # the NAME of [detector:NAME] that tells it; empty: it is what sources hand on
     severity: str  # the usual one
     meaning: str  # a sentence
     direct: tuple[str, ...]  # sources that show the thing itself
@@ -16,6 +16,8 @@ class Kind(NamedTuple):
 
 
 _CATALOG = (
+    Kind("threat_flood", "", "medium", "More threats of many kinds at once than anybody can read: they are one.",
+         (), (), ""),
     Kind("new_device", "news", "info", "A device that was never seen before.",
          ("neighbours", "dhcp", "leases", "capture"), ("netflow", "zeek", "eve", "mdns", "ssdp"),
          "Without the neighbour table or packets, a device is an address only."),
@@ -39,5 +41,12 @@ _CATALOG = (
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Services of the router itself are seen where its outer address is known as a device's."),
+    Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
+         ("eve", "zeek"), (), ""),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
+
+# What gathers threats of any kinds, where more come than anybody can read.
+FLOOD = "threat_flood"
+# Kinds in which one device tries many: whoever knows the device means all that it tries.
+SCANS = frozenset(("port_scan", "host_sweep", "slow_scan"))
