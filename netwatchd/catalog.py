@@ -30,6 +30,8 @@ _CATALOG = (
     Kind("plaintext", "plaintext", "info", "A protocol is in use that sends passwords as plain text.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Connection tracking does not see what stays within the LAN; the source capture does."),
+    Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
+         ("eve", "zeek"), (), ""),
     Kind("brute_force", "brute_force", "medium", "Somebody tries passwords: many short connections to a service.",
          ("capture", "zeek", "eve", "netflow"), ("conntrack",),
          "Connection tracking tells of bytes when a connection is over, so that a burst is told first, and what it was "
@@ -41,8 +43,6 @@ _CATALOG = (
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Services of the router itself are seen where its outer address is known as a device's."),
-    Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
-         ("eve", "zeek"), (), ""),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 
