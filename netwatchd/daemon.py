@@ -114,8 +114,10 @@ class Daemon:
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
-        self.panel = Panel(settings, Home(settings.devices.networks, self.devices))
-        self.detection = Detection(self.panel, self.threats)
+        self.home = Home(settings.devices.networks, self.devices)
+        self.panel = Panel(settings, self.home)
+        self.detection = Detection(self.panel, self.threats, note)
+        self.news.explains = self.panel.explains
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
         self.inboxes = Inboxes(settings.ingest.queue_size)
@@ -200,6 +202,7 @@ class Daemon:
 
     def _wire(self, presence: Presence, intake: Intake) -> None:
         """Gives those who are silent somebody who asks them, and silence its proof."""
+        self.home.machine = intake.asker
         presence.deaf = intake.deaf
         presence.doubts.rate = self.settings.devices.probe_rate
         if self.settings.devices.probe:
@@ -240,6 +243,7 @@ class Daemon:
         self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
+        self.detection.remember(lambda key: queries.note_in(db, key))
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:

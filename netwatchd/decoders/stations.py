@@ -30,13 +30,14 @@ from netwatchd.addresses import (
 )
 from netwatchd.decoders.announcements import Announcements, Said
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
-from netwatchd.decoders.dhcp import Lease, read_dhcp
+from netwatchd.decoders.dhcp import Lease, read_dhcp, read_message
 from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
+from netwatchd.decoders.shown import Crowd, Shown
 from netwatchd.events import Clue, Sighting
-from netwatchd.observations import AddressAsked, Observation
+from netwatchd.observations import AddressAsked, AddressShown, DhcpMessage, Observation
 
 AGAIN = 60_000  # milliseconds
 PROOF = 5_000  # milliseconds: a router passes something on within seconds
@@ -57,6 +58,7 @@ _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
 _NO_ADDRESS = bytes(16)
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
+_OF_SERVERS = (2, 5, 6)  # messages of DHCP: OFFER, ACK, NAK
 _DHCP6_PORTS = (b"\2\x22", b"\2\x23")
 _LINK_LOCAL = b"\xfe\x80"
 
@@ -83,6 +85,8 @@ class Stations:
         self._clues = Told()
         self._announcements = Announcements(networks)
         self._owners: dict[Address, bytes] = {}  # as ARP and ND say
+        self._shown = Shown()
+        self._crowd = Crowd()
         self._own: dict[bytes, set[Address]] = {}  # what each MAC used: IPv4 addresses and IPv6 networks
         self._routers: set[bytes] = set()
         self._clients: dict[bytes, bytes] = {}  # the MACs of DHCPv6's clients by their DUIDs
@@ -94,6 +98,11 @@ class Stations:
     def dropped(self) -> int:
         """How many clues were not told, as one station had too many of them."""
         return self._clues.dropped
+
+    @property
+    def crowded_out(self) -> int:
+        """How many messages of DHCP clients were not told of, as too many new ones came at once."""
+        return self._crowd.refused
 
     def see(self, time: int, packet: Packet, data: Buffer, number: int = 1) -> bool:
         """An IP packet, the so-manieth of its flow in its direction.
@@ -267,22 +276,39 @@ class Stations:
                 self._tell_role(time, packet.mac, _ROUTER)
             return
         address, options = packet.source, at + (8 if kind == _ROUTER_SOLICITATION else 24)
-        if kind == _ADVERTISEMENT or (kind == _SOLICITATION and address == _NO_ADDRESS):
+        wanted = kind == _SOLICITATION and address == _NO_ADDRESS  # it asks whether anybody else has it (RFC 4862)
+        if kind == _ADVERTISEMENT or wanted:
             address = bytes(data[at + 8 : at + 24])
         mac = _option(data, options, 2 if kind == _ADVERTISEMENT else 1) or packet.mac
         if len(address) == 16 and is_host(address) and mac:
-            self._own_address(time, mac, address)
+            self._own_address(time, mac, address, sure=not wanted)
 
     def _see_lease(self, time: int, packet: Packet, data: Buffer) -> None:
         at = packet.transport + 8
         if not packet.transport:
             return
         if packet.ports[2:] in _DHCP_PORTS and packet.ports[:2] in _DHCP_PORTS:
+            self._see_message(time, packet, data, at)
             if lease := read_dhcp(data, at):
                 self._see_dhcp(time, packet, lease)
         # A server may answer from any port (RFC 8415 section 7.2).
         elif packet.ports[2:] in _DHCP6_PORTS and (lease6 := read_dhcp6(data, at)):
             self._see_dhcp6(time, packet, lease6)
+
+    def _see_message(self, time: int, packet: Packet, data: Buffer, at: int) -> None:
+        said = read_message(data, at)
+        if said is None or not is_station(mac_of_bytes(said.mac)):
+            return
+        # What a server sends says where it comes from, also where it keeps its name to itself.
+        server = said.server or (packet.src_ip if packet.ports[:2] == _DHCP_PORTS[0] and not said.relayed else None)
+        sender = mac_of_bytes(packet.mac) if packet.mac else None
+        self._observe(
+            DhcpMessage(
+                time, self._source, said.kind, sender, mac_of_bytes(said.mac), said.address,
+                server if said.kind in _OF_SERVERS else said.server, said.router, said.relayed, said.dns, said.routes,
+                self._interface,
+            )
+        )  # fmt: skip
 
     def _see_dhcp6(self, time: int, packet: Packet, lease: Lease6) -> None:
         mac = lease.mac
@@ -303,19 +329,25 @@ class Stations:
             self._tell_role(time, packet.mac, _DHCP_SERVER, lease.server if lease.server in self._networks else None)
         if lease.offered or not is_station(mac_of_bytes(lease.mac)):
             return
+        if lease.server is None and not self._crowd.admits(time, lease.mac):
+            return
         address = lease.address if lease.address is not None and is_host(lease.address) else None
         self._tell(
             time, lease.mac, address, lease.hostname, clues=lease.clues, online=not lease.released, again=lease.released
         )
 
-    def _own_address(self, time: int, mac: bytes, address: Address) -> None:
-        """ARP or ND: the device itself says so."""
+    def _own_address(self, time: int, mac: bytes, address: Address, *, sure: bool = True) -> None:
+        """ARP or ND: the device itself says so; not `sure`: it wants the address if nobody else has it."""
         if not is_station(mac_of_bytes(mac)):
             return
         if is_virtual_mac(mac_of_bytes(mac)):
             # Told, so that it is counted; but the address stays with whoever else shows it.
             self._tell(time, mac, address, again=False)
             return
+        if sure and (other := self._shown.see(time, mac, address)):
+            before, heard = other
+            before_text = mac_of_bytes(before) if before else None
+            self._observe(AddressShown(time, self._source, mac_of_bytes(mac), address, before_text, heard))
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac
         self._tell(time, mac, address, again=changed)

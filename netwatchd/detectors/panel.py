@@ -10,13 +10,19 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.dhcp_starvation import DhcpStarvation
 from netwatchd.detectors.plaintext import Plaintext
+from netwatchd.detectors.rogue_dhcp import RogueDhcp
+from netwatchd.detectors.spoof import Spoof
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "spoof": Spoof,
+    "rogue_dhcp": RogueDhcp,
+    "dhcp_starvation": DhcpStarvation,
 }
 
 # States of a flow that was answered, but by a refusal.
@@ -76,6 +82,23 @@ class Panel:
     def tick(self, time: int) -> list[Finding]:
         """What is found by `time` (Unix ms)."""
         return [finding for tick in self._tickers for finding in tick(time)]
+
+    def notes(self) -> dict[str, str]:
+        """What detectors want to be kept across restarts, by their names."""
+        return {name: each.note or "" for name, each in self.detectors.items() if hasattr(each, "recall")}
+
+    def recall(self, notes: dict[str, str]) -> None:
+        """Gives them what was kept."""
+        for name, note in notes.items():
+            if hasattr(self.detectors.get(name), "recall"):
+                self.detectors[name].recall(note)
+
+    def explains(self, claim: Claim) -> bool:
+        """Whether a detector tells more of a move of an address than that it moved, or is about to.
+
+        Any thread may ask; nothing is changed.
+        """
+        return any(each.explains(claim) for each in list(self.detectors.values()) if hasattr(each, "explains"))
 
     def _wire(self, detectors: Iterable[Any]) -> None:
         detectors = list(detectors)

@@ -67,6 +67,7 @@ class _Tap:
         self.evicted = 0
         self.dropped = 0  # clues
         self.overlooked = 0  # observations
+        self.crowded_out = 0  # messages of DHCP clients
 
 
 class Capture:
@@ -284,6 +285,9 @@ class Capture:
         if tap.table.stations.overlooked > tap.overlooked:
             self._counters.add("dropped.capture.observations", tap.table.stations.overlooked - tap.overlooked)
             tap.overlooked = tap.table.stations.overlooked
+        if tap.table.stations.crowded_out > tap.crowded_out:
+            self._counters.add("dropped.capture.clients", tap.table.stations.crowded_out - tap.crowded_out)
+            tap.crowded_out = tap.table.stations.crowded_out
 
     def _count_lost(self) -> None:
         """The packets that found the ring full are lost, and are said to be."""
