@@ -6,8 +6,8 @@ does of which one stands in for the other. That is kept across restarts.
 
 One that is not known is a rogue only where a known one answers, too, in the same hours. Where that is silent from then
 on, the router was replaced, or somebody has moved DHCP elsewhere: after LEARNT the new one is known. Nothing is said of
-another network's server: each interface of this machine is a link of its own, and of logs, which do not tell links
-apart, two servers count only where they have answered the same client.
+another network's server: each interface of this machine is a link of its own; and where the link is not known (logs,
+replays) two servers count only where they have answered the same client, at the same time or in the same network.
 
 What a client asks for tells of a server, too (it names the one whose offer it takes, for all to hear), where the offer
 itself, which is sent to the client alone, cannot be seen. All times are Unix ms.
@@ -28,7 +28,8 @@ KIND = "rogue_dhcp"
 # A known server that was heard so shortly before the new one (ms) answers the same question; the answers of both come
 # within a second, and a client that is not content asks again after some.
 SAME_TIME = 60_000
-# In logs: the same client has been answered by both.
+# Where the link is not told: the same client has been answered by both within SAME_TIME; or by two in the same network
+# within a day, as a laptop that changes from one Wi-Fi to another is answered in another network.
 SAME_DAY = 86_400_000
 # How long (ms) a new server must have answered alone until it is the known one: leases last a day, mostly, so that in
 # this time all clients have asked.
@@ -89,22 +90,28 @@ class RogueDhcp:
         if not known:
             server.known = not any(link.known()) or message.time - server.first >= LEARNT
             return None
-        # Those that agree are a pair; one that a client has only named has not shown what it hands out.
-        learning = message.time - (link.began or message.time) <= self.settings.learning * 1000
+        # Those that agree are a pair.
         if any(server.agrees(each) for each in known):
-            server.known = learning
+            server.known = self._learns(link, server.first)
             return None
+        # One that a client has only named has not shown what it hands out: it is learnt, but not beside our own.
         ours = any(self._is_ours(each) for each in known)
-        if not server.gateways and learning and not ours:
+        if not server.gateways and self._learns(link, server.first) and not ours:
+            server.known = not self._learns(link, message.time)
             return None
         return self._tell(server, known[0], message)
+
+    def _learns(self, link: Link, time: int) -> bool:
+        """Whether whoever answered then is baseline."""
+        return time - (time if link.began is None else link.began) <= self.settings.learning * 1000
 
     def _trust(self, link: Link, server: Server) -> None:
         """A server that is right beyond doubt: those that were only the first to be seen are to be judged by it."""
         server.known = True
+        if self._is_named(server):
+            return
         for other in link.servers:
-            learnt = other.first - (link.began or 0) > self.settings.learning * 1000
-            other.known = other.known and (learnt or self._is_right(other))
+            other.known = other.known and (not self._learns(link, server.last) or self._is_right(other))
 
     def _judge_others(self, link: Link, server: Server, message: DhcpMessage) -> Threat | None:
         """A known server answers: one that is not known, and has answered meanwhile, is a rogue."""
@@ -119,15 +126,14 @@ class RogueDhcp:
         """Whether a known server answers, too, and on the same link."""
         if known is server:
             return False
-        if message.source in LOGS:
-            return any(
-                abs(known.clients[client] - time) <= SAME_DAY and known.last >= server.first - SAME_TIME
-                for client, time in server.clients.items()
-                if client in known.clients
-            )
+        since = SAME_TIME
+        if message.interface is None and known.last >= server.first - SAME_TIME:
+            near = _are_near(known, server)
+            return server.met(known, SAME_DAY if near else 0 if message.source in LOGS else SAME_TIME)
         # What this machine itself sends, the source `dhcp` does not hear: clients name it now and then.
-        since = STILL if self._is_ours(known) else SAME_TIME
-        return known.last >= server.first - since
+        if message.interface is not None and self._is_ours(known):
+            since = STILL
+        return message.interface is not None and known.last >= server.first - since
 
     def _tell(self, server: Server, known: Server, message: DhcpMessage) -> Threat | None:
         if server.told and abs(message.time - server.told) < AGAIN:
@@ -186,6 +192,9 @@ class RogueDhcp:
         """Whether it needs no learning."""
         if self._is_ours(server) or server.address in self._home.machine.gateways:
             return True
+        return self._is_named(server)
+
+    def _is_named(self, server: Server) -> bool:
         named = self.settings.servers
         return bool(named) and (server.mac in named or _text(server.address) in named)
 
@@ -217,6 +226,12 @@ def _tells_of_server(message: DhcpMessage) -> bool:
     if message.kind not in (_OFFER, _ACK, _NAK) or (message.mac is None and message.server is None):
         return False
     return message.kind == _NAK or message.address is not None
+
+
+def _are_near(one: Server, other: Server) -> bool:
+    """Whether both have addresses of one network, as networks are cut at home: 24 bits."""
+    both = one.address, other.address
+    return isinstance(both[0], int) and isinstance(both[1], int) and both[0] >> 8 == both[1] >> 8
 
 
 def _text(address: Address | None) -> str | None:

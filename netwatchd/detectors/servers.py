@@ -43,6 +43,11 @@ class Server:
         if len(self.clients) > MOST_CLIENTS:
             del self.clients[next(iter(self.clients))]
 
+    def met(self, other: "Server", within: int) -> bool:
+        """Whether both have answered the same client within so many milliseconds; never, within 0."""
+        both = [(time, other.clients[client]) for client, time in self.clients.items() if client in other.clients]
+        return within > 0 and any(abs(mine - theirs) <= within for mine, theirs in both)
+
     def agrees(self, other: "Server") -> bool:
         """Whether both hand out the same way out, so that one may stand in for the other."""
         return bool(self.gateways) and self.gateways == other.gateways and self.dns == other.dns
