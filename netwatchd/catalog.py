@@ -53,6 +53,20 @@ _CATALOG = (
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Services of the router itself are seen where its outer address is known as a device's."),
+    Kind("arp_spoof", "spoof", "high", "A device takes the address of another one, which is still there, by ARP.",
+         ("neighbours", "capture"), (),
+         "The neighbour table shows what this machine is told; what others are told, only a capture in promiscuous "
+         "mode, on a bridge or a mirrored port. Where nobody may be asked ([devices] probe), the table alone proves "
+         "no more than a conflict."),
+    Kind("nd_spoof", "spoof", "high", "The same by IPv6 neighbour discovery.",
+         ("neighbours", "capture"), (),
+         "Of link-local addresses only the source capture tells."),
+    Kind("rogue_dhcp", "rogue_dhcp", "high", "A DHCP server answers beside the known one.",
+         ("dhcp", "capture"), ("zeek", "eve"),
+         "An offer goes to the client alone: without promiscuous mode it is seen when the client takes it."),
+    Kind("dhcp_starvation", "dhcp_starvation", "high",
+         "A client tries many addresses by DHCP, many made-up ones take them all, or one floods the server.",
+         ("dhcp", "capture"), ("zeek", "eve"), ""),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 
