@@ -86,7 +86,8 @@ def test_what_everybody_on_the_link_is_asked_is_skipped_and_counted(port: str) -
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("a\\xe4b.example", r"a\228b.example"), ("\u4e2d.example", r"\228\184\173.example"), ("a.b\\\\.c", r"a.b\092.c"), ("x y.example.", r"x\032y.example"), (".", ""),
+        ("a\\xe4b.example", r"a\228b.example"), ("\u4e2d.example", r"\228\184\173.example"),
+        ("a.b\\\\.c", r"a.b\092.c"), ("x y.example.", r"x\032y.example"), (".", ""),
     ],
 )  # fmt: skip
 def test_odd_bytes_are_written_as_elsewhere(text: str, name: str) -> None:

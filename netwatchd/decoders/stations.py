@@ -28,10 +28,11 @@ from netwatchd.addresses import (
     is_virtual_mac,
     mac_of_bytes,
 )
-from netwatchd.decoders.announcements import Announcements, Said
+from netwatchd.decoders.announcements import NOTHING_YET, Announcements, Said
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
 from netwatchd.decoders.dhcp import Lease, read_dhcp
 from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
+from netwatchd.decoders.echoes import Echoes, is_echo
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
@@ -83,6 +84,7 @@ class Stations:
         self._told: dict[_Pair, int] = {}
         self._clues = Told()
         self._announcements = Announcements(networks)
+        self._echoes = Echoes()
         self._owners: dict[Address, bytes] = {}  # as ARP and ND say
         self._own: dict[bytes, set[Address]] = {}  # what each MAC used: IPv4 addresses and IPv6 networks
         self._routers: set[bytes] = set()
@@ -108,9 +110,7 @@ class Stations:
         if packet.protocol == UDP and packet.ports[2:] in _DHCP_PORTS + _DHCP6_PORTS:
             self._see_lease(time, packet, data)
             return False
-        said = self._announcements.read(packet, data, number)
-        if is_dns(packet):
-            said = self._see_questions(time, packet, data, said)
+        said = self._see_said(time, packet, data, self._announcements.read(packet, data, number))
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -167,14 +167,20 @@ class Stations:
         else:
             self.overlooked += 1
 
-    def _see_questions(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said:
-        """A packet of DNS, which says something else besides: that the sender has a server, or whose cloud it uses."""
-        name = None
-        for message in read_questions(time, self._source, packet, data):
-            self._observe(message)
-            if name is None and not message.answer:
-                name = message.name
-        return said._replace(more=True) if said else self._announcements.asks(packet, name)
+    def _see_said(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said | None:
+        """What a packet says of its sender, where it may say something else to detectors."""
+        if is_dns(packet):
+            name = None
+            for message in read_questions(time, self._source, packet, data):
+                self._observe(message)
+                if name is None and not message.answer:
+                    name = message.name
+            return said._replace(more=True) if said else self._announcements.asks(packet, name)
+        if is_echo(packet):
+            if altered := self._echoes.see(time, self._source, packet, data):
+                self._observe(altered)
+            return NOTHING_YET
+        return said
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""
