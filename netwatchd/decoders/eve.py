@@ -1,4 +1,4 @@
-"""Suricata's eve.json: its flow and netflow events as flows, its dhcp events as sightings, its dns events as questions.
+"""Suricata's eve.json: its flow and netflow events as flows, dhcp as sightings, dns as questions, alerts as threats.
 
 What a flow becomes (docs.suricata.io, "Eve JSON Format"):
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netwatchd.addresses import is_host, parse_station
-from netwatchd.decoders import dns_logs, log_values
+from netwatchd.decoders import dns_logs, eve_alerts, log_values
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -96,6 +96,8 @@ class EveDecoder:
             if not asked:
                 self.skipped["dns"] += 1
             return list(asked)
+        if kind == "alert":
+            return list(eve_alerts.threat(value, self.skipped, SOURCE))
         self.skipped[kind if isinstance(kind, str) and re.fullmatch(r"[a-z0-9_]{1,30}", kind) else "other"] += 1
         return []
 

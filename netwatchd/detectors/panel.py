@@ -10,8 +10,11 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.dns_tunnel import DnsTunnel
+from netwatchd.detectors.flood import Flood
 from netwatchd.detectors.icmp_tunnel import IcmpTunnel
+from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
@@ -19,6 +22,9 @@ from netwatchd.observations import Observation
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "brute_force": BruteForce,
+    "flood": Flood,
+    "inbound": Inbound,
     "dns_tunnel": DnsTunnel,
     "icmp_tunnel": IcmpTunnel,
 }

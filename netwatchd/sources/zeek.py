@@ -1,4 +1,4 @@
-"""Zeek's logs, followed in the directory in which it writes them: flows, devices, and what is asked of DNS."""
+"""Zeek's logs, followed where it writes them: flows, devices, what is asked of DNS, and what Zeek has recognised."""
 
 from netwatchd.config import Zeek as Settings
 from netwatchd.counters import Counters
@@ -21,7 +21,8 @@ class Zeek(LogSource):
     ) -> None:
         """`locals_` tells of devices without MAC; `memory` is where the place in the logs is kept."""
         # Devices first: what the other logs tell then finds them.
-        paths = [settings.directory / name for name in ("dhcp.log", "dns.log", "conn.log")]
+        names = ("dhcp.log", "dns.log", "conn.log", "notice.log")
+        paths = [settings.directory / name for name in names]
         super().__init__(paths, emit, new_id, locals_, memory, counters)
 
     def make_decoder(self) -> LogDecoder:
