@@ -67,6 +67,17 @@ _CATALOG = (
     Kind("dhcp_starvation", "dhcp_starvation", "high",
          "A client tries many addresses by DHCP, many made-up ones take them all, or one floods the server.",
          ("dhcp", "capture"), ("zeek", "eve"), ""),
+    Kind("dns_tunnel", "dns_tunnel", "high", "Data is carried in the names of DNS queries.",
+         ("capture", "zeek", "eve"), (),
+         "Flows hold no names, and queries over TLS or HTTPS hide them; the source capture shows those to port 53."),
+    Kind("dns_anomaly", "dns_tunnel", "medium", "Many made-up names below one domain are asked for within seconds.",
+         ("capture", "zeek", "eve"), (), "Flows do not hold names; the source capture shows them."),
+    Kind("dga", "dns_tunnel", "high", "Many domains are asked for that do not exist and look drawn by lot.",
+         ("capture", "zeek", "eve"), (), "Names of made-up words look like others; a blocklist may hold them."),
+    Kind("icmp_tunnel", "icmp_tunnel", "high", "Data is carried in pings.",
+         ("capture",), ("conntrack", "netflow", "zeek", "eve"),
+         "Flows show the sums of both directions only, and the filter `control` of the source capture holds no pings; "
+         "its filter `all` compares each reply with its request."),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 

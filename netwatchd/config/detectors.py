@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwatchd.config.setting import setting
-from netwatchd.values import age, duration, whole, words, yes_no
+from netwatchd.values import age, duration, size, whole, words, yes_no
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,12 @@ class DnsTunnel:
     """Data carried in the names of DNS queries, and names that are made up in masses."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    hourly: int = setting(
+        size,
+        "10 KiB",
+        "Bytes that the names for which a client asks below a domain carry in an hour, from which on it is a tunnel.",
+    )
+    ignored: tuple[str, ...] = setting(words, "", "Registered domains (example.org) whose names may carry data.")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.dhcp_starvation import DhcpStarvation
+from netwatchd.detectors.dns_tunnel import DnsTunnel
 from netwatchd.detectors.flood import Flood
 from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.icmp_tunnel import IcmpTunnel
 from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
@@ -37,6 +39,8 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "spoof": Spoof,
     "rogue_dhcp": RogueDhcp,
     "dhcp_starvation": DhcpStarvation,
+    "dns_tunnel": DnsTunnel,
+    "icmp_tunnel": IcmpTunnel,
 }
 
 # States of a flow that was answered, but by a refusal.
