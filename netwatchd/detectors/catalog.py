@@ -28,6 +28,9 @@ _CATALOG = (
     Kind("plaintext", "plaintext", "info", "A protocol is in use that sends passwords as plain text.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Connection tracking does not see what stays within the LAN; the source capture does."),
+    Kind("beacon", "beacon", "medium", "Small conversations with one service elsewhere, at regular intervals.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "UDP other than QUIC, resolvers and mail are not looked at; of DNS, dns_tunnel is told."),
     Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
          ("eve", "zeek"), (), ""),
 )  # fmt: skip
