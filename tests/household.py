@@ -25,8 +25,9 @@ _WHO = {
     "phone1": ("phone", None), "phone2": ("phone", None), "tablet": ("tablet", "Apple"), "guest": ("phone", None),
     "laptop": ("computer", "Apple"), "desktop": ("computer", "Intel"), "nas": ("nas", "Synology"),
     "tv": ("tv", "Samsung"), "console": ("console", "Sony"), "plug1": ("plug", "Espressif"),
-    "plug2": ("plug", "Espressif"), "plug3": ("plug", "Espressif"), "hub": ("hub", "Signify"), "weather": ("sensor", "Ecowitt"),
-    "camera": ("camera", "Hikvision"), "printer": ("printer", "HP"), "thermostat": ("thermostat", "tado"),
+    "plug2": ("plug", "Espressif"), "plug3": ("plug", "Espressif"), "hub": ("hub", "Signify"),
+    "weather": ("sensor", "Ecowitt"), "camera": ("camera", "Hikvision"), "printer": ("printer", "HP"),
+    "thermostat": ("thermostat", "tado"),
     "vacuum": ("appliance", "Roborock"), "inverter": ("energy", "SMA"), "speaker": ("speaker", "Sonos"),
     "strange": ("unknown", None),
 }  # fmt: skip

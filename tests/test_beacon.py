@@ -80,7 +80,7 @@ def test_what_is_no_tls_on_its_port_is_told_from_the_first_day(learning: float, 
     assert isinstance(found[0], Threat)
     assert "every 2" in found[0].description or "every 1.9" in found[0].description
     assert "too little to be the TLS" in found[0].description
-    assert found[0].evidence["beats"] == 8
+    assert found[0].evidence["beats"] == 7
     assert found[0].severity == "medium"
 
 
@@ -159,7 +159,7 @@ def test_its_first_days_are_what_it_is_used_to() -> None:
     assert not seen(each, beats(60, 3 * 1440 - 10))
     assert not seen(each, beats(60, 1440, at=3 * DAY))
     assert not seen(each, beats(60, 1440, at=4 * DAY, dst="198.51.100.7"))
-    assert told(seen(each, beats(300, 20, at=5 * DAY, dst="198.51.100.8"))) == [("beacon", PLUG, "198.51.100.8:443")]
+    assert told(seen(each, beats(300, 20, at=5 * DAY, dst="192.0.2.8"))) == [("beacon", PLUG, "192.0.2.8:443")]
 
 
 def test_a_service_of_the_maker_is_called_by_the_others_of_that_maker() -> None:
@@ -227,10 +227,11 @@ def test_calls_to_thousands_of_others_neither_hide_it_nor_fill_the_memory() -> N
 
     assert told(seen(each, noise(), beats(60, 100, at=30))) == [("beacon", PLUG, f"{C2}:443")]
     beacon = each.detectors["beacon"]
-    assert len(beacon._called.get(PLUG)) <= MOST_SERVICES
+    assert len(beacon._callers[PLUG].called) <= MOST_SERVICES
     for number in range(3 * MOST_DEVICES):
         beacon.see_flow(flow(number), f"made up {number}", True)
-    assert len(beacon._called) == len(beacon._usual) == MOST_DEVICES
+    assert len(beacon._callers) == MOST_DEVICES
+    assert PLUG in beacon._callers
 
 
 @given(
@@ -255,7 +256,7 @@ def test_arrivals_by_chance_are_not_regular() -> None:
         for _ in range(40):
             at += rng.expovariate(1 / 60_000) + 600
             rhythm.add(int(at), 1400, 4300)
-            regular += rhythm.total > 7 and rhythm.measure().regular
+            regular += rhythm.total > 6 and rhythm.measure().regular
     assert regular <= 40  # of 66,000 looks
 
 

@@ -22,6 +22,7 @@ environment:
 exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in config.ini, 130 stopped by Ctrl-C
 """
 
+CHANNELS = ("ntfy", "webhook", "email", "command")
 FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump", "argus")
 
 
@@ -79,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--quiet", action="store_true", help="without a progress bar")
     _json(verb)
+
+    verb = _verb(verbs, "alert-test", _alert_test, "send a test by the configured channels of alerts, now")
+    verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
     return parser
 
 
@@ -135,6 +139,12 @@ def _replay(options: argparse.Namespace) -> int:
     from netwatchd.cli import replay  # here, because it loads what the verbs that only look do not need
 
     return replay.replay(options)
+
+
+def _alert_test(options: argparse.Namespace) -> int:
+    from netwatchd.cli import alert_test  # here, because it loads what the verbs that only look do not need
+
+    return alert_test.alert_test(options)
 
 
 def _verb(

@@ -1,4 +1,4 @@
-r"""Zeek's logs: conn.log as flows, dhcp.log as sightings, notice.log as threats, in TSV with its header or in JSON.
+r"""Zeek's logs in TSV with header or in JSON: conn as flows, dhcp as sightings, dns as questions, notice as threats.
 
 The header of TSV (docs.zeek.org, "Zeek Log Formats") may come again in the middle of a file, with other fields; a log
 that is none of these is skipped line by line and counted by its name.
@@ -22,7 +22,7 @@ from operator import itemgetter
 from typing import Any
 
 from netwatchd.addresses import Address, is_host, parse_station
-from netwatchd.decoders import log_values, zeek_notices
+from netwatchd.decoders import dns_logs, log_values, zeek_notices
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -43,17 +43,22 @@ _CONN = (
     "local_resp", "orig_l2_addr", "resp_l2_addr",
 )  # fmt: skip
 _DHCP = ("ts", "mac", "assigned_addr", "assigned_ip", "client_addr", "host_name", "client_fqdn", "msg_types")
-_WANTED = {"conn": _CONN, "dhcp": _DHCP, "notice": zeek_notices.FIELDS}
-_NEEDED = {"conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"), "dhcp": ("ts", "mac"),
-           "notice": ("ts", "note")}  # fmt: skip
-# What only a conn.log has, and only a dhcp.log: JSON lines do not say where they belong unless asked to (`_path`).
+_WANTED = {"conn": _CONN, "dhcp": _DHCP, "dns": dns_logs.ZEEK_FIELDS, "notice": zeek_notices.FIELDS}
+_NEEDED = {
+    "conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"),
+    "dhcp": ("ts", "mac"),
+    "dns": dns_logs.ZEEK_NEEDED,
+    "notice": ("ts", "note"),
+}
+# What only a conn.log, a dhcp.log, a dns.log has: JSON lines do not say where they belong unless asked to (`_path`).
 _CONN_ONLY = frozenset({"conn_state", "missed_bytes", "orig_ip_bytes", "orig_pkts"})
 _DHCP_ONLY = frozenset({"msg_types", "assigned_addr", "assigned_ip", "lease_time"})
+_DNS_ONLY = frozenset({"qtype", "qtype_name", "qclass", "rcode_name"})
 
 LOGS = frozenset(_WANTED)  # those that are understood
 # Further logs that Zeek writes by default: where lines do not say where they belong, the name of their file does.
 _OTHER_NAMES = """
-analyzer broker capture_loss cluster config dce_rpc dnp3 dns dpd files ftp http intel irc kerberos known_certs
+analyzer broker capture_loss cluster config dce_rpc dnp3 dpd files ftp http intel irc kerberos known_certs
 known_hosts known_services ldap ldap_search loaded_scripts modbus mqtt_connect mqtt_publish mqtt_subscribe mysql
 netcontrol notice_alarm ntlm ntp ocsp openflow packet_filter pe postgresql print prof quic radius rdp redis reporter rfb
 signatures sip smb_files smb_mapping smtp snmp socks software ssh ssl stats stderr stdout syslog telemetry
@@ -99,7 +104,7 @@ class ZeekDecoder:
         self._told: dict[Address, str | None] = {}
 
     def decode(self, line: bytes, now: int) -> list[LogEvent]:
-        """The flow, sightings and threats of a line; raises Malformed."""
+        """The events of a line; raises Malformed."""
         if line[:1] == b"#":
             text = line.decode(errors="replace")
             if text.startswith("#separator"):
@@ -116,11 +121,13 @@ class ZeekDecoder:
         if values is None:
             self.skipped[path] += 1
             return []
-        if path == "dhcp":
-            return self._dhcp(values)
-        if path == "notice":
-            return self._notice(values)
-        return self._conn(values, now)
+        if path == "conn":
+            return self._conn(values, now)
+        if path == "dns":
+            asked = dns_logs.of_zeek(values, SOURCE)
+            self.skipped["dns"] += not asked
+            return list(asked)
+        return self._dhcp(values) if path == "dhcp" else self._notice(values)
 
     def finish(self, _: int) -> list[LogEvent]:
         """No line of Zeek waits for another."""
@@ -135,7 +142,7 @@ class ZeekDecoder:
         told = value.get("_path") or _path_of(value) or self._path
         if told not in _WANTED:
             return (told if isinstance(told, str) and re.fullmatch(r"[a-z0-9_]{1,30}", told) else "other"), None
-        if "id.orig_h" not in value and told in ("conn", "notice"):
+        if "id.orig_h" not in value and told in ("conn", "dns", "notice"):
             value |= _flattened(value)
         return told, tuple(map(value.get, _WANTED[told]))
 
@@ -231,7 +238,7 @@ def _path_of(value: dict[str, Any]) -> str | None:
         return "dhcp"
     if not zeek_notices.ONLY.isdisjoint(value):
         return "notice"
-    return None
+    return "dns" if "query" in value and not _DNS_ONLY.isdisjoint(value) else None
 
 
 class _Header:

@@ -17,18 +17,20 @@ Not looked at: UDP other than QUIC, which keeps holes in firewalls open by regul
 resolvers and mail, which are asked regularly by design; what nobody answers. DNS is the detector dns_tunnel's.
 """
 
+from array import array
+from typing import Literal
+
 from netwatchd.addresses import Address, address_text, is_host
 from netwatchd.config import Beacon as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
-from netwatchd.detectors.rhythm import MOST_BEATS, Measure, Rhythm
+from netwatchd.detectors.rhythm import MOST_BEATS, SAME, Measure, Rhythm
 from netwatchd.detectors.telling import threat
-from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, of_note, to_note
+from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, network_of, of_note, to_note
 from netwatchd.events import Change, Claim, Device, Flow, Gone, Threat
 
-TCP = 6
+TCP, HTTPS = 6, 443
 # DNS (RFC 7766), DNS over TLS (RFC 7858), and mail that is fetched every few minutes: POP3 and IMAP, also with TLS.
 REGULAR_PORTS = frozenset((53, 853, 110, 143, 993, 995))
 # Ports on which nothing but TLS is spoken: HTTPS, its usual second one, SMTP and IMAP with TLS are not for beacons.
@@ -51,10 +53,12 @@ PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server",
 # Services that are remembered of a device, and of these, rhythms: one that calls thousands of others forgets, first,
 # those that it called once.
 MOST_SERVICES, MOST_RHYTHMS = 512, 96
+ONCE = 1024  # places for marks of services that were called once
+MARK = 2**64 - 1  # of a hash
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
 AGAIN = 2  # told again when it has come this many times as often
 USUAL = "usual"
-Service = tuple[Address, int]
+Service = int | bytes
 
 
 class Beacon:
@@ -67,9 +71,7 @@ class Beacon:
         self.settings = settings
         self.listed = _nobody  # a hook: the list in which an address stands, if it stands in one
         self._home = home
-        # Of each device: the services it called. A number is when that was, if it was once; False: not looked at.
-        self._called: Bounded[str, dict[Service, Rhythm | int]] = Bounded(MOST_DEVICES, dict)
-        self._usual: Bounded[str, Usual] = Bounded(MOST_DEVICES, Usual)
+        self._callers: dict[str, _Caller] = {}
         self._note: str | None = None
         self._noted = 0
         self._ticked: int | None = None
@@ -84,54 +86,55 @@ class Beacon:
         """Takes in what was noted."""
         self._ticked, kept = of_note(note)
         for key, usual in kept.items():
-            self._usual.touch(key).take(usual)
+            self._caller(key).usual.take(usual)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow, each time it is told."""
-        # By their places, which is faster: protocol, dst_port, dst_ip, start, bytes_out, bytes_in.
+        # By their places, which is faster: dst_port, protocol, dst_ip, start, bytes_out, bytes_in.
         port = flow[6]
-        if device is None or (flow[7] != TCP and port != 443):
+        if device is None or (flow[7] != TCP and port != HTTPS):
             return ()
-        called = self._called.get(device)
-        if called is None:
-            called = self._called.touch(device)
-        service = flow[5], port
-        rhythm = called.get(service)
+        caller = self._callers.get(device)
+        if caller is None:
+            caller = self._caller(device)
+        address = flow[5]
+        # A number, and not a tuple: the garbage collector does not look at it.
+        service = address << 16 | port if address.__class__ is int else _service(address, port)
+        rhythm = caller.called.get(service)
         if rhythm is None:
-            self._meet(flow, device, called)
+            # Most services are called once: that is noted where the next one is noted over it.
+            mark = hash(service) & MARK
+            at = (mark ^ mark >> 16) % ONCE
+            if caller.once[at] != mark:
+                caller.once[at] = mark
+                network = address >> 16 << 16 | port if address.__class__ is int else network_of(address, port)
+                if network not in caller.networks:
+                    caller.usual.meet(network, flow[1])
+                    self._changed = True
+                return ()
+            if len(caller.called) >= MOST_SERVICES:
+                _forget(caller.called)
+            caller.called[service] = flow[1]
             return ()
-        if rhythm is False:
-            return ()
-        start = flow[1]
-        if not isinstance(rhythm, Rhythm):
-            if abs(start - rhythm) > 500:
-                called[service] = met = Rhythm(min(start, rhythm), flow[9], flow[11])
-                met.add(max(start, rhythm), flow[9], flow[11])
-            return ()
-        if not rhythm.add(start, flow[9], flow[11]) or rhythm.total < rhythm.due:
-            return ()
-        return self._judge(flow, device, called, rhythm)
+        return self._again(flow, device, caller, service, rhythm) if rhythm is not False else ()
 
     def see_device(self, event: Change | Claim | Gone) -> Findings:
         """A device that is found to be another one takes along what it is used to."""
         if isinstance(event, Gone):
-            usual = self._usual.get(event.device)
-            self._usual.drop(event.device)
-            self._called.drop(event.device)
-            if event.into is not None and usual is not None:
-                self._usual.touch(event.into).take(usual)
+            caller = self._callers.pop(event.device, None)
+            if event.into is not None and caller is not None:
+                self._caller(event.into).usual.take(caller.usual)
         return ()
 
     def tick(self, time: int) -> Findings:
         """Makes a note now and then; where the clock leapt, or netwatchd was off, nobody has learnt meanwhile."""
         last, self._ticked = self._ticked, time
         if last is not None and abs(time - last) > LEAP:
-            for key in self._usual:
-                if usual := self._usual.get(key):
-                    usual.shift(time - last, time, self._learning)
+            for caller in self._callers.values():
+                caller.usual.shift(time - last, time, self._learning)
         if self._changed and abs(time - self._noted) >= NOTE_EVERY:
             self._changed, self._noted = False, time
-            known = {key: usual for key in self._usual if (usual := self._usual.get(key))}
+            known = {key: caller.usual for key, caller in self._callers.items()}
             self._note = to_note(known, time, self._learning)
         return ()
 
@@ -139,28 +142,39 @@ class Beacon:
     def _learning(self) -> int:
         return int(self.settings.learning * 1000)
 
-    def _meet(self, flow: Flow, device: str, called: dict[Service, Rhythm | int]) -> None:
-        """A service that is called for the first time."""
-        address, port, time = flow.dst_ip, flow.dst_port, flow.start
-        home = self._home
-        if len(called) >= MOST_SERVICES:
-            _forget(called)
-        self._called.touch(device)
-        called[address, port] = False
-        if port in REGULAR_PORTS or address in home.networks or not is_host(address) or home.owner(address):
-            return
-        usual = self._usual.touch(device)
-        # What is usual need not be looked at any more; but on a port of TLS it may turn out to be none.
-        if (
-            port in TLS_PORTS
-            or usual.learns(time, self._learning)
-            or not usual.knows(address, port, time, self._learning)
-        ):
-            called[address, port] = time
-        usual.meet(address, port, time)
-        self._changed = True
+    def _caller(self, device: str) -> "_Caller":
+        caller = self._callers.get(device)
+        if caller is None:
+            if len(self._callers) >= MOST_DEVICES:
+                # Devices that somebody made up call little, and make room for one another.
+                del self._callers[min(self._callers, key=lambda key: len(self._callers[key].called))]
+            caller = self._callers[device] = _Caller()
+        return caller
 
-    def _judge(self, flow: Flow, device: str, called: dict[Service, Rhythm | int], rhythm: Rhythm) -> Findings:
+    def _again(self, flow: Flow, device: str, caller: "_Caller", service: Service, rhythm: Rhythm | int) -> Findings:
+        """A service that is called again and again."""
+        if not isinstance(rhythm, Rhythm):
+            if abs(flow.start - rhythm) > SAME:
+                caller.called[service] = self._begun(flow, caller, rhythm)
+            return ()
+        if not rhythm.add(flow.start, flow.bytes_out, flow.bytes_in) or rhythm.total < rhythm.due:
+            return ()
+        return self._judge(flow, device, caller, rhythm)
+
+    def _begun(self, flow: Flow, caller: "_Caller", before: int) -> Rhythm | Literal[False]:
+        """A service is called again and again: what is followed from now on, or False where it need not be."""
+        address, port, time = flow.dst_ip, flow.dst_port, min(flow.start, before)
+        home, usual, learning = self._home, caller.usual, self._learning
+        if port in REGULAR_PORTS or address in home.networks or not is_host(address) or home.owner(address):
+            return False
+        # What is usual need not be looked at; but on a port of TLS it may turn out to be none.
+        if port not in TLS_PORTS and not usual.learns(time, learning) and usual.knows(address, port, time, learning):
+            return False
+        rhythm = Rhythm(time, flow.bytes_out, flow.bytes_in)
+        rhythm.add(max(flow.start, before), flow.bytes_out, flow.bytes_in)
+        return rhythm
+
+    def _judge(self, flow: Flow, device: str, caller: "_Caller", rhythm: Rhythm) -> Findings:
         """As many beats have come as make it worth a look."""
         measure = rhythm.measure()
         # It costs some microseconds: what is irregular is looked at again when half of it is new.
@@ -174,9 +188,10 @@ class Beacon:
         strange = _is_strange(flow, measure)
         severity = self._severity(flow, device, rhythm, measure, strange)
         if severity is None:
+            rhythm.due = rhythm.total + max(rhythm.total // 8, 1)
             return ()
         if severity == USUAL:
-            called[flow.dst_ip, flow.dst_port] = False  # it need not be looked at any more
+            caller.called[_service(flow.dst_ip, flow.dst_port)] = False  # it need not be looked at any more
             return ()
         rhythm.told = rhythm.total
         return [self._threat(flow, device, rhythm, measure, severity, strange)]
@@ -202,7 +217,7 @@ class Beacon:
 
     def _is_usual(self, flow: Flow, device: str, about: Device | None, rhythm: Rhythm, measure: Measure) -> bool:
         """Whether the device, or another one of its maker, is used to it."""
-        learning, usual = self._learning, self._usual.touch(device)
+        learning, usual = self._learning, self._caller(device).usual
         habit = Habit(flow.dst_port, measure.period, measure.bytes_out)
         # Its first days are the baseline.
         if not (learning and usual.learns(measure.last, learning)):
@@ -218,17 +233,12 @@ class Beacon:
 
     def _is_makers(self, device: str, about: Device, flow: Flow, habit: Habit) -> bool:
         """Whether another device of the same maker has the same habit, or calls the same service."""
-        for key in self._usual:
-            if key == device:
-                continue
-            other = self._home.device(key)
+        for key, caller in self._callers.items():
+            other = self._home.device(key) if key != device else None
             if other is None or other.vendor != about.vendor:
                 continue
-            usual, called = self._usual.get(key), self._called.get(key)
-            if usual and usual.has(habit):
-                return True
-            met = called.get((flow.dst_ip, flow.dst_port)) if called else None
-            if isinstance(met, Rhythm) and not met.told:
+            met = caller.called.get(_service(flow.dst_ip, flow.dst_port))
+            if caller.usual.has(habit) or (isinstance(met, Rhythm) and not met.told):
                 return True
         return False
 
@@ -256,6 +266,23 @@ class Beacon:
         )  # fmt: skip
 
 
+class _Caller:
+    """A device that calls services elsewhere."""
+
+    __slots__ = ("called", "networks", "once", "usual")
+
+    def __init__(self) -> None:
+        self.once = array("Q", bytes(8 * ONCE))  # marks of services that were called once
+        # Those that were called again, at first only when that was; False: it need not be looked at.
+        self.called: dict[Service, Rhythm | int] = {}
+        self.usual = Usual()
+        self.networks = self.usual.networks
+
+
+def _service(address: Address, port: int) -> Service:
+    return address << 16 | port if isinstance(address, int) else address + port.to_bytes(2, "big")
+
+
 def _nobody(_: Address) -> str | None:
     return None
 
@@ -273,13 +300,12 @@ def _is_strange(flow: Flow, measure: Measure) -> bool:
 
 
 def _forget(called: dict[Service, Rhythm | int]) -> None:
-    """Makes room: the rhythms with the most beats stay, and of what was called once the latest."""
-    rhythms = [(each.total, service) for service, each in called.items() if isinstance(each, Rhythm) and each.total > 2]
+    """Makes room: the rhythms with the most beats stay, and a few of the latest."""
+    rhythms = [(each.total, service) for service, each in called.items() if isinstance(each, Rhythm)]
     keep = {service for _, service in sorted(rhythms, key=lambda each: -each[0])[:MOST_RHYTHMS]}
-    latest = list(called)[-MOST_SERVICES // 4 :]
-    kept = {service: called[service] for service in called if service in keep} | {each: called[each] for each in latest}
-    called.clear()
-    called.update(kept)
+    keep.update(list(called)[-MOST_SERVICES // 4 :])
+    for service in [service for service in called if service not in keep]:
+        del called[service]
 
 
 def _period_text(milliseconds: int) -> str:

@@ -18,8 +18,8 @@ SHORTEST, LONGEST = 1_000, 3_600_000  # periods, in milliseconds: faster is a tr
 MOST_MISSED = 3  # beats that may be missing in a row
 JITTER = 0.35  # of the period that an interval may be off: sleeps with a jitter of 30 %, and the network's own
 # Of so many intervals, half must be within such a part of the period: few that are very even, or more that are less so.
-# The uneven ones: a jitter of 30 % gives 0.15. By chance, 7 arrivals in a row are as even once in 10,000 times.
-EVEN = ((7, 0.1), (19, 0.2))
+# The uneven ones: a jitter of 30 % gives 0.15. The call before the first of them is not counted.
+EVEN = ((6, 0.1), (19, 0.2))
 SHARE = 0.85  # of the intervals must be a multiple: one in seven may be anything, as when the device was restarted
 
 

@@ -41,17 +41,15 @@ class Usual:
     def __init__(self) -> None:
         self.since: int | None = None  # Unix ms; when it was first seen to call somebody
         self.habits: list[Habit] = []  # the latest at the end
-        self._networks: dict[int, int] = {}  # network and port -> Unix ms of the first time, 0: it is settled
+        self.networks: dict[int, int] = {}  # network and port -> Unix ms of the first time, 0: it is settled
 
-    def meet(self, address: Address, port: int, time: int) -> None:
-        """It calls a service."""
+    def meet(self, network: int, time: int) -> None:
+        """It calls a network (`network_of`) that is not in `networks`."""
         if self.since is None or time < self.since:
             self.since = time
-        number = network_of(address, port)
-        if number not in self._networks:
-            self._networks[number] = time
-            if len(self._networks) > MOST_NETWORKS:
-                del self._networks[next(iter(self._networks))]
+        self.networks[network] = time
+        if len(self.networks) > MOST_NETWORKS:
+            del self.networks[next(iter(self.networks))]
 
     def learns(self, time: int, learning: int) -> bool:
         """Whether these are its first days, of `learning` milliseconds."""
@@ -64,7 +62,7 @@ class Usual:
 
     def knows(self, address: Address, port: int, time: int, learning: int) -> bool:
         """Whether it called that network a day before `time`, or in its first days."""
-        first = self._networks.get(network_of(address, port))
+        first = self.networks.get(network_of(address, port))
         if first is None or self.since is None:
             return False
         return first < time - DAY or first - self.since < learning
@@ -73,10 +71,10 @@ class Usual:
         """Takes in what is known of the same device from elsewhere: an earlier run, or under another MAC."""
         if other.since is not None and (self.since is None or other.since < self.since):
             self.since = other.since
-        for number, first in other._networks.items():
-            self._networks[number] = min(first, self._networks.get(number, first))
-        while len(self._networks) > MOST_NETWORKS:
-            del self._networks[next(iter(self._networks))]
+        for number, first in other.networks.items():
+            self.networks[number] = min(first, self.networks.get(number, first))
+        while len(self.networks) > MOST_NETWORKS:
+            del self.networks[next(iter(self.networks))]
         for habit in other.habits:
             if not self.has(habit):
                 self.add(habit)
@@ -93,7 +91,7 @@ class Usual:
     def to_note(self, time: int, learning: int) -> list[object]:
         """What is kept of it; of networks, those that are settled."""
         since = self.since or 0
-        settled = [number for number, first in self._networks.items() if first < time - DAY or first - since < learning]
+        settled = [number for number, first in self.networks.items() if first < time - DAY or first - since < learning]
         return [since, b85encode(pack(f">{len(settled)}I", *settled)).decode(), self.habits]
 
     @classmethod
@@ -106,7 +104,7 @@ class Usual:
         usual.since = since
         packed = b85decode(networks)
         numbers = unpack(f">{len(packed) // 4}I", packed)
-        usual._networks = dict.fromkeys(numbers[-MOST_NETWORKS:], 0)
+        usual.networks.update(dict.fromkeys(numbers[-MOST_NETWORKS:], 0))
         for each in habits[-MOST_RHYTHMS:]:
             port, period, size = each
             if not all(type(value) is int for value in each):

@@ -67,7 +67,7 @@ def _hand_in(found: list[LogEvent], reading: Reading) -> None:
     observations = [event for event in found if isinstance(event, Observation)]
     report = reading.report
     assert report.records is not None
-    report.records += len(flows) + len(threats) + len(observations) or bool(sightings)
+    report.records += len(flows) + len(threats) or bool(found)
     for flow in flows:
         report.span(flow.start, flow.end)
     for threat in threats:
