@@ -164,6 +164,9 @@ class Beacon:
     """Small conversations that begin at regular intervals, as those of malware with its command server."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    learning: float = setting(
+        age, "3 d", "How long a device is watched before what it calls regularly is unusual. 0 s: not at all."
+    )
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,9 @@ class Upload:
     """A device that sends much more than it ever did."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    floor: int = setting(size, "500 MB", "What a device must have sent to the world within a day, at least.")
+    times: int = setting(whole(2, 1000), "3", "How many times as much as on any day before.")
+    history: float = setting(age, "7 d", "How long a device must have been watched before its days can be compared.")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.beacon import Beacon
 from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.dhcp_starvation import DhcpStarvation
 from netwatchd.detectors.dns_tunnel import DnsTunnel
@@ -33,6 +34,7 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "host_sweep": HostSweep,
     "slow_scan": SlowScan,
     "iot": Iot,
+    "beacon": Beacon,
     "brute_force": BruteForce,
     "flood": Flood,
     "inbound": Inbound,
