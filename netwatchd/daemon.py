@@ -17,6 +17,8 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address
+from netwatchd.blocklists.lists import Lists
+from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
 from netwatchd.broadcast.server import Server
@@ -55,6 +57,7 @@ SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
+LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
@@ -114,7 +117,9 @@ class Daemon:
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
-        self.panel = Panel(settings, Home(settings.devices.networks, self.devices))
+        networks, lists = settings.devices.networks, Lists(self.counters)
+        self.blocklists = Updates(settings.blocklists, networks, self._state, lists, self.counters)
+        self.panel = Panel(settings, Home(networks, self.devices, lists))
         self.detection = Detection(self.panel, self.threats)
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
@@ -135,6 +140,7 @@ class Daemon:
         self._broadcast_worker = worker("broadcast", self.broadcaster.run)
         self._server_worker = worker("websocket", self.server.run)
         self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
+        self._lists_worker = worker("blocklists", self.blocklists.run)
         self._ingest_workers = [
             worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
             worker("ingest:flow", partial(work_through, boxes.flows, self.flows.see, has_room, first=boxes.sightings)),
@@ -151,7 +157,7 @@ class Daemon:
     def _workers(self) -> list[Worker]:
         """All threads, from the mouth to the source."""
         mouth = [self._storage_worker, self._broadcast_worker, self._server_worker]
-        return [*mouth, *self._ingest_workers, self._jobs_worker, *self._source_workers]
+        return [*mouth, *self._ingest_workers, self._lists_worker, self._jobs_worker, *self._source_workers]
 
     def _jobs(self) -> list[Job]:
         settings = self.settings
@@ -159,6 +165,7 @@ class Daemon:
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
             Job(TICK, self._tick),
+            Job(LISTS, self.blocklists.remind),
             Job(10, self.devices.publish_progress),
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
@@ -279,8 +286,10 @@ class Daemon:
         """Stops from the source to the mouth, so that everything received is committed."""
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
+        self._lists_worker.ask_to_stop()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self._lists_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
@@ -316,6 +325,7 @@ class Daemon:
         self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
         self.detection.apply(merged)
+        self.blocklists.apply(merged.blocklists)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:

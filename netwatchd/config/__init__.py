@@ -1,5 +1,6 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
+from netwatchd.config.blocklists import Blocklists
 from netwatchd.config.detectors import (
     Beacon,
     Blocklist,
@@ -54,6 +55,7 @@ __all__ = [
     "LOOPBACK",
     "Beacon",
     "Blocklist",
+    "Blocklists",
     "BruteForce",
     "Capture",
     "Config",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.blocklists import Blocklists
 from netwatchd.config.detectors import Detectors
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import (
@@ -205,6 +206,7 @@ class Config(Detectors):
     dhcp: Dhcp = _section("source:dhcp", Dhcp)
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
+    blocklists: Blocklists = _section("blocklists", Blocklists)
     logging: Logging = _section("logging", Logging)
 
 

@@ -28,5 +28,9 @@ _CATALOG = (
     Kind("plaintext", "plaintext", "info", "A protocol is in use that sends passwords as plain text.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Connection tracking does not see what stays within the LAN; the source capture does."),
+    Kind("blocklist", "blocklist", "high", "A device talks with an address, or asks for a name, that a list has.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Names are seen where questions of DNS are: in packets, or in logs of Zeek and Suricata; encrypted questions "
+         "nobody sees."),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}

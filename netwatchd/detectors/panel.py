@@ -10,6 +10,7 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.blocklist import Blocklist
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
@@ -17,6 +18,7 @@ from netwatchd.observations import Observation
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "blocklist": Blocklist,
 }
 
 # States of a flow that was answered, but by a refusal.

@@ -15,6 +15,7 @@ from netwatchd.config import Config
 from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, Threat
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.threats import Threats
+from netwatchd.listings import NONE, Listings
 from netwatchd.observations import Observation
 
 Found = list[Threat | TakenBack]
@@ -39,12 +40,21 @@ class Panel(Protocol):
         """What is found by `time`."""
 
 
-class Home:
-    """What detectors may ask about the network: answered from what Devices knows."""
+class Lists(Protocol):
+    """The blocklists."""
 
-    def __init__(self, networks: Networks, devices: Devices) -> None:
+    listed: Callable[[Address], Listings]
+    listed_name: Callable[[str], Listings]
+
+
+class Home:
+    """What detectors may ask about the network: answered from what Devices knows, and from the blocklists."""
+
+    def __init__(self, networks: Networks, devices: Devices, lists: Lists | None = None) -> None:
         self.networks = networks
         self._devices = devices
+        self.listed: Callable[[Address], Listings] = lists.listed if lists else _in_none
+        self.listed_name: Callable[[str], Listings] = lists.listed_name if lists else _in_none
 
     def device(self, key: str) -> Device | None:
         """The device of a key: a MAC of it, or its address as text."""
@@ -100,6 +110,10 @@ class Detection:
                 self._threats.take_back(finding)
             else:
                 self._threats.see([finding], now)
+
+
+def _in_none(what: Address | str) -> Listings:
+    return NONE
 
 
 def _moment(time: int) -> Now:
