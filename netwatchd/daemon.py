@@ -8,6 +8,7 @@ import faulthandler
 import logging
 import queue
 import signal
+import socket
 import sqlite3
 import ssl
 import time
@@ -17,20 +18,23 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address
+from netwatchd.alerts.outgoing import WAITING, Outgoing
+from netwatchd.alerts.text import Author
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
-from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.messages import Snapshot, threat_json
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
 from netwatchd.detectors.panel import Panel
 from netwatchd.event_ids import EventIds
-from netwatchd.events import Command, Judge, Status
+from netwatchd.events import Command, Judge, Status, UpdateLists
 from netwatchd.ingest import Watches
 from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
@@ -113,13 +117,18 @@ class Daemon:
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
-        self.threats = Threats(self.devices, publish, self.storage)
+        author = Author(socket.gethostname(), self.devices.find, threat_json)
+        self.alerts = Outgoing(
+            settings, self.counters, author, lambda keys: self.threats.latest(keys), self.storage.put_note
+        )
+        self.threats = Threats(self.devices, publish, self.storage, settings.threats, self.counters, self.alerts.alert)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
+        self.forwards = Forwards()
         networks, lists = settings.devices.networks, Lists(self.counters)
         self.blocklists = Updates(settings.blocklists, networks, self._state, lists, self.counters)
-        self.panel = Panel(settings, Home(networks, self.devices, lists))
+        self.panel = Panel(settings, Home(networks, self.devices, self.forwards, lists))
         self.detection = Detection(self.panel, self.threats)
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
@@ -139,6 +148,7 @@ class Daemon:
         self._storage_worker = worker("storage", self.storage.run)
         self._broadcast_worker = worker("broadcast", self.broadcaster.run)
         self._server_worker = worker("websocket", self.server.run)
+        self._alerts_worker = worker("alerts", self.alerts.run)
         self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
         self._lists_worker = worker("blocklists", self.blocklists.run)
         self._ingest_workers = [
@@ -156,7 +166,7 @@ class Daemon:
     @property
     def _workers(self) -> list[Worker]:
         """All threads, from the mouth to the source."""
-        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker]
+        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker, self._alerts_worker]
         return [*mouth, *self._ingest_workers, self._lists_worker, self._jobs_worker, *self._source_workers]
 
     def _jobs(self) -> list[Job]:
@@ -190,8 +200,9 @@ class Daemon:
         self._recall()
         new_id = EventIds(self._newest_id)
         intake = Intake(
-            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
-        )
+            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses,
+            self.forwards,
+        )  # fmt: skip
         self.sources, self.exporters = intake.sources, intake.exporters
         self._wire(self.devices.presence, intake)
         self.server = self._listen()
@@ -247,6 +258,7 @@ class Daemon:
         self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
+        self.alerts.remember(queries.note_in(db, WAITING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -291,6 +303,10 @@ class Daemon:
         self._jobs_worker.stop(1.0)
         self._lists_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
+        self.threats.finish(clock.now().wall)
+        self._alerts_worker.ask_to_stop()
+        self.alerts.wake()
+        self._alerts_worker.stop(1.0)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -324,6 +340,8 @@ class Daemon:
         self.devices.presence.doubts.rate = merged.devices.probe_rate
         self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
+        self.threats.apply(merged.threats)
+        self.alerts.apply(merged)
         self.detection.apply(merged)
         self.blocklists.apply(merged.blocklists)
         logging.getLogger().setLevel(merged.logging.level.upper())
@@ -340,6 +358,9 @@ class Daemon:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())
 
     def _act(self, command: Command) -> str | None:
+        if isinstance(command, UpdateLists):
+            self.blocklists.expire()
+            return None
         return self.threats.judge(command) if isinstance(command, Judge) else self.devices.act(command)
 
     def _is_healthy(self) -> bool:

@@ -32,6 +32,7 @@ class Report:
             ],
             "exporters": daemon.exporters(),
             "blocklists": daemon.blocklists.state(),
+            "alerts": daemon.alerts.status(),
             "learning_until": daemon.watching.learning_until(),
             "counters": counts,
             "last_error": database["last_error"],

@@ -36,6 +36,7 @@ class Street:
             device(ROUTER, AT[ROUTER], kind="router"),
         )
         self.lists: dict[Address | str, Listings] = {}  # what is listed, by address or name
+        self.forwards: dict[tuple[Address, int, int], tuple[Address, int]] = {}
         self.devices = {each.mac or address_text(each.ips[0]): each for each in known}
 
     def device(self, key: str) -> Device | None:
@@ -53,6 +54,10 @@ class Street:
     def listed_name(self, name: str) -> Listings:
         """What lists say of a name."""
         return self.lists.get(name, NONE)
+
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """Which port of the router leads to a device's."""
+        return self.forwards.get((address, port, protocol))
 
 
 def flow(number: int = 0, *, at: float = 0.0, seconds: float = 0.1, **fields: Any) -> Flow:

@@ -168,8 +168,10 @@ class Updates:
             return True
         if not source.is_url and _stamp(Path(source.place)) != record.stamp:
             return True
-        wanted = source.is_url or record.failures or not record.generation
-        return bool(wanted) and clock.now().steady >= self._due.get(source.name, 0)
+        due = self._due.get(source.name, 0.0)
+        # A file that has not changed is read again only where that failed, or somebody wants it.
+        wanted = source.is_url or record.failures or not record.generation or not due
+        return bool(wanted) and clock.now().steady >= due
 
     def _update(self, source: Source) -> None:
         record = self._records[source.name]
@@ -179,12 +181,15 @@ class Updates:
         try:
             self._take(source, record, self._get(source, record), stamp)
         except Failed as error:
-            self._fail(source, record, str(error), "failed")
+            self._counters.add("blocklists.failed")
+            self._fail(source, record, str(error))
             retry = error.retry
         except Refused as error:
-            self._fail(source, record, str(error), "refused")
+            self._counters.add("blocklists.refused")
+            self._fail(source, record, str(error))
         except OSError as error:
-            self._fail(source, record, f"it cannot be kept: {error.strerror or error}", "failed")
+            self._counters.add("blocklists.failed")
+            self._fail(source, record, f"it cannot be kept: {error.strerror or error}")
         finally:
             self._kept.discard(source.name)
         record = self._records[source.name]
@@ -253,14 +258,14 @@ class Updates:
         log.info("the list %s has %d entries now", source.name, new.entries, extra={"event": "blocklist"})
         self._put_in_force(self._here)
 
-    def _fail(self, source: Source, record: Record, why: str, how: str) -> None:
-        self._counters.add(f"blocklists.{how}")
+    def _fail(self, source: Source, record: Record, why: str) -> None:
+        """Notes why a list was not taken, and says it once."""
         record.failures += 1
         if why != record.error:
             kept = f"; that of {record.entries:,} entries stays" if record.generation else ""
             log.warning(
                 "the list %s from %s was not taken: %s%s", source.name, shown(source.place), why, kept,
-                extra={"repeat": f"blocklist.{source.name}.{how}"},
+                extra={"repeat": f"blocklist.{source.name}"},
             )  # fmt: skip
         record.error = why
         self._save(record)
@@ -336,6 +341,7 @@ def described(source: Source, record: Record) -> dict[str, Any]:
         "format": record.form if has else None,
         "fetched": record.fetched if has else None,
         "checked": record.checked if has else None,
+        "tried": record.tried if same and record.tried else None,
         "unread": record.bad if has else 0,
         "passed": record.passed if has else {},
         "error": record.error if same and record.error else None,

@@ -1,5 +1,6 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
+from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
 from netwatchd.config.blocklists import Blocklists
 from netwatchd.config.detectors import (
     Beacon,
@@ -28,6 +29,7 @@ from netwatchd.config.sections import (
     Ingest,
     Logging,
     Storage,
+    Threats,
     Websocket,
     runtime_directory,
     sections,
@@ -53,6 +55,11 @@ from netwatchd.config.sources import (
 __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
+    "AlertCommand",
+    "AlertEmail",
+    "AlertNtfy",
+    "AlertWebhook",
+    "Alerts",
     "Beacon",
     "Blocklist",
     "Blocklists",
@@ -90,6 +97,7 @@ __all__ = [
     "Spoof",
     "Ssdp",
     "Storage",
+    "Threats",
     "Upload",
     "Websocket",
     "Zeek",

@@ -48,6 +48,9 @@ class Home(Protocol):
     def listed_name(self) -> Callable[[str], Listings]:
         """The same of a name of DNS, in lower case, or of a domain that it lies in."""
 
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """The address and port of this router that are forwarded to those of a device; None where none is known."""
+
 
 class FlowDetector(Protocol):
     """Finds something in flows.

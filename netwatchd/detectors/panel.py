@@ -11,6 +11,9 @@ from typing import Any
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.blocklist import Blocklist
+from netwatchd.detectors.brute_force import BruteForce
+from netwatchd.detectors.flood import Flood
+from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
@@ -19,6 +22,9 @@ from netwatchd.observations import Observation
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
     "blocklist": Blocklist,
+    "brute_force": BruteForce,
+    "flood": Flood,
+    "inbound": Inbound,
 }
 
 # States of a flow that was answered, but by a refusal.

@@ -14,6 +14,7 @@ from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, Threat
 from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.threats import Threats
 from netwatchd.listings import NONE, Listings
 from netwatchd.observations import Observation
@@ -50,9 +51,12 @@ class Lists(Protocol):
 class Home:
     """What detectors may ask about the network: answered from what Devices knows, and from the blocklists."""
 
-    def __init__(self, networks: Networks, devices: Devices, lists: Lists | None = None) -> None:
+    def __init__(
+        self, networks: Networks, devices: Devices, forwards: Forwards | None = None, lists: Lists | None = None
+    ) -> None:
         self.networks = networks
         self._devices = devices
+        self._forwards = forwards or Forwards()
         self.listed: Callable[[Address], Listings] = lists.listed if lists else _in_none
         self.listed_name: Callable[[str], Listings] = lists.listed_name if lists else _in_none
 
@@ -63,6 +67,10 @@ class Home:
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
         return self._devices.owner_of(address)
+
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """The address and port of this router that are forwarded to those of a device."""
+        return self._forwards.outside(address, port, protocol)
 
 
 class Detection:
@@ -101,6 +109,7 @@ class Detection:
     def tick(self, time: int) -> None:
         """It is `time`."""
         self._ask(lambda: self.panel.tick(time), _moment(time))
+        self._threats.tick(time)
 
     def _ask(self, what: Callable[[], Found], now: Now) -> None:
         with self._lock:

@@ -57,14 +57,14 @@ class Pipeline:
         self.devices = Devices(self._publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
         self._flows = Flows(self.devices, self._publish, self.storage)
-        self._threats = Threats(self.devices, self._publish, self.storage)
+        self._threats = Threats(self.devices, self._publish, self.storage, settings.threats, self.counters)
         # What was new in the past is no news, but an address that two used then is still worth knowing.
         news = News(settings.news, self.devices.find, self.devices.identities.undecided, past=True)
         self._watching = Watching(news, self._threats, lambda key, text: None, lambda: True, self.counters)
         # The lists of the daemon, as it keeps them: nothing is fetched for a replay.
         networks = settings.devices.networks
         lists = kept_lists(settings.blocklists, networks, state_directory(settings))
-        self._detection = Detection(Panel(settings, Home(networks, self.devices, lists)), self._threats)
+        self._detection = Detection(Panel(settings, Home(networks, self.devices, lists=lists)), self._threats)
         self.devices.watch = Watches(self._watching, self._detection)
         self._flows.watch = self._detection.flows
         self.new_id = PastIds(lambda day: queries.newest_of_minutes(directory, day))
@@ -136,7 +136,8 @@ class Pipeline:
         self._flows.settle()
 
     def finish(self) -> None:
-        """Ends a file: its devices are counted."""
+        """Ends a file: its devices are counted, and all that was found in it is told."""
+        self._threats.finish(self._swept)
         self.settle()
         dropped = self._dropped()
         self._report.skipped.update(dropped - self._dropped_before)
