@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from netwatchd import config
-from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.addresses import PRIVATE, Networks, parse_address
 from netwatchd.blocklists.fetching import Limits
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
@@ -17,6 +17,7 @@ from netwatchd.config.blocklists import Blocklists
 from netwatchd.counters import Counters
 
 OWN = Networks(PRIVATE.split())
+ROUTER = parse_address("192.0.2.254")
 GOOD = b"# a list\n198.51.100.7\n203.0.113.0/24 ; SBL123\nevil.example # Dridex\n"
 
 
@@ -98,7 +99,13 @@ class Keeper:
         self.counters = Counters()
         self.lists = Lists(self.counters)
         self.updates = Updates(
-            settings, own, state, self.lists, self.counters, lambda size: Limits(size, seconds=5, silence=0.5)
+            settings,
+            own,
+            state,
+            self.lists,
+            self.counters,
+            lambda size: Limits(size, seconds=5, silence=0.5),
+            lambda: {ROUTER: "a gateway of this machine"},
         )
         self.updates.look()
 

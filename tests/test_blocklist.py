@@ -56,7 +56,7 @@ def test_an_answered_conversation_with_a_listed_address_is_told_with_what_decide
     assert (found.severity, found.device, found.target) == ("high", LAPTOP, BAD)
     assert found.description == (
         "laptop, 192.168.1.20 talked with 203.0.113.66 at port 443, sent 900 bytes and got 5 kB; "
-        "that stands in the list feodo (Dridex)"
+        "that stands in the list feodo (Dridex, fetched 2 h before)"
     )
     assert found.evidence["lists"] == [
         {"list": "feodo", "entry": BAD, "note": "Dridex", "fetched": NOON - 7_200_000}
@@ -115,7 +115,7 @@ def test_the_worst_of_several_lists_decides_and_all_are_named() -> None:
     (found,) = threats(shown(panel(home), [flow(dst=BAD)]))
     assert found.severity == "high"
     assert [each["list"] for each in found.evidence["lists"]] == ["feodo", "ipsum-3"]
-    assert found.description.endswith("in the list feodo (Dridex) and 1 other")
+    assert found.description.endswith("in the list feodo (Dridex, fetched 2 h before) and 1 other")
 
 
 def test_knocks_of_listed_hosts_are_noise_unless_data_went_back() -> None:
@@ -171,7 +171,7 @@ def test_a_question_for_a_listed_name_is_told_by_the_entry() -> None:
     assert (found.severity, found.device, found.target) == ("medium", LAPTOP, "evil.example")
     assert found.description == (
         "laptop, 192.168.1.20 asked for www.evil.example, and that stands in the list threatfox "
-        "(Cobalt Strike)"
+        "(Cobalt Strike, just fetched)"
     )  # fmt: skip
     assert found.evidence["name"] == "www.evil.example"
 
@@ -209,6 +209,13 @@ def test_a_resolver_here_that_passes_a_question_on_is_not_told() -> None:
 def test_a_log_that_tells_of_question_and_answer_at_once_is_told_once() -> None:
     (found,) = threats(watching().observe([asked("evil.example", answer=True, code=3)]))
     assert found.evidence["answer"] == "there is no such name"
+
+
+def test_a_list_that_is_younger_than_what_happened_has_no_age() -> None:
+    home = street()
+    home.lists[parse_address(BAD)] = (FEODO._replace(fetched=NOON + 86_400_000, note=""),)
+    (found,) = threats(shown(panel(home), [flow(dst=BAD)]))
+    assert found.description.endswith("in the list feodo")
 
 
 # Bounds.

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 from netwatchd import clock
-from netwatchd.addresses import Networks
+from netwatchd.addresses import Address, Networks
 from netwatchd.blocklists.allowed import Allowance
 from netwatchd.blocklists.fetching import LONGEST, Answer, Failed, Limits, fetch, read_file
 from netwatchd.blocklists.here import here
@@ -54,9 +54,12 @@ class Updates:
 
     def __init__(
         self, settings: Blocklists, own: Networks, state: Path, lists: Lists, counters: Counters,
-        limits: Callable[[int], Limits] = Limits,
+        limits: Callable[[int], Limits] = Limits, around: Callable[[], dict[Address, str]] = here,
     ) -> None:  # fmt: skip
-        """`own` are the networks here; `limits(max_size)` is how much of a server is put up with."""
+        """`own` are the networks here; `limits(max_size)` is how much of a server is put up with.
+
+        `around()` tells the addresses of this machine and of those that it cannot do without.
+        """
         self.settings = settings
         self._own = own
         self._lists = lists
@@ -67,7 +70,8 @@ class Updates:
         self._due: dict[str, float] = {}  # when each is asked again, by the steady clock
         self._reminded = threading.Event()
         self._changed = True
-        self._here: dict[Any, str] = {}
+        self._around = around
+        self._here: dict[Address, str] = {}
         self._worker: Worker | None = None
 
     # What others call; any thread may.
@@ -117,7 +121,7 @@ class Updates:
         if self._changed:
             self._changed = False
             self._begin()
-        elif (found := here()) != self._here:
+        elif (found := self._around()) != self._here:
             self._put_in_force(found)
         for source in (*self.settings.sources, *allowing(self.settings)):
             if self._is_due(source):
@@ -144,7 +148,7 @@ class Updates:
             self._restore(source, record, anew=keyless or other_form)
         if self._records or self._kept.directory.exists():
             self._kept.sweep(self._records)
-        self._put_in_force(here())
+        self._put_in_force(self._around())
 
     def _restore(self, source: Source, record: Record, anew: bool) -> None:
         """Builds the table of a list anew where it is to be, or only its copy is whole, as after an update of ours."""
@@ -277,7 +281,7 @@ class Updates:
         except OSError as error:
             log.warning("cannot write to %s: %s", self._kept.directory, error, extra={"repeat": "blocklists.write"})
 
-    def _put_in_force(self, found: dict[Any, str]) -> None:
+    def _put_in_force(self, found: dict[Address, str]) -> None:
         self._here = found
         self._lists.use(view_of(self.settings, self._own, self._kept, found))
 
@@ -302,7 +306,7 @@ def allowing(settings: Blocklists) -> tuple[Source, ...]:
     )
 
 
-def view_of(settings: Blocklists, own: Networks, kept: Kept, found: Mapping[Any, str]) -> View:
+def view_of(settings: Blocklists, own: Networks, kept: Kept, found: Mapping[Address, str]) -> View:
     """What is kept of the lists, with the allow-lists; `found` are the addresses of this machine and around it."""
 
     def allowance(tables: Mapping[str, Table]) -> Allowance:

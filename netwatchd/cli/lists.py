@@ -96,7 +96,7 @@ def _explain(answer: dict[str, Any]) -> None:
     if not answer["lists"]:
         console().print(f"{NO_LISTS}, or none was fetched yet", highlight=False)
     elif not answer["listings"]:
-        console().print(f"{what} is in none of the {answer['lists']} lists", highlight=False)
+        console().print(f"{what} is in no list; {answer['lists']} were asked", highlight=False)
     now = clock.now().wall
     for each in answer["listings"]:
         note = f" ({printable(each['note'])})" if each["note"] else ""

@@ -1,7 +1,7 @@
 """The section [blocklists] of config.ini, and the lists that are known by a name alone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -189,3 +189,16 @@ class Blocklists:
             )
             for each in self.lists
         )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Names of lists that are not there: the setting, and a sentence."""
+        known = {each.name for each in self.lists}
+        told = {
+            "formats": [name for name, _ in self.formats],
+            "severities": [name for name, _ in self.severities],
+            "trackers": self.trackers,
+        }
+        for key, names in told.items():
+            for name in names:
+                if name not in known:
+                    yield key, f"{name!r:.60} is none of those that `lists` names"

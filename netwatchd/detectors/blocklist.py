@@ -133,7 +133,7 @@ class Blocklist:
             return ()
         who = called_by_key(self._home, device)
         times = f"{contact.asked} times " if contact.asked > 1 else ""
-        said = f"{who} asked {times}for {observation.name}, and {_where(found, name)}"
+        said = f"{who} asked {times}for {observation.name}, and {_where(found, name, observation.time)}"
         return self._tell(device, target, found, contact, level, observation.time, said, {
             "direction": "question", "name": observation.name, "server": address_text(observation.server),
             "answer": contact.answered_with or "not seen",
@@ -170,7 +170,7 @@ class Blocklist:
         if not self._may_tell(contact, level, flow.end):
             return ()
         who = called_by_key(self._home, device)
-        said = f"{text} connected to {who}{_at(contact)} and got {_size(contact.out)}; {_where(found, text)}"
+        said = f"{text} connected to {who}{_at(contact)} and got {_size(contact.out)}; {_where(found, text, flow.end)}"
         return self._tell(device, target, found, contact, level, flow.end, said, {"direction": "inbound"})
 
     def _met(  # all of it is about one conversation
@@ -194,7 +194,7 @@ class Blocklist:
             what = f"talked with {whom}{_at(contact)}{times}, sent {_size(contact.out)} and got {_size(contact.back)}"
         else:
             what = f"tried to reach {whom}{_at(contact)}{times}, without an answer so far"
-        said = f"{who} {what}; {_where(found, text)}"
+        said = f"{who} {what}; {_where(found, text, flow.end)}"
         return self._tell(device, target, found, contact, level, flow.end, said, {
             "direction": "outbound", "address": address, "answered": contact.answered > 0,
         })  # fmt: skip
@@ -308,13 +308,22 @@ def _is_served(flow: Flow) -> bool:
     return said and flow.bytes_in > HANDSHAKE * flow.packets_in and flow.state not in ("rejected", "attempt")
 
 
-def _where(found: Sequence[Listing], text: str) -> str:
-    """`that stands in the list feodo (Dridex)`; the entry is named where it is another one."""
+def _where(found: Sequence[Listing], text: str, time: int) -> str:
+    """`that stands in the list feodo (Dridex, fetched 2 h before)`; the entry is named where it is another one."""
     first = found[0]
-    about = [part for part in (first.entry if first.entry != text else "", first.note) if part]
+    fetched = _fetched(time - first.fetched)
+    about = [part for part in (first.entry if first.entry != text else "", first.note, fetched) if part]
     told = f" ({', '.join(about)})" if about else ""
     more = f" and {len(found) - 1} other{'s' if len(found) > 2 else ''}" if len(found) > 1 else ""
     return f"that stands in the list {first.list}{told}{more}"
+
+
+def _fetched(before: int) -> str:
+    """How long before the event; nothing where the list is younger, as in a replay."""
+    for unit, length in (("d", DAY), ("h", 3_600_000), ("min", 60_000)):
+        if before >= length:
+            return f"fetched {before // length} {unit} before"
+    return "just fetched" if before >= 0 else ""
 
 
 def _at(contact: _Contact) -> str:
