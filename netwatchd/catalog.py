@@ -81,6 +81,10 @@ _CATALOG = (
          ("capture",), ("conntrack", "netflow", "zeek", "eve"),
          "Flows show the sums of both directions only, and the filter `control` of the source capture holds no pings; "
          "its filter `all` compares each reply with its request."),
+    Kind("blocklist", "blocklist", "high", "A device talks with an address, or asks for a name, that a list has.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Names are seen where questions of DNS are: in packets, or in logs of Zeek and Suricata; encrypted questions "
+         "nobody sees."),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 

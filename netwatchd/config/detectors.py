@@ -181,9 +181,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class Blocklist:
-    """Addresses and domains that stand in a blocklist."""
+    """Addresses and domains that stand in a list of [blocklists]."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    trackers: bool = setting(yes_no, "no", "Whether lists of advertising and trackers are told of, too, as info.")
 
 
 def _section(name: str, kind: type) -> Any:

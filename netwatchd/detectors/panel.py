@@ -11,6 +11,7 @@ from typing import Any
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.beacon import Beacon
+from netwatchd.detectors.blocklist import Blocklist
 from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.dhcp_starvation import DhcpStarvation
 from netwatchd.detectors.dns_tunnel import DnsTunnel
@@ -35,6 +36,7 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "slow_scan": SlowScan,
     "iot": Iot,
     "beacon": Beacon,
+    "blocklist": Blocklist,
     "brute_force": BruteForce,
     "flood": Flood,
     "inbound": Inbound,
