@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top test test-slow test-systemd lab soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
 	@echo 'make lab                                    a home of network namespaces: exactly the news of what happens there; root; ARGS="--minutes 60"'
+	@echo 'make lab-threats                            the same home under attack: the alerts, and how soon they come; root'
 	@echo 'make soak                                   everything at once for an hour; ARGS="--minutes 2"'
 	@echo 'sudo make test-systemd                      the service in a systemd of its own; needs debootstrap, systemd-container'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
@@ -84,6 +85,9 @@ test-slow: $(VENV)/installed-tools
 # The home is built by ../shared/tools/lab.py, or by what $NETWATCHD_LAB names.
 lab: $(VENV)/installed-tools
 	@$(BIN)/python tests/lab_journey.py $(ARGS)
+
+lab-threats: $(VENV)/installed-tools
+	@$(BIN)/python tests/lab_threats.py $(ARGS)
 
 soak: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)

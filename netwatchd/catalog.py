@@ -7,7 +7,7 @@ class Kind(NamedTuple):
     """One kind of threat."""
 
     kind: str
-    detector: str  # the NAME of [detector:NAME] that tells it; "" where no detector does
+    detector: str  # the NAME of [detector:NAME] that tells it; empty: it is what sources hand on
     severity: str  # the usual one
     meaning: str  # a sentence
     direct: tuple[str, ...]  # sources that show the thing itself
@@ -30,6 +30,8 @@ _CATALOG = (
     Kind("plaintext", "plaintext", "info", "A protocol is in use that sends passwords as plain text.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Connection tracking does not see what stays within the LAN; the source capture does."),
+    Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
+         ("eve", "zeek"), (), ""),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 

@@ -8,6 +8,7 @@ import faulthandler
 import logging
 import queue
 import signal
+import socket
 import sqlite3
 import ssl
 import time
@@ -17,8 +18,10 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address
+from netwatchd.alerts.outgoing import WAITING, Outgoing
+from netwatchd.alerts.text import Author
 from netwatchd.broadcast.broadcaster import Broadcaster
-from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.messages import Snapshot, threat_json
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
@@ -110,7 +113,11 @@ class Daemon:
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
-        self.threats = Threats(self.devices, publish, self.storage, settings.threats, self.counters)
+        author = Author(socket.gethostname(), self.devices.find, threat_json)
+        self.alerts = Outgoing(
+            settings, self.counters, author, lambda keys: self.threats.latest(keys), self.storage.put_note
+        )
+        self.threats = Threats(self.devices, publish, self.storage, settings.threats, self.counters, self.alerts.alert)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
@@ -134,6 +141,7 @@ class Daemon:
         self._storage_worker = worker("storage", self.storage.run)
         self._broadcast_worker = worker("broadcast", self.broadcaster.run)
         self._server_worker = worker("websocket", self.server.run)
+        self._alerts_worker = worker("alerts", self.alerts.run)
         self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
         self._ingest_workers = [
             worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
@@ -150,7 +158,7 @@ class Daemon:
     @property
     def _workers(self) -> list[Worker]:
         """All threads, from the mouth to the source."""
-        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker]
+        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker, self._alerts_worker]
         return [*mouth, *self._ingest_workers, self._jobs_worker, *self._source_workers]
 
     def _jobs(self) -> list[Job]:
@@ -240,6 +248,7 @@ class Daemon:
         self.devices.remember(stored.devices, clock.now(), stored.kept)
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
+        self.alerts.remember(queries.note_in(db, WAITING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -283,6 +292,9 @@ class Daemon:
         self._jobs_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
         self.threats.finish(clock.now().wall)
+        self._alerts_worker.ask_to_stop()
+        self.alerts.wake()
+        self._alerts_worker.stop(1.0)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -317,6 +329,7 @@ class Daemon:
         self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
         self.threats.apply(merged.threats)
+        self.alerts.apply(merged)
         self.detection.apply(merged)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})

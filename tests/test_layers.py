@@ -21,7 +21,7 @@ LINES = [
     ["daemon", "detach", "replay"],
     ["intake"],
     ["report", "positions", "reload", "places"],
-    ["sources", "ingest", "detectors", "storage", "broadcast", "jobs"],
+    ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],
     ["event_ids", "observations"],

@@ -24,7 +24,7 @@ def doctor(options: argparse.Namespace) -> int:
     checks = check_all(patient)
     sources, on = of_sources(patient)
     checks += sources
-    kinds = [sight(kind, on, patient.settings) for kind in KINDS.values() if kind.detector]
+    kinds = [sight(kind, on, patient.settings) for kind in KINDS.values() if kind.direct or kind.indirect]
     broken = any(check.state == BROKEN for check in checks)
     answer = {
         "well": not broken,
@@ -50,7 +50,7 @@ def _examine(options: argparse.Namespace) -> Patient:
 
 def sight(kind: Kind, on: Collection[str], settings: config.Config) -> dict[str, Any]:
     """How threats of a kind are seen with the sources that are on, and what would help."""
-    enabled = getattr(settings, kind.detector).enabled
+    enabled = not kind.detector or getattr(settings, kind.detector).enabled
     direct = [name for name in kind.direct if name in on]
     indirect = [name for name in kind.indirect if name in on]
     known = source_names()

@@ -1,5 +1,6 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
+from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
 from netwatchd.config.detectors import (
     Beacon,
     Blocklist,
@@ -53,6 +54,11 @@ from netwatchd.config.sources import (
 __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
+    "AlertCommand",
+    "AlertEmail",
+    "AlertNtfy",
+    "AlertWebhook",
+    "Alerts",
     "Beacon",
     "Blocklist",
     "BruteForce",

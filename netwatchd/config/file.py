@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netwatchd.config import alerts
 from netwatchd.config.sections import Config, sections, settings_of
 
 DEFAULT_PATH = Path("/etc/netwatchd/config.ini")
@@ -137,4 +138,6 @@ def _contradictions(config: Config, lines: dict[tuple[str, str], int]) -> list[M
     if bool(websocket.tls_certificate) != bool(websocket.tls_key):
         missing = "tls_key" if websocket.tls_certificate else "tls_certificate"
         mistake("websocket", missing, "TLS needs both tls_certificate and tls_key")
+    for section, key, text in alerts.contradictions(config.ntfy, config.webhook, config.email):
+        mistake(section, key, text)
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
 from netwatchd.config.detectors import Detectors
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import (
@@ -230,6 +231,11 @@ class Config(Detectors):
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)
+    alerts: Alerts = _section("alerts", Alerts)
+    ntfy: AlertNtfy = _section("alert:ntfy", AlertNtfy)
+    webhook: AlertWebhook = _section("alert:webhook", AlertWebhook)
+    email: AlertEmail = _section("alert:email", AlertEmail)
+    command: AlertCommand = _section("alert:command", AlertCommand)
 
 
 def sections() -> dict[str, dataclasses.Field[Any]]:

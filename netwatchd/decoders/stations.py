@@ -35,6 +35,7 @@ from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
+from netwatchd.decoders.questions import is_dns, read_questions
 from netwatchd.events import Clue, Sighting
 from netwatchd.observations import AddressAsked, Observation
 
@@ -108,6 +109,8 @@ class Stations:
             self._see_lease(time, packet, data)
             return False
         said = self._announcements.read(packet, data, number)
+        if is_dns(packet):
+            said = self._see_questions(time, packet, data, said)
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -163,6 +166,15 @@ class Stations:
             self._observed.append(observation)
         else:
             self.overlooked += 1
+
+    def _see_questions(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said:
+        """A packet of DNS, which says something else besides: that the sender has a server, or whose cloud it uses."""
+        name = None
+        for message in read_questions(time, self._source, packet, data):
+            self._observe(message)
+            if name is None and not message.answer:
+                name = message.name
+        return said._replace(more=True) if said else self._announcements.asks(packet, name)
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""

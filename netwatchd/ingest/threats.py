@@ -65,6 +65,11 @@ class Threats:
         with self._lock:
             return [threat for threat in self._threats.values() if threat.status is ThreatStatus.OPEN]
 
+    def latest(self, keys: Sequence[ThreatKey]) -> list[Threat | None]:
+        """What is known now of threats; None of those that are not known any more."""
+        with self._lock:
+            return [self._threats.get(key) for key in keys]
+
     def apply(self, settings: Settings) -> None:
         """Takes in other settings: open threats that a rule mutes now are dismissed, with the rule in their notes."""
         with self._lock:
