@@ -32,6 +32,17 @@ _CATALOG = (
          "Connection tracking does not see what stays within the LAN; the source capture does."),
     Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
          ("eve", "zeek"), (), ""),
+    Kind("brute_force", "brute_force", "medium", "Somebody tries passwords: many short connections to a service.",
+         ("capture", "zeek", "eve", "netflow"), ("conntrack",),
+         "Connection tracking tells of bytes when a connection is over, so that a burst is told first, and what it was "
+         "some minutes later; it does not see what stays within the LAN. No source shows the passwords, nor what is "
+         "tried within one connection of HTTP."),
+    Kind("flood", "flood", "high", "More connections or packets to one target than anybody needs.",
+         ("capture", "conntrack", "netflow", "zeek", "eve"), (),
+         "A flood that the firewall drops before it is tracked is seen by packets only, on the interface it comes by."),
+    Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Services of the router itself are seen where its outer address is known as a device's."),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 

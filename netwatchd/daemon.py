@@ -32,6 +32,7 @@ from netwatchd.ingest import Watches
 from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
@@ -121,7 +122,8 @@ class Daemon:
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
-        self.panel = Panel(settings, Home(settings.devices.networks, self.devices))
+        self.forwards = Forwards()
+        self.panel = Panel(settings, Home(settings.devices.networks, self.devices, self.forwards))
         self.detection = Detection(self.panel, self.threats)
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
@@ -191,8 +193,9 @@ class Daemon:
         self._recall()
         new_id = EventIds(self._newest_id)
         intake = Intake(
-            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
-        )
+            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses,
+            self.forwards,
+        )  # fmt: skip
         self.sources, self.exporters = intake.sources, intake.exporters
         self._wire(self.devices.presence, intake)
         self.server = self._listen()

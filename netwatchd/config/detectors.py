@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwatchd.config.setting import setting
-from netwatchd.values import age, duration, yes_no
+from netwatchd.values import age, duration, whole, yes_no
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class News:
 
 @dataclass(frozen=True)
 class Plaintext:
-    """Protocols in use that send passwords as plain text: FTP, telnet, POP3, IMAP, rlogin."""
+    """Protocols in use that send passwords as plain text: FTP, telnet, POP3, IMAP, rlogin; MQTT to elsewhere."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
     again: float = setting(age, "7 d", "How long the same client and server are not told again.")
@@ -55,6 +55,12 @@ class BruteForce:
     """Many short connections to a service that asks for a password: SSH, telnet, FTP, RDP, HTTP, ..."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    logins: int = setting(
+        whole(3, 1000),
+        "10",
+        "How many connections in a row that look like refused logins at SSH are too many; the numbers of other "
+        "services rise and fall with it.",
+    )
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,18 @@ class Flood:
     """More connections or packets than anybody needs: floods of SYN, UDP, ICMP."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    connections: int = setting(
+        whole(10, 100_000),
+        "100",
+        "How many unanswered connections a second to one port, for ten seconds, are a flood; of those that are "
+        "answered three times as many.",
+    )
+    packets: int = setting(
+        whole(100, 10_000_000),
+        "2000",
+        "How many packets a second of one flow that nobody answers, or pings, are a flood; within the network ten "
+        "times as many, but of pings.",
+    )
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ class Home(Protocol):
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
 
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """The address and port of this router that are forwarded to those of a device; None where none is known."""
+
 
 class FlowDetector(Protocol):
     """Finds something in flows.

@@ -10,6 +10,9 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.brute_force import BruteForce
+from netwatchd.detectors.flood import Flood
+from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
@@ -17,6 +20,9 @@ from netwatchd.observations import Observation
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "brute_force": BruteForce,
+    "flood": Flood,
+    "inbound": Inbound,
 }
 
 # States of a flow that was answered, but by a refusal.

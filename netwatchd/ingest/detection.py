@@ -14,6 +14,7 @@ from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, Threat
 from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.threats import Threats
 from netwatchd.observations import Observation
 
@@ -42,9 +43,10 @@ class Panel(Protocol):
 class Home:
     """What detectors may ask about the network: answered from what Devices knows."""
 
-    def __init__(self, networks: Networks, devices: Devices) -> None:
+    def __init__(self, networks: Networks, devices: Devices, forwards: Forwards | None = None) -> None:
         self.networks = networks
         self._devices = devices
+        self._forwards = forwards or Forwards()
 
     def device(self, key: str) -> Device | None:
         """The device of a key: a MAC of it, or its address as text."""
@@ -53,6 +55,10 @@ class Home:
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
         return self._devices.owner_of(address)
+
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """The address and port of this router that are forwarded to those of a device."""
+        return self._forwards.outside(address, port, protocol)
 
 
 class Detection:
