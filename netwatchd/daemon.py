@@ -123,8 +123,10 @@ class Daemon:
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.forwards = Forwards()
-        self.panel = Panel(settings, Home(settings.devices.networks, self.devices, self.forwards))
-        self.detection = Detection(self.panel, self.threats)
+        self.home = Home(settings.devices.networks, self.devices, self.forwards)
+        self.panel = Panel(settings, self.home)
+        self.detection = Detection(self.panel, self.threats, note)
+        self.news.explains = self.panel.explains
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
         self.inboxes = Inboxes(settings.ingest.queue_size)
@@ -211,6 +213,7 @@ class Daemon:
 
     def _wire(self, presence: Presence, intake: Intake) -> None:
         """Gives those who are silent somebody who asks them, and silence its proof."""
+        self.home.machine = intake.asker
         presence.deaf = intake.deaf
         presence.doubts.rate = self.settings.devices.probe_rate
         if self.settings.devices.probe:
@@ -252,6 +255,7 @@ class Daemon:
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         self.alerts.remember(queries.note_in(db, WAITING), clock.now())
+        self.detection.remember(lambda key: queries.note_in(db, key))
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:

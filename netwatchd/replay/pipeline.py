@@ -60,7 +60,9 @@ class Pipeline:
         # What was new in the past is no news, but an address that two used then is still worth knowing.
         news = News(settings.news, self.devices.find, self.devices.identities.undecided, past=True)
         self._watching = Watching(news, self._threats, lambda key, text: None, lambda: True, self.counters)
-        self._detection = Detection(Panel(settings, Home(settings.devices.networks, self.devices)), self._threats)
+        panel = Panel(settings, Home(settings.devices.networks, self.devices))
+        self._detection = Detection(panel, self._threats)
+        news.explains = panel.explains
         self.devices.watch = Watches(self._watching, self._detection)
         self._flows.watch = self._detection.flows
         self.new_id = PastIds(lambda day: queries.newest_of_minutes(directory, day))
