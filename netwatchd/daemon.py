@@ -384,7 +384,9 @@ class Daemon:
             )
             return
         try:
-            self.storage.cleanup_old_data(now)
+            threats_before = int(now - self.settings.threats.retention * 1000)
+            self.threats.retain(threats_before)
+            self.storage.cleanup_old_data(now, threats_before)
         except ERRORS as error:
             log.error("removing old flows failed: %s", error, extra={"repeat": "retention"})
 
