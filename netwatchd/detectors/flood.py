@@ -32,14 +32,17 @@ NAMES = {ICMP: "ICMP", TCP: "SYN", UDP: "UDP", ICMPV6: "ICMPv6"}
 WINDOW = 10_000  # milliseconds in which flows are counted
 # Of answered flows one of so many is looked at, and counts as many: they are nearly all that there is, and cost most.
 SAMPLE = 32
-# How many times the setting of `connections` (100 a second) there must be. Unanswered: a program that cannot connect
+# How many times the setting of `connections` (50 a second) there must be. Unanswered: a program that cannot connect
 # tries some times a second, BitTorrent up to 30 times, but each time another target; scanners take port after port.
 # Not known: those that browse, and build, open some dozens at once. Answered: a test of a web server makes thousands;
 # if it is one of ours that tests another one, it is his business.
-UNKNOWN, ANSWERED = 2, 3
+UNKNOWN, ANSWERED = 4, 6
+# Datagrams are sent again sooner than connections are. While the line is down, all that a house asks its resolver for
+# is unanswered, again and again (of 50 devices some 100 a second).
+DATAGRAMS, QUESTIONS, DNS = 2, 6, 53
 UNKNOWN_DATAGRAMS = 10
 # UDP to any port of one target: a scan of all 65,535 ports within a minute is no flood yet.
-ANY_PORT = 20
+ANY_PORT = 40
 MOST_TARGETS = 2048
 NOTED = 100  # flows of a target within a window, from which on its sources are counted
 FEW = 3  # sources that are still told by name
@@ -48,7 +51,8 @@ LOCAL_CROWD = 8  # clients here at once, which is no test any more
 # times a second, and sound, pictures and screens make some thousand packets a second. To the world, the largest stream
 # that a home sends makes 1000 (10 Mbit/s).
 IN_LAN = 10
-LEAST_PACKETS = 10_000  # of a flow; less is over before anybody would notice
+# Packets of a flow, at least: less is over before anybody would notice. What is sent on while a line fails, is less.
+LEAST_PACKETS = {UDP: 10_000, ICMP: 2_000, ICMPV6: 2_000}
 AGAIN = 10_000  # milliseconds between two tellings while it goes on
 
 Target = tuple[Address, int, int]  # address, protocol, port; 0: any
@@ -101,12 +105,11 @@ class Flood:
             if skipped < SAMPLE:
                 return ()
             self._skipped, weight = 0, SAMPLE
-        packets = flow[8]
-        if packets >= LEAST_PACKETS and flow[7] != TCP:
+        protocol = flow[7]
+        if flow[8] >= 2_000 and flow[8] >= LEAST_PACKETS.get(protocol, flow[8] + 1):
             return self._many_packets(flow)
         if not new or not is_host(flow[5]):
             return ()
-        protocol = flow[7]
         if protocol not in NAMES or (protocol in ECHO and flow.src_port != ECHO[protocol]):
             return ()
         found = self._count((flow[5], protocol, flow[6] if protocol in (TCP, UDP) else 0), flow, weight)
@@ -150,8 +153,8 @@ class Flood:
         both_here = is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip)
         if target[1] != TCP:
             if target[1] == UDP:
+                limit *= ANY_PORT if not target[2] else QUESTIONS if target[2] == DNS else DATAGRAMS
                 limit *= IN_LAN if both_here else 1
-                limit *= 1 if target[2] else ANY_PORT
             # Of what nobody has answered yet, most will be: names are asked for, and players look for each other.
             return count.unanswered + count.unknown // UNKNOWN_DATAGRAMS >= limit
         if count.unanswered >= limit or count.unknown + count.unanswered >= UNKNOWN * limit:
