@@ -247,3 +247,20 @@ def test_fewer_pings_than_a_flood_of_them_and_a_small_one() -> None:
     assert floods(shown(panel(), [flow(1, out=(3000, 252_000), back=(0, 0), seconds=1.0, **ping)]))
     assert not floods(shown(panel(), [flow(1, out=(1900, 159_600), back=(0, 0), seconds=0.5, **ping)]))
     assert not floods(shown(panel(), [flow(1, out=(864_000, 72_576_000), back=(800_000, 9), seconds=86_400, **ping)]))
+
+
+def test_a_syn_that_is_answered_and_then_dropped_is_no_connection() -> None:
+    """As by a tool that makes its packets itself: its system knows of no such connection, and breaks it off."""
+    reset = [syn(n, out=(2, 80), back=(1, 44), state="reset") for n in range(1500)]
+    assert told(floods(shown(panel(), reset))) == [("flood", LAPTOP, f"{AT[NAS]}:80")]
+    half_open = [
+        syn(n, src=made_up(n), out=(1, 40), back=(n % 6 + 1, 44 * (n % 6 + 1)), state="timeout") for n in range(3000)
+    ]
+    found = floods(shown(panel(), half_open))
+    assert told(found)[0] == ("flood", None, f"{AT[NAS]}:80")
+    assert "a flood of SYN" in found[0].description  # type: ignore[union-attr]
+
+
+def test_connections_of_which_only_the_syn_was_captured_yet_are_none() -> None:
+    assert not floods(shown(panel(), [syn(n, out=(1, 60), back=(1, 60), state="active") for n in range(5000)]))
+    assert not floods(shown(panel(), [syn(n, out=(1, 60), back=(1, 40), state="rejected") for n in range(5000)]))

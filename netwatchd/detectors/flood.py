@@ -55,18 +55,23 @@ IN_LAN = 10
 LEAST_PACKETS = {UDP: 10_000, ICMP: 2_000, ICMPV6: 2_000}
 AGAIN = 10_000  # milliseconds between two tellings while it goes on
 
+# Packets and bytes of somebody who has not opened a connection, or says nothing in it: SYN and RST, or SYN and ACK.
+OPENING, BARE = 2, 140
+# What has become of a flow: nobody answered; it is not known; a SYN was answered, and nothing followed; any other answer.
+SILENCE, UNKNOWN_YET, HALF, ANSWER = range(4)
+
 Target = tuple[Address, int, int]  # address, protocol, port; 0: any
 
 
 class _Count:
     """Flows to one target, in one window."""
 
-    __slots__ = ("answered", "begun", "first", "last", "sketch", "sources", "told_at", "total", "unanswered", "unknown")
+    __slots__ = ("begun", "first", "flows", "last", "sketch", "sources", "told_at", "total")
 
     def __init__(self) -> None:
         self.begun = -1  # of the window
         self.first = self.last = 0  # of the flood
-        self.unanswered = self.unknown = self.answered = 0
+        self.flows = [0, 0, 0, 0]  # by their fate
         self.total = 0  # of the flood so far, with windows before this
         self.told_at = 0
         self.sources: set[Address] = set()  # a few
@@ -80,7 +85,7 @@ class _Count:
             self.sources.clear()
             self.sketch = None
         self.begun = self.last = start
-        self.unanswered = self.unknown = self.answered = 0
+        self.flows = [0, 0, 0, 0]
 
 
 class Flood:
@@ -98,9 +103,10 @@ class Flood:
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow: when it begins, and each time that it is told if it is unanswered, or ICMP."""
+        fate = _fate(flow) if flow[10] < 2 or flow[8] < 2 else ANSWER
         weight = 1
         # The usual case, of which a sample will do.
-        if flow[10] and flow[7] not in ECHO:
+        if fate == ANSWER and flow[7] not in ECHO:
             self._skipped = skipped = self._skipped + 1
             if skipped < SAMPLE:
                 return ()
@@ -112,25 +118,20 @@ class Flood:
             return ()
         if protocol not in NAMES or (protocol in ECHO and flow.src_port != ECHO[protocol]):
             return ()
-        found = self._count((flow[5], protocol, flow[6] if protocol in (TCP, UDP) else 0), flow, weight)
+        found = self._count((flow[5], protocol, flow[6] if protocol in (TCP, UDP) else 0), flow, fate, weight)
         if protocol == UDP:
             # To a port of its own each: only the target is the same.
-            found = found or self._count((flow[5], UDP, 0), flow, weight)
+            found = found or self._count((flow[5], UDP, 0), flow, fate, weight)
         return found
 
-    def _count(self, target: Target, flow: Flow, weight: int) -> list[Finding]:
+    def _count(self, target: Target, flow: Flow, fate: int, weight: int) -> list[Finding]:
         """One more flow to the target, or as many as `weight`."""
         count = self._targets.touch(target)
         start = flow.start
         # Logs tell late: what is older than the window counts in it, too.
         if count.begun < 0 or abs(start - count.begun) >= WINDOW:
             count.begin(start)
-        if flow.packets_in:
-            count.answered += weight
-        elif flow.packets_out:
-            count.unanswered += 1
-        else:
-            count.unknown += 1
+        count.flows[fate] += weight
         count.total += weight
         return self._look(target, flow, count) if count.total >= NOTED else []
 
@@ -150,16 +151,20 @@ class Flood:
     def _is_flood(self, target: Target, flow: Flow, count: _Count) -> bool:
         assert count.sketch is not None
         limit = self.settings.connections * WINDOW // 1000
+        unanswered, unknown, half, answered = count.flows
         both_here = is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip)
         if target[1] != TCP:
             if target[1] == UDP:
                 limit *= ANY_PORT if not target[2] else QUESTIONS if target[2] == DNS else DATAGRAMS
                 limit *= IN_LAN if both_here else 1
             # Of what nobody has answered yet, most will be: names are asked for, and players look for each other.
-            return count.unanswered + count.unknown // UNKNOWN_DATAGRAMS >= limit
-        if count.unanswered >= limit or count.unknown + count.unanswered >= UNKNOWN * limit:
+            return unanswered + unknown // UNKNOWN_DATAGRAMS >= limit
+        if unanswered >= limit or unknown + unanswered >= UNKNOWN * limit:
             return True
-        return count.answered >= ANSWERED * limit and (not both_here or len(count.sketch) >= LOCAL_CROWD)
+        crowd = len(count.sketch) >= LOCAL_CROWD
+        if crowd and unanswered + half >= limit:
+            return True
+        return answered + half >= ANSWERED * limit and (not both_here or crowd)
 
     def _tell(self, target: Target, flow: Flow, count: _Count) -> list[Finding]:
         assert count.sketch is not None
@@ -168,7 +173,8 @@ class Flood:
         _, protocol, port = target
         few = len(count.sources) <= FEW
         device = self._key(flow.src_ip) if few else None
-        whole = protocol == TCP and count.answered > count.unanswered + count.unknown
+        unanswered, unknown, half, answered = count.flows
+        whole = protocol == TCP and answered > unanswered + unknown + half
         name = "connections" if whole else NAMES[protocol]
         who = called_by_key(self._home, device) if device is not None else f"about {sources} addresses"
         where = f", port {port}" if port else ""
@@ -182,7 +188,7 @@ class Flood:
                 evidence={
                     "flood": name, "flows": count.total, "per_second": count.total * 1000 // max(lasted, 1000),
                     "in_window": {
-                        "unanswered": count.unanswered, "unknown": count.unknown, "answered": count.answered,
+                        "unanswered": unanswered, "unknown": unknown, "half_open": half, "answered": answered,
                     },
                     "sources": min(sources, count.total),
                     "examples": sorted(map(address_text, count.sources)),
@@ -240,3 +246,17 @@ class Flood:
 
     def _called(self, address: Address) -> str:
         return called_by_key(self._home, self._key(address))
+
+
+def _fate(flow: Flow) -> int:
+    """What has become of a flow that has one packet at most in one direction.
+
+    A host whose address was not made up breaks off what it has not opened, with a RST: SYN, SYN-ACK, RST. One whose
+    address was made up is silent. But where only SYN and FIN are captured, every connection looks like that in its
+    first seconds. A refusal is an answer.
+    """
+    if not flow.packets_in:
+        return SILENCE if flow.packets_out else UNKNOWN_YET
+    if flow.protocol != TCP or flow.state == "rejected" or flow.packets_out > OPENING or flow.bytes_out > BARE:
+        return ANSWER
+    return HALF if flow.packets_out < OPENING else SILENCE
