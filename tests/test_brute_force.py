@@ -341,11 +341,11 @@ def test_it_can_be_switched_off_and_set() -> None:
 def test_made_up_clients_fill_no_memory_and_hide_nobody() -> None:
     detector = BruteForce(config.BruteForce(), Street())
     found: list[Finding] = []
-    for n in range(20_000):
+    for n in range(10_000):
         made_up = began(n, src=address_text(0x2D000000 + n), every=0.001)
         found += detector.see_flow(made_up, None, True)
-        if n % 1500 == 0:
-            found += detector.see_flow(refused(n // 1500), LAPTOP, True)
+        if n % 900 == 0:
+            found += detector.see_flow(refused(n // 900), LAPTOP, True)
     assert kinds(found) == ["brute_force"]
     assert len(detector._bursts) <= MOST_BURSTS
     assert len(detector._pairs) <= MOST_PAIRS

@@ -57,7 +57,8 @@ AGAIN = 10_000  # milliseconds between two tellings while it goes on
 
 # Packets and bytes of somebody who has not opened a connection, or says nothing in it: SYN and RST, or SYN and ACK.
 OPENING, BARE = 2, 140
-# What has become of a flow: nobody answered; it is not known; a SYN was answered, and nothing followed; any other answer.
+# What has become of a flow: nobody answered; it is not known; a SYN was answered, and nothing followed; any other
+# answer.
 SILENCE, UNKNOWN_YET, HALF, ANSWER = range(4)
 
 Target = tuple[Address, int, int]  # address, protocol, port; 0: any
