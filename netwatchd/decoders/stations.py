@@ -346,8 +346,9 @@ class Stations:
             return
         if sure and (other := self._shown.see(time, mac, address)):
             before, heard = other
-            before_text = mac_of_bytes(before) if before else None
-            self._observe(AddressShown(time, self._source, mac_of_bytes(mac), address, before_text, heard))
+            text = mac_of_bytes(before) if before else None
+            said = AddressShown(time, self._source, mac_of_bytes(mac), address, text, heard, self._interface)
+            self._observe(said)
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac
         self._tell(time, mac, address, again=changed)
