@@ -8,6 +8,7 @@ import faulthandler
 import logging
 import queue
 import signal
+import socket
 import sqlite3
 import ssl
 import time
@@ -17,8 +18,10 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address
+from netwatchd.alerts.outgoing import WAITING, Outgoing
+from netwatchd.alerts.text import Author
 from netwatchd.broadcast.broadcaster import Broadcaster
-from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.messages import Snapshot, threat_json
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
@@ -29,6 +32,7 @@ from netwatchd.ingest import Watches
 from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
@@ -110,11 +114,16 @@ class Daemon:
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
         self.flows = Flows(self.devices, publish, self.storage)
-        self.threats = Threats(self.devices, publish, self.storage)
+        author = Author(socket.gethostname(), self.devices.find, threat_json)
+        self.alerts = Outgoing(
+            settings, self.counters, author, lambda keys: self.threats.latest(keys), self.storage.put_note
+        )
+        self.threats = Threats(self.devices, publish, self.storage, settings.threats, self.counters, self.alerts.alert)
         self.news = News(settings.news, self.devices.find, self.devices.identities.undecided)
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
-        self.home = Home(settings.devices.networks, self.devices)
+        self.forwards = Forwards()
+        self.home = Home(settings.devices.networks, self.devices, self.forwards)
         self.panel = Panel(settings, self.home)
         self.detection = Detection(self.panel, self.threats, note)
         self.news.explains = self.panel.explains
@@ -136,6 +145,7 @@ class Daemon:
         self._storage_worker = worker("storage", self.storage.run)
         self._broadcast_worker = worker("broadcast", self.broadcaster.run)
         self._server_worker = worker("websocket", self.server.run)
+        self._alerts_worker = worker("alerts", self.alerts.run)
         self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
         self._ingest_workers = [
             worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
@@ -152,7 +162,7 @@ class Daemon:
     @property
     def _workers(self) -> list[Worker]:
         """All threads, from the mouth to the source."""
-        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker]
+        mouth = [self._storage_worker, self._broadcast_worker, self._server_worker, self._alerts_worker]
         return [*mouth, *self._ingest_workers, self._jobs_worker, *self._source_workers]
 
     def _jobs(self) -> list[Job]:
@@ -185,8 +195,9 @@ class Daemon:
         self._recall()
         new_id = EventIds(self._newest_id)
         intake = Intake(
-            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses
-        )
+            self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses,
+            self.forwards,
+        )  # fmt: skip
         self.sources, self.exporters = intake.sources, intake.exporters
         self._wire(self.devices.presence, intake)
         self.server = self._listen()
@@ -244,6 +255,7 @@ class Daemon:
         self.threats.remember(stored.threats)
         self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
         self.detection.remember(lambda key: queries.note_in(db, key))
+        self.alerts.remember(queries.note_in(db, WAITING), clock.now())
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.
             try:
@@ -286,6 +298,10 @@ class Daemon:
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
+        self.threats.finish(clock.now().wall)
+        self._alerts_worker.ask_to_stop()
+        self.alerts.wake()
+        self._alerts_worker.stop(1.0)
         self.flows.settle(ending=True)
         self._storage_worker.ask_to_stop()
         self.storage.wake()
@@ -319,6 +335,8 @@ class Daemon:
         self.devices.presence.doubts.rate = merged.devices.probe_rate
         self.devices.identities.merge = merged.devices.merge
         self.news.settings = merged.news
+        self.threats.apply(merged.threats)
+        self.alerts.apply(merged)
         self.detection.apply(merged)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})

@@ -17,13 +17,14 @@ RELOADABLE = {
         "daily_retention",
     ),
     "devices": ("offline_after", "probe_rate", "merge"),
+    "threats": ("cooldown", "mute", "retention"),
     "logging": ("level",),
 }
 
 
 def reloadable(section: str) -> Collection[str]:
-    """The keys of a section that take effect at once: all of a detector, which is given its settings anew."""
-    if section.startswith("detector:"):
+    """The keys of a section that take effect at once: all of a detector or of alerts, which get their settings anew."""
+    if section.startswith(("detector:", "alert")):
         return config.settings_of(type(getattr(config.Config(), config.sections()[section].name)))
     return RELOADABLE.get(section, ())
 

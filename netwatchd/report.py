@@ -31,6 +31,7 @@ class Report:
                 for name, supervisor in daemon.sources.items()
             ],
             "exporters": daemon.exporters(),
+            "alerts": daemon.alerts.status(),
             "learning_until": daemon.watching.learning_until(),
             "counters": counts,
             "last_error": database["last_error"],

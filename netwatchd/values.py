@@ -4,9 +4,11 @@ Whatever is read here can be used: a duration fits into a timer, a size into wha
 """
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from netwatchd.addresses import Networks, parse_address
 
@@ -184,3 +186,88 @@ def host_name(text: str) -> str:
     if not text.isprintable():
         raise ValueError(f"{text!r:.60} is neither an address nor a name")
     return text
+
+
+class Hours(NamedTuple):
+    """A part of the day by local time, in minutes since midnight; past midnight where it ends before it begins."""
+
+    start: int
+    end: int
+
+
+def hours(text: str) -> Hours | None:
+    """A part of the day such as `22:00-07:00`, or nothing."""
+    if not text:
+        return None
+    match = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})", text)
+    parts = list(map(int, match.groups())) if match else [24, 0, 24, 0]
+    found = Hours(parts[0] * 60 + parts[1], parts[2] * 60 + parts[3])
+    if max(parts[0], parts[2]) > 23 or max(parts[1], parts[3]) > 59 or found.start == found.end:
+        raise ValueError(f"{text!r:.60} should be a time of the day to another one, such as 22:00-07:00")
+    return found
+
+
+class Url(NamedTuple):
+    """Where something is sent by HTTP. What stands behind the host is often a secret, and shown to nobody."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str  # with the query
+
+    @property
+    def place(self) -> str:
+        """The part that may be shown."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+
+def optional_url(text: str) -> Url | None:
+    """An address of HTTP or HTTPS, or nothing."""
+    if not text:
+        return None
+    # It is not repeated: it may hold a secret.
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it should be printable ASCII without spaces, such as https://ntfy.example/topic")
+    try:
+        parts = urlsplit(text)
+        host, port = host_name(parts.hostname or ""), parts.port
+    except ValueError:
+        raise ValueError("it is no address of the web, such as https://ntfy.example/topic") from None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise ValueError("it should begin with https:// or http:// and the name of a host")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("it should hold neither user and password nor a part behind #")
+    secure = parts.scheme == "https"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Url(secure, host, port or (443 if secure else 80), path)
+
+
+def program(text: str) -> tuple[str, ...]:
+    """A program by its whole path, with arguments, quoted as in a shell; or nothing."""
+    try:
+        found = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r:.60} cannot be taken apart: {error}") from None
+    if found and not found[0].startswith("/"):
+        raise ValueError(f"{text!r:.60} should begin with the whole path of a program, such as /usr/local/bin/alarm")
+    if "\0" in text:
+        raise ValueError(f"{text!r:.60} is no command")
+    return found
+
+
+def mail_addresses(text: str) -> tuple[str, ...]:
+    """A list of addresses of e-mail, as bare ones: no names, ASCII only (RFC 5321 section 4.1.2, without quoting)."""
+    found = words(text)
+    for word in found:
+        if not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.:\[\]-]{1,253}", word):
+            raise ValueError(f"{word!r:.60} should be an address such as pi@example.org")
+    return found
+
+
+def mail_address(text: str) -> str:
+    """One address of e-mail, or nothing."""
+    found = mail_addresses(text)
+    if len(found) > 1:
+        raise ValueError(f"{text!r:.60} should be a single address")
+    return found[0] if found else ""

@@ -36,6 +36,7 @@ class Street:
             device(NAS, AT[NAS], hostname="nas", kind="nas"),
             device(ROUTER, AT[ROUTER], kind="router"),
         )
+        self.forwards: dict[tuple[Address, int, int], tuple[Address, int]] = {}
         self.devices = {each.mac or address_text(each.ips[0]): each for each in known}
 
     def device(self, key: str) -> Device | None:
@@ -45,6 +46,10 @@ class Street:
     def owner(self, address: Address) -> str | None:
         """Who has the address."""
         return next((key for key, each in self.devices.items() if address in each.ips), None)
+
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """Which port of the router leads to a device's."""
+        return self.forwards.get((address, port, protocol))
 
 
 def flow(number: int = 0, *, at: float = 0.0, seconds: float = 0.1, **fields: Any) -> Flow:

@@ -106,13 +106,14 @@ def test_a_database_that_replaces_another_does_not_count_twice() -> None:
     assert [each.count for each in threats.open()] == [5]
 
 
-def test_a_flood_of_threats_is_bounded_and_the_latest_are_kept() -> None:
+def test_what_is_remembered_is_bounded_and_the_latest_are_kept() -> None:
     seen = Recorder()
     threats = threats_of(seen)
-    threats.see([fresh(target=str(n)) for n in range(MOST_THREATS + 5)], T0)
+    threats.remember([threat(n + 1, target=str(n), last_seen=T0.wall - 10**6 + n) for n in range(MOST_THREATS + 5)])
+    threats.see([fresh(target="new")], T0)
     kept = threats.open()
     assert len(kept) == MOST_THREATS
-    assert (kept[0].target, kept[-1].target) == ("5", str(MOST_THREATS + 4))
+    assert (kept[0].target, kept[-1].target) == ("6", "new")
 
 
 def test_a_count_stops_where_numbers_would_no_longer_be_exact() -> None:

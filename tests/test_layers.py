@@ -21,19 +21,19 @@ LINES = [
     ["daemon", "detach", "replay"],
     ["intake"],
     ["report", "positions", "reload", "places"],
-    ["sources", "ingest", "detectors", "storage", "broadcast", "jobs"],
+    ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],
     ["event_ids", "observations"],
     ["events", "config", "counters", "journal", "clock", "pidfile"],
-    ["values"],
-    ["addresses"],
+    ["values", "mutes"],
+    ["addresses", "catalog"],
 ]
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 STAGES = LINES[5]
 
 # What knows no clock, no thread and no outside, so that it can be tested with bytes alone.
-PURE = ["events", "observations", "decoders", "detectors", "identity"]
+PURE = ["catalog", "mutes", "events", "observations", "decoders", "detectors", "identity"]
 # But for the one file that reads the registry of makers, and says where there is none.
 OUTSIDE = {PACKAGE / "identity/vendors.py": {"logging", "os", "pathlib"}}
 IMPURE = {

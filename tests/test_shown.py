@@ -10,9 +10,9 @@ from packet_kit import MAC_A, MAC_B, MAC_ROUTER, A, B, ethernet, ip4, packed, ud
 from test_dhcp_clues import body, client, server
 
 from netwatchd.addresses import parse_address
+from netwatchd.decoders.asking import arp_answer, nd_answer, question
 from netwatchd.decoders.dhcp import read_message
 from netwatchd.decoders.eve import EveDecoder
-from netwatchd.decoders.questions import arp_answer, nd_answer, question
 from netwatchd.decoders.shown import MOST_SHOWN, Crowd, Shown
 from netwatchd.decoders.zeek import ZeekDecoder
 from netwatchd.observations import AddressShown, DhcpMessage

@@ -134,11 +134,11 @@ def test_a_tab_behind_separator_is_read_as_the_space_is() -> None:
 
 
 def test_other_logs_are_skipped_and_counted_by_name() -> None:
-    dns = ["#separator \\x09", "#path\tdns", "#fields\tts\tquery", "1.0\tx.example", "2.0\ty.example"]
+    ssl = ["#separator \\x09", "#path\tssl", "#fields\tts\tserver_name", "1.0\tx.example", "2.0\ty.example"]
     rows = ['{"_path": "http", "ts": 1.0}', '{"_path": "../etc", "ts": 1.0}', '{"_path": 5}']
-    found, skipped, bad = read([*dns, *rows, *HEADER, tsv()])
+    found, skipped, bad = read([*ssl, *rows, *HEADER, tsv()])
     assert [type(event) for event in found] == [Flow]
-    assert skipped == {"dns": 2, "http": 1, "other": 2}
+    assert skipped == {"ssl": 2, "http": 1, "other": 2}
     assert not bad
     assert read(['{"ts": 1.0, "query": "x"}'], path=None)[1] == {"other": 1}
 

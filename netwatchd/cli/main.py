@@ -22,7 +22,8 @@ environment:
 exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in config.ini, 130 stopped by Ctrl-C
 """
 
-FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump")
+CHANNELS = ("ntfy", "webhook", "email", "command")
+FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump", "argus")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -72,13 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     _json(verb)
 
     verb = _verb(verbs, "replay", _replay, "read captures and logs of the past, into a directory of their own")
-    verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, conn.log, eve.json, nfdump CSV; gzip; -")
+    verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, logs, a directory of Zeek's; gzip; -")
     verb.add_argument("--into", metavar="DIR", help="an empty or new directory, or one that no daemon uses (a new one)")
     verb.add_argument(
         "--as", dest="format", choices=FORMATS, help="what the files hold, where that is not told by their content"
     )
     verb.add_argument("--quiet", action="store_true", help="without a progress bar")
     _json(verb)
+
+    verb = _verb(verbs, "alert-test", _alert_test, "send a test by the configured channels of alerts, now")
+    verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
     return parser
 
 
@@ -135,6 +139,12 @@ def _replay(options: argparse.Namespace) -> int:
     from netwatchd.cli import replay  # here, because it loads what the verbs that only look do not need
 
     return replay.replay(options)
+
+
+def _alert_test(options: argparse.Namespace) -> int:
+    from netwatchd.cli import alert_test  # here, because it loads what the verbs that only look do not need
+
+    return alert_test.alert_test(options)
 
 
 def _verb(

@@ -98,11 +98,26 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("dropped", _counts(answer["dropped"])),
         *((("lost", _counts(answer["lost"])),) if answer["lost"] else ()),
         *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
+        *((f"alerts by {channel['name']}", _channel_line(channel)) for channel in answer["alerts"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
         ("directory", database["directory"]),
         ("last error", answer["last_error"] or "none"),
     ]
+
+
+def _channel_line(channel: dict[str, Any]) -> str:
+    """One channel of alerts in a line: the ordinary is not mentioned."""
+    if channel["state"] == "off":
+        return "off"
+    parts = [
+        f"{channel['state']}, to {channel['place']}",
+        f"{channel['waiting']} waiting" if channel["waiting"] else "",
+        f"{channel['held']} held back for a digest" if channel["held"] else "",
+        f"last sent {time_text(channel['last_sent'])}" if channel["last_sent"] else "",
+        f"last error: {channel['last_error']}" if channel["last_error"] else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _exporter_line(exporter: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
+from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
 from netwatchd.config.detectors import (
     Beacon,
     Blocklist,
@@ -27,6 +28,7 @@ from netwatchd.config.sections import (
     Ingest,
     Logging,
     Storage,
+    Threats,
     Websocket,
     runtime_directory,
     sections,
@@ -52,6 +54,11 @@ from netwatchd.config.sources import (
 __all__ = [
     "DEFAULT_PATH",
     "LOOPBACK",
+    "AlertCommand",
+    "AlertEmail",
+    "AlertNtfy",
+    "AlertWebhook",
+    "Alerts",
     "Beacon",
     "Blocklist",
     "BruteForce",
@@ -88,6 +95,7 @@ __all__ = [
     "Spoof",
     "Ssdp",
     "Storage",
+    "Threats",
     "Upload",
     "Websocket",
     "Zeek",

@@ -23,7 +23,7 @@ class News:
 
 @dataclass(frozen=True)
 class Plaintext:
-    """Protocols in use that send passwords as plain text: FTP, telnet, POP3, IMAP, rlogin."""
+    """Protocols in use that send passwords as plain text: FTP, telnet, POP3, IMAP, rlogin; MQTT to elsewhere."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
     again: float = setting(age, "7 d", "How long the same client and server are not told again.")
@@ -34,6 +34,9 @@ class PortScan:
     """Many ports of one host tried by another: TCP (SYN, connect, FIN, NULL, XMAS) and UDP."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    ports: int = setting(
+        whole(4, 500), "10", "Ports of services tried in vain within 15 s that are a scan; others count a third."
+    )
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class HostSweep:
     """Many hosts tried by one: by ARP, ICMP, or a port of TCP or UDP."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    hosts: int = setting(
+        whole(4, 500), "10", "Hosts tried in vain within a minute that are a sweep, for ports of remote control."
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,12 @@ class BruteForce:
     """Many short connections to a service that asks for a password: SSH, telnet, FTP, RDP, HTTP, ..."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    logins: int = setting(
+        whole(3, 1000),
+        "10",
+        "How many connections in a row that look like refused logins at SSH are too many; the numbers of other "
+        "services rise and fall with it.",
+    )
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,18 @@ class Flood:
     """More connections or packets than anybody needs: floods of SYN, UDP, ICMP."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    connections: int = setting(
+        whole(10, 100_000),
+        "100",
+        "How many unanswered connections a second to one port, for ten seconds, are a flood; of those that are "
+        "answered three times as many.",
+    )
+    packets: int = setting(
+        whole(100, 10_000_000),
+        "2000",
+        "How many packets a second of one flow that nobody answers, or pings, are a flood; within the network ten "
+        "times as many, but of pings.",
+    )
 
 
 @dataclass(frozen=True)

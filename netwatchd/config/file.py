@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netwatchd.config import alerts
 from netwatchd.config.sections import Config, sections, settings_of
 
 DEFAULT_PATH = Path("/etc/netwatchd/config.ini")
@@ -66,15 +67,17 @@ def parse(text: str, path: Path | None = None) -> Config:
     lines: dict[tuple[str, str], int] = {}
     values: dict[str, dict[str, Any]] = {}
     for section, key, line, raw in _entries(text, mistakes):
-        if (section, key) in lines:
+        known = settings_of(_kind(section))
+        if key not in known:
+            mistakes.append(Mistake(section, key, line, f"there is no such key here; there are {', '.join(known)}"))
+            continue
+        how, read = known[key].metadata, values.setdefault(section, {})
+        if (section, key) in lines and not how["repeats"]:
             mistakes.append(Mistake(section, key, line, f"it is set already in line {lines[section, key]}"))
             continue
         lines[section, key] = line
         try:
-            values.setdefault(section, {})[key] = settings_of(_kind(section))[key].metadata["read"](raw)
-        except KeyError:
-            known = ", ".join(settings_of(_kind(section)))
-            mistakes.append(Mistake(section, key, line, f"there is no such key here; there are {known}"))
+            read[key] = read[key] + how["read"](raw) if key in read and how["repeats"] else how["read"](raw)
         except ValueError as error:
             mistakes.append(Mistake(section, key, line, str(error)))
     made = {f.name: _kind(name)(**values.get(name, {})) for name, f in sections().items()} if not mistakes else {}
@@ -135,4 +138,6 @@ def _contradictions(config: Config, lines: dict[tuple[str, str], int]) -> list[M
     if bool(websocket.tls_certificate) != bool(websocket.tls_key):
         missing = "tls_key" if websocket.tls_certificate else "tls_certificate"
         mistake("websocket", missing, "TLS needs both tls_certificate and tls_key")
+    for section, key, text in alerts.contradictions(config.ntfy, config.webhook, config.email):
+        mistake(section, key, text)
     return found

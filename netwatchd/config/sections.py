@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
+from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
 from netwatchd.config.detectors import Detectors
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import (
@@ -24,6 +25,7 @@ from netwatchd.config.sources import (
     Ssdp,
     Zeek,
 )
+from netwatchd.mutes import Rule, rules
 from netwatchd.values import (
     age,
     duration,
@@ -170,6 +172,28 @@ class Ingest:
 
 
 @dataclass(frozen=True)
+class Threats:
+    """What becomes of threats that are seen again, and which are not told at all."""
+
+    cooldown: float = setting(
+        age,
+        "1 h",
+        "A threat that is seen again within this time goes on; later it has happened once more, and is told anew.",
+    )
+    mute: tuple[Rule, ...] = setting(
+        rules,
+        "",
+        "Threats that are not told: a list of KIND WHO, or KIND WHO WHOM, such as 'port_scan kali' or 'beacon * "
+        "example.org', separated by commas or in several such lines. Each threat names the line that mutes it; "
+        "docs/THREATS.md explains the rest.",
+        repeats=True,
+    )
+    retention: float = setting(
+        age, "365 d", "Threats that were not seen for this long are removed, whatever was made of them."
+    )
+
+
+@dataclass(frozen=True)
 class Logging:
     """What is written to the journal."""
 
@@ -192,6 +216,7 @@ class Config(Detectors):
     websocket: Websocket = _section("websocket", Websocket)
     devices: Devices = _section("devices", Devices)
     ingest: Ingest = _section("ingest", Ingest)
+    threats: Threats = _section("threats", Threats)
     neighbours: Neighbours = _section("source:neighbours", Neighbours)
     conntrack: Conntrack = _section("source:conntrack", Conntrack)
     capture: Capture = _section("source:capture", Capture)
@@ -206,6 +231,11 @@ class Config(Detectors):
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
     logging: Logging = _section("logging", Logging)
+    alerts: Alerts = _section("alerts", Alerts)
+    ntfy: AlertNtfy = _section("alert:ntfy", AlertNtfy)
+    webhook: AlertWebhook = _section("alert:webhook", AlertWebhook)
+    email: AlertEmail = _section("alert:email", AlertEmail)
+    command: AlertCommand = _section("alert:command", AlertCommand)
 
 
 def sections() -> dict[str, dataclasses.Field[Any]]:

@@ -9,6 +9,10 @@ from dataclasses import field
 from typing import Any
 
 
-def setting(read: Callable[[str], Any], default: str, meaning: str) -> Any:
-    """A field of a section: how its text is read, the default as text, and what it means in a sentence."""
-    return field(default=read(default), metadata={"read": read, "default": default, "meaning": meaning})
+def setting(read: Callable[[str], Any], default: str, meaning: str, *, repeats: bool = False) -> Any:
+    """A field of a section: how its text is read, the default as text, and what it means in a sentence.
+
+    `repeats`: it is a list, whose key may stand in several lines, which are taken together.
+    """
+    told = {"read": read, "default": default, "meaning": meaning, "repeats": repeats}
+    return field(default=read(default), metadata=told)

@@ -30,14 +30,16 @@ from netwatchd.addresses import (
 )
 from netwatchd.decoders.announcements import Announcements, Said
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
-from netwatchd.decoders.dhcp import Lease, read_dhcp, read_message
+from netwatchd.decoders.dhcp import Lease, read_dhcp
 from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
+from netwatchd.decoders.dhcp_messages import message_in
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
+from netwatchd.decoders.questions import is_dns, read_questions
 from netwatchd.decoders.shown import Crowd, Shown
 from netwatchd.events import Clue, Sighting
-from netwatchd.observations import AddressAsked, AddressShown, DhcpMessage, Observation
+from netwatchd.observations import AddressAsked, Observation
 
 AGAIN = 60_000  # milliseconds
 PROOF = 5_000  # milliseconds: a router passes something on within seconds
@@ -57,8 +59,8 @@ _ARP = struct.Struct("!HHBBH6s4s6x4s").unpack_from
 _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
 _NO_ADDRESS = bytes(16)
+_MULTICAST6 = 0xFF
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
-_OF_SERVERS = (2, 5, 6)  # messages of DHCP: OFFER, ACK, NAK
 _DHCP6_PORTS = (b"\2\x22", b"\2\x23")
 _LINK_LOCAL = b"\xfe\x80"
 
@@ -117,6 +119,8 @@ class Stations:
             self._see_lease(time, packet, data)
             return False
         said = self._announcements.read(packet, data, number)
+        if is_dns(packet):
+            said = self._see_questions(time, packet, data, said)
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -172,6 +176,15 @@ class Stations:
             self._observed.append(observation)
         else:
             self.overlooked += 1
+
+    def _see_questions(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said:
+        """A packet of DNS, which says something else besides: that the sender has a server, or whose cloud it uses."""
+        name = None
+        for message in read_questions(time, self._source, packet, data):
+            self._observe(message)
+            if name is None and not message.answer:
+                name = message.name
+        return said._replace(more=True) if said else self._announcements.asks(packet, name)
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""
@@ -275,6 +288,8 @@ class Stations:
             if any(data[at + 6 : at + 8]) and packet.mac:
                 self._tell_role(time, packet.mac, _ROUTER)
             return
+        if kind == _SOLICITATION:
+            self._see_question(time, packet, bytes(data[at + 8 : at + 24]))
         address, options = packet.source, at + (8 if kind == _ROUTER_SOLICITATION else 24)
         wanted = kind == _SOLICITATION and address == _NO_ADDRESS  # it asks whether anybody else has it (RFC 4862)
         if kind == _ADVERTISEMENT or wanted:
@@ -283,32 +298,28 @@ class Stations:
         if len(address) == 16 and is_host(address) and mac:
             self._own_address(time, mac, address, sure=not wanted)
 
+    def _see_question(self, time: int, packet: Packet, target: bytes) -> None:
+        """RFC 4861 section 4.3: all are asked, not the neighbour itself whether it is still there (section 7.3).
+
+        Where the source is unspecified, it is about the asker's own address: duplicate address detection (RFC 4862).
+        """
+        if packet.source == _NO_ADDRESS or packet.destination[0] != _MULTICAST6 or len(target) < 16:
+            return
+        if packet.mac and target != packet.source and is_station(mac_of_bytes(packet.mac)):
+            self._observe(AddressAsked(time, self._source, mac_of_bytes(packet.mac), packet.source, target))
+
     def _see_lease(self, time: int, packet: Packet, data: Buffer) -> None:
         at = packet.transport + 8
         if not packet.transport:
             return
         if packet.ports[2:] in _DHCP_PORTS and packet.ports[:2] in _DHCP_PORTS:
-            self._see_message(time, packet, data, at)
+            if message := message_in(time, self._source, self._interface, packet, data):
+                self._observe(message)
             if lease := read_dhcp(data, at):
                 self._see_dhcp(time, packet, lease)
         # A server may answer from any port (RFC 8415 section 7.2).
         elif packet.ports[2:] in _DHCP6_PORTS and (lease6 := read_dhcp6(data, at)):
             self._see_dhcp6(time, packet, lease6)
-
-    def _see_message(self, time: int, packet: Packet, data: Buffer, at: int) -> None:
-        said = read_message(data, at)
-        if said is None or not is_station(mac_of_bytes(said.mac)):
-            return
-        # What a server sends says where it comes from, also where it keeps its name to itself.
-        server = said.server or (packet.src_ip if packet.ports[:2] == _DHCP_PORTS[0] and not said.relayed else None)
-        sender = mac_of_bytes(packet.mac) if packet.mac else None
-        self._observe(
-            DhcpMessage(
-                time, self._source, said.kind, sender, mac_of_bytes(said.mac), said.address,
-                server if said.kind in _OF_SERVERS else said.server, said.router, said.relayed, said.dns, said.routes,
-                self._interface,
-            )
-        )  # fmt: skip
 
     def _see_dhcp6(self, time: int, packet: Packet, lease: Lease6) -> None:
         mac = lease.mac
@@ -344,10 +355,7 @@ class Stations:
             # Told, so that it is counted; but the address stays with whoever else shows it.
             self._tell(time, mac, address, again=False)
             return
-        if sure and (other := self._shown.see(time, mac, address)):
-            before, heard = other
-            text = mac_of_bytes(before) if before else None
-            said = AddressShown(time, self._source, mac_of_bytes(mac), address, text, heard, self._interface)
+        if sure and (said := self._shown.said(time, self._source, self._interface, mac, address)):
             self._observe(said)
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac

@@ -22,6 +22,7 @@ class Wants(Flag):
     NEW = auto()  # each flow when it is first told of, whatever it is
     ATTEMPTS = auto()  # nothing has come back, or it was refused: each time it is told, so also while it is `new`
     ANSWERED = auto()  # something has come back: each time it is told
+    TURNED = auto()  # something has come back, and it was told of before: costs nothing where flows are told once
     ICMP = auto()  # ICMP and ICMPv6: each time it is told
     EVERY = auto()  # each flow, each time it is told: costs most
 
@@ -69,6 +70,9 @@ class Home(Protocol):
 
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
+
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """The address and port of this router that are forwarded to those of a device; None where none is known."""
 
 
 class FlowDetector(Protocol):

@@ -10,9 +10,16 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.dhcp_starvation import DhcpStarvation
+from netwatchd.detectors.flood import Flood
+from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.inbound import Inbound
+from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
+from netwatchd.detectors.port_scan import PortScan
 from netwatchd.detectors.rogue_dhcp import RogueDhcp
+from netwatchd.detectors.slow_scan import SlowScan
 from netwatchd.detectors.spoof import Spoof
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
@@ -20,13 +27,20 @@ from netwatchd.observations import Observation
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "port_scan": PortScan,
+    "host_sweep": HostSweep,
+    "slow_scan": SlowScan,
+    "iot": Iot,
+    "brute_force": BruteForce,
+    "flood": Flood,
+    "inbound": Inbound,
     "spoof": Spoof,
     "rogue_dhcp": RogueDhcp,
     "dhcp_starvation": DhcpStarvation,
 }
 
 # States of a flow that was answered, but by a refusal.
-REFUSED = frozenset(("rejected",))
+REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
 ICMP = frozenset((1, 58))
 # What makes the case of a flow: the bits of an index.
 _NEW, _ANSWERED, _ICMP = 1, 2, 4
@@ -117,6 +131,8 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
     if case & _NEW:
         wanted |= Wants.NEW
+    elif case & _ANSWERED:
+        wanted |= Wants.TURNED
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]

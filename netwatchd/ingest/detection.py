@@ -14,6 +14,7 @@ from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, Threat
 from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.threats import Threats
 from netwatchd.observations import Observation
 
@@ -87,11 +88,17 @@ class Nowhere:
 class Home:
     """What detectors may ask about the network: answered from what Devices knows."""
 
-    def __init__(self, networks: Networks, devices: Devices, machine: Machine | None = None) -> None:
-        """Without `machine`, the past is replayed."""
+    def __init__(
+        self,
+        networks: Networks,
+        devices: Devices,
+        forwards: Forwards | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         self.networks = networks
         self.machine: Machine = machine or Nowhere()
         self._devices = devices
+        self._forwards = forwards or Forwards()
 
     def device(self, key: str) -> Device | None:
         """The device of a key: a MAC of it, or its address as text."""
@@ -100,6 +107,10 @@ class Home:
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
         return self._devices.owner_of(address)
+
+    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
+        """The address and port of this router that are forwarded to those of a device."""
+        return self._forwards.outside(address, port, protocol)
 
 
 class Detection:
@@ -152,6 +163,7 @@ class Detection:
     def tick(self, time: int) -> None:
         """It is `time`."""
         self._ask(lambda: self.panel.tick(time), _moment(time))
+        self._threats.tick(time)
         if self._kept is not None and abs(time - self._looked) >= KEEP_EVERY:
             self._looked = time
             self._keep(self._kept)

@@ -1,29 +1,62 @@
-"""The threats that are known: the same kind, device and target seen again is the same threat, with a higher count."""
+"""The threats that are known: the same kind, device and target seen again is the same threat, with a higher count.
+
+One threat is one row, and is told once for each time that it happens. What goes on is told less and less often
+(`pace`), and what comes in floods is gathered (`guard`), so that no attack floods clients, cards or people. What the
+user mutes leaves nothing but a count (`mutes`). Nothing is lost by that: the last state of a row is always told.
+"""
 
 import dataclasses
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from netwatchd.addresses import parse_address
+from netwatchd import clock
+from netwatchd.addresses import address_text, parse_address
 from netwatchd.clock import Now
+from netwatchd.config import Threats as Settings
+from netwatchd.counters import Counters
 from netwatchd.events import Judge, TakenBack, Threat, ThreatStatus
-from netwatchd.ingest import Publish, Store
+from netwatchd.ingest import Publish, Store, rows
 from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.guard import Guard
+from netwatchd.ingest.mutes import device_of, muting
+from netwatchd.ingest.pace import Pace
+from netwatchd.ingest.rows import ThreatKey, key_of
+from netwatchd.mutes import split_port
 
 MOST_THREATS = 10_000  # kept in memory; an older one that comes again then counts from one
-MOST_COUNT = 2**53 - 1  # what JavaScript keeps exactly; only a liar counts further
-ThreatKey = tuple[str, str | None, str | None]
+MOST_COUNT = rows.MOST_COUNT
+# Kinds whose detector gathers what comes in floods by itself.
+GATHERED = frozenset(("new_device",))
+
+
+def no_alert(threat: Threat) -> None:
+    """Tells nobody."""
 
 
 class Threats:
     """Every threat by kind, device and target, the most recently seen last. Any thread may call."""
 
-    def __init__(self, devices: Devices, publish: Publish, store: Store) -> None:
+    def __init__(
+        self,
+        devices: Devices,
+        publish: Publish,
+        store: Store,
+        settings: Settings | None = None,
+        counters: Counters | None = None,
+        alert: Callable[[Threat], None] = no_alert,
+    ) -> None:
+        """`alert` is called once for each open threat that has happened, or become worse; it must not wait."""
         self._devices = devices
         self._publish = publish
         self._store = store
+        self._settings = settings or Settings()
+        self._counters = counters or Counters()
+        self._alert = alert
         self._lock = threading.Lock()
         self._threats: dict[ThreatKey, Threat] = {}
+        self._happened: dict[ThreatKey, int] = {}  # when it was last told that it had happened once more (Unix ms)
+        self._pace: Pace[ThreatKey] = Pace(MOST_THREATS)
+        self._guard = Guard()
         self._last_id = 0
         self._remembered = False
 
@@ -32,93 +65,196 @@ class Threats:
         with self._lock:
             return [threat for threat in self._threats.values() if threat.status is ThreatStatus.OPEN]
 
+    def latest(self, keys: Sequence[ThreatKey]) -> list[Threat | None]:
+        """What is known now of threats; None of those that are not known any more."""
+        with self._lock:
+            return [self._threats.get(key) for key in keys]
+
+    def apply(self, settings: Settings) -> None:
+        """Takes in other settings: open threats that a rule mutes now are dismissed, with the rule in their notes."""
+        with self._lock:
+            self._settings = settings
+            self._mute_open()
+
     def remember(self, threats: Iterable[Threat]) -> None:
         """Takes in what was stored by earlier runs; what this run saw already goes on from there."""
         with self._lock:
             recent, self._threats = self._threats, {}
             for threat in sorted(threats, key=lambda threat: threat.last_seen):
                 self._put(threat)
-            for threat in recent.values():
+            for key, threat in recent.items():
                 # The first time, its id may be an older threat's. Later, its count holds what was stored.
-                self._put(threat if self._remembered else self._joined(dataclasses.replace(threat, id=0)))
-                self._store.upsert_threat(self._threats[_key(threat)])
+                known = None if self._remembered else self._threats.get(key)
+                if known is not None:
+                    threat = rows.joined(known, threat, again=False, reopen=False)
+                self._put(threat if self._remembered or known else dataclasses.replace(threat, id=self._last_id + 1))
+                self._store.upsert_threat(self._threats[key])
             self._remembered = True
+            self._mute_open()
 
     def see(self, threats: Sequence[Threat], now: Now, *, news: bool = False) -> None:
         """Takes in threats, publishes and stores them. Their ids are given here; nothing was seen later than now.
 
-        A threat that was dismissed stays so when it is seen again; `news` are open again: what happened once more is
-        something else than what the user has put away. A count of 0 says nothing new: it is the same, told better.
+        A threat that was put away stays so when it is seen again, unless it has happened once more and is worse than
+        what was judged. `news` are open again: what happened once more is something else than what the user has put
+        away. A count of 0 says nothing new: it is the same, told better.
         """
         with self._lock:
             for threat in threats:
-                threat = dataclasses.replace(
-                    threat,
-                    device=self._device_of(threat.device),
-                    first_seen=min(threat.first_seen, now.wall),
-                    last_seen=min(threat.last_seen, now.wall),
-                )
-                new = _key(threat) not in self._threats
-                again = news and threat.count > 0
-                threat = self._joined(threat)
-                if again:
-                    threat = dataclasses.replace(threat, status=ThreatStatus.OPEN)
-                self._put(threat)
-                self._publish([threat])
-                (self._store.add_threat if new else self._store.upsert_threat)(threat)
+                self._see(self._plain(threat, now), now.wall, news=news)
 
     def take_back(self, back: TakenBack) -> None:
         """Dismisses a threat that turned out to be none, with the reason in its evidence; nothing if it is not open."""
         with self._lock:
-            key = back.kind, back.device, back.target
-            threat = self._threats.get(key)
+            threat = self._threats.get((back.kind, back.device, back.target))
             if threat is None or threat.status is not ThreatStatus.OPEN:
                 return
             evidence = threat.evidence | {"taken_back": back.why}
-            self._threats[key] = threat = dataclasses.replace(threat, status=ThreatStatus.DISMISSED, evidence=evidence)
-            self._publish([threat])
-            self._store.upsert_threat(threat)
+            self._change(dataclasses.replace(threat, status=ThreatStatus.DISMISSED, evidence=evidence))
 
     def judge(self, command: Judge) -> str | None:
         """Marks a threat as the user wants; returns what is wrong where it cannot."""
         with self._lock:
-            for key, threat in self._threats.items():
+            for threat in self._threats.values():
                 if threat.id == command.threat:
-                    self._threats[key] = judged = dataclasses.replace(threat, status=command.status)
-                    self._publish([judged])
-                    self._store.upsert_threat(judged)
+                    self._change(rows.judged(threat, command.status, clock.now().wall))
                     return None
         return f"there is no threat {command.threat}"
+
+    def tick(self, now: int) -> None:
+        """It is `now` (Unix ms): what had to wait is told when its time has come."""
+        with self._lock:
+            for key in self._pace.due(now):
+                self._tell(self._threats[key], now)
+
+    def finish(self, now: int) -> None:
+        """What waits to be told is told."""
+        with self._lock:
+            for key in self._pace.waiting():
+                self._tell(self._threats[key], now)
+
+    def retain(self, before: int) -> None:
+        """Forgets the threats that were last seen before a time (Unix ms); their rows are removed by the store."""
+        with self._lock:
+            for threat in [each for each in self._threats.values() if each.last_seen < before]:
+                if threat.status is ThreatStatus.OPEN:  # clients keep what is open
+                    self._publish([dataclasses.replace(threat, status=ThreatStatus.DISMISSED)])
+                self._forget(key_of(threat))
+
+    # Called with the lock held.
+
+    def _see(self, threat: Threat, now: int, *, news: bool) -> None:
+        if muting(self._settings.mute, threat, self._devices):
+            self._counters.add("threats.muted")
+            return
+        if key_of(threat) not in self._threats and threat.kind not in GATHERED:
+            device = threat.device and self._devices.find(threat.device)
+            group = self._guard.full(threat, here=bool(device and device.mac), now=now)
+            if group:
+                self._counters.add("threats.gathered")
+                threat = group.gather(threat, self._called(group.device), now)
+                if muting(self._settings.mute, threat, self._devices):
+                    self._counters.add("threats.muted")
+                    return
+        self._take(threat, now, news=news)
+
+    def _take(self, threat: Threat, now: int, *, news: bool) -> None:
+        key = key_of(threat)
+        known = self._threats.get(key)
+        again = known is not None and self._is_again(key, known, threat, now, news=news)
+        if known is None:
+            threat = dataclasses.replace(threat, id=self._last_id + 1, count=max(threat.count, 1))
+        else:
+            threat = rows.joined(known, threat, again=again, reopen=news and again)
+        if known is None or again:
+            self._happened[key] = now
+        self._put(threat)
+        worse = known is not None and rows.is_worse(threat.severity, known.severity)
+        opened = known is not None and known.status is not threat.status
+        if known is None or again or worse or opened or self._pace.may_tell(key, now):
+            self._tell(threat, now, new=known is None)
+        else:
+            self._counters.add("threats.held")
+        if threat.status is ThreatStatus.OPEN and (known is None or again or worse or opened):
+            self._alert(threat)
+
+    def _is_again(self, key: ThreatKey, known: Threat, threat: Threat, now: int, *, news: bool) -> bool:
+        """Whether it has happened once more."""
+        if news:  # whose detector decides
+            return threat.count > 0
+        if not rows.happened_again(known, threat, self._settings.cooldown):
+            return False
+        # Logs of weeks are read in a moment: what lies in the past is not told as often as it happened.
+        told = self._happened.get(key)
+        return told is None or abs(now - told) >= self._settings.cooldown * 1000
+
+    def _tell(self, threat: Threat, now: int, *, new: bool = False) -> None:
+        self._pace.note(key_of(threat), now)
+        self._publish([threat])
+        (self._store.add_threat if new else self._store.upsert_threat)(threat)
+
+    def _change(self, threat: Threat) -> None:
+        """A row is another than before, but was not seen again."""
+        self._threats[key_of(threat)] = threat
+        self._publish([threat])
+        self._store.upsert_threat(threat)
+
+    def _mute_open(self) -> None:
+        if not self._settings.mute:
+            return
+        for threat in [each for each in self._threats.values() if each.status is ThreatStatus.OPEN]:
+            if rule := muting(self._settings.mute, threat, self._devices):
+                self._change(rows.muted(threat, rule.text))
+
+    def _plain(self, threat: Threat, now: Now) -> Threat:
+        """The same by the names under which it may be known here already."""
+        last = min(threat.last_seen, now.wall)
+        return dataclasses.replace(
+            rows.without_notes(threat),
+            device=self._device_of(threat.device),
+            target=_target_of(threat.target),
+            first_seen=min(threat.first_seen, last),
+            last_seen=last,
+        )
 
     def _device_of(self, device: str | None) -> str | None:
         """The device's key, where an address was named that a device owns, or one more MAC of it."""
         try:
-            return self._devices.owner_of(parse_address(device or "")) or device
+            address = parse_address(device or "")
+            return self._devices.owner_of(address) or address_text(address)
         except ValueError:
             return device and self._devices.identities.key_of(device)
 
-    def _joined(self, threat: Threat) -> Threat:
-        known = self._threats.get(_key(threat))
-        if known is None:
-            return (
-                threat if threat.id else dataclasses.replace(threat, id=self._last_id + 1, count=max(threat.count, 1))
-            )
-        return dataclasses.replace(
-            threat,
-            id=known.id,
-            first_seen=min(known.first_seen, threat.first_seen),
-            last_seen=max(known.last_seen, threat.last_seen),
-            count=min(known.count + threat.count, MOST_COUNT),
-            status=known.status,
-        )
+    def _called(self, key: str | None) -> str | None:
+        """How a device is called in a sentence."""
+        device = key and device_of(key, self._devices)
+        name = device and (device.name or device.hostname)
+        return f"{name} ({key})" if name else key
 
     def _put(self, threat: Threat) -> None:
         self._last_id = max(self._last_id, threat.id)
-        self._threats.pop(_key(threat), None)
-        self._threats[_key(threat)] = threat
+        self._threats.pop(key_of(threat), None)
+        self._threats[key_of(threat)] = threat
         if len(self._threats) > MOST_THREATS:
-            del self._threats[next(iter(self._threats))]
+            # What the user has judged is kept, where there is anything else.
+            open_ones = (key for key, each in self._threats.items() if each.status is ThreatStatus.OPEN)
+            self._forget(next(open_ones, next(iter(self._threats))))
+
+    def _forget(self, key: ThreatKey) -> None:
+        if self._pace.waits(key):
+            self._store.upsert_threat(self._threats[key])
+        self._threats.pop(key, None)
+        self._happened.pop(key, None)
+        self._pace.forget(key)
 
 
-def _key(threat: Threat) -> ThreatKey:
-    return threat.kind, threat.device, threat.target
+def _target_of(target: str | None) -> str | None:
+    """The target as everybody writes it: addresses canonically."""
+    host, port = split_port(target or "")
+    try:
+        text = address_text(parse_address(host))
+    except ValueError:
+        return target
+    if port is None:
+        return text
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"

@@ -56,7 +56,7 @@ class Pipeline:
         self.devices = Devices(self._publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
         self._flows = Flows(self.devices, self._publish, self.storage)
-        self._threats = Threats(self.devices, self._publish, self.storage)
+        self._threats = Threats(self.devices, self._publish, self.storage, settings.threats, self.counters)
         # What was new in the past is no news, but an address that two used then is still worth knowing.
         news = News(settings.news, self.devices.find, self.devices.identities.undecided, past=True)
         self._watching = Watching(news, self._threats, lambda key, text: None, lambda: True, self.counters)
@@ -134,7 +134,8 @@ class Pipeline:
         self._flows.settle()
 
     def finish(self) -> None:
-        """Ends a file: its devices are counted."""
+        """Ends a file: its devices are counted, and all that was found in it is told."""
+        self._threats.finish(self._swept)
         self.settle()
         dropped = self._dropped()
         self._report.skipped.update(dropped - self._dropped_before)

@@ -21,9 +21,9 @@ from pathlib import Path
 from netwatchd import clock
 from netwatchd.addresses import Address, Networks, mac_of_bytes
 from netwatchd.counters import Counters
+from netwatchd.decoders.asking import ARP, arp_answer, nd_answer, question
 from netwatchd.decoders.interfaces import Link, OwnAddress, mac_of_link
 from netwatchd.decoders.netlink import DUMP, Malformed
-from netwatchd.decoders.questions import ARP, arp_answer, nd_answer, question
 from netwatchd.decoders.routes import route_request, way_of_route
 from netwatchd.observations import AddressAnswered, Observation
 from netwatchd.sources import Emit, Unavailable

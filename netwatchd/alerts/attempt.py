@@ -1,0 +1,60 @@
+"""One attempt to send a message, in a thread of its own.
+
+Looking up a name may hang for as long as the system's resolver likes, and nothing can end that. So that nobody waits
+for it, neither another channel nor the end of the daemon, whoever made an attempt only looks whether it is over.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from netwatchd.alerts import Channel, Message, Postponed, Refused
+from netwatchd.alerts.line import Line
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 60.0  # seconds after which the line is cut: a server may take its time, but not an hour in drops
+GRACE = 5.0  # seconds
+
+
+class Attempt:
+    """Is begun when it is made."""
+
+    def __init__(self, channel: Channel, message: Message, on_end: Callable[[], None]) -> None:
+        """`on_end` is called by the attempt's thread when it is over."""
+        self.failure: Postponed | Refused | None = None  # what came of it, once it is over
+        self.over = threading.Event()
+        self._line = Line()
+        self._on_end = on_end
+        self._deadline = time.monotonic() + max(PATIENCE, getattr(channel, "patience", 0.0) + 5)
+        self._thread = threading.Thread(
+            target=self._run, args=(channel, message), name=f"alert:{channel.name}", daemon=True
+        )
+        self._thread.start()
+
+    def look(self) -> None:
+        """Cuts the line, where it takes too long."""
+        if time.monotonic() > self._deadline:
+            self.cut()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it goes on though its line was cut a while ago, as a name server that is silent may make it."""
+        return not self.over.is_set() and time.monotonic() > self._deadline + GRACE
+
+    def cut(self) -> None:
+        """Ends it, if anything can."""
+        self._line.cut()
+
+    def _run(self, channel: Channel, message: Message) -> None:
+        try:
+            channel.send(message, self._line)
+        except (Postponed, Refused) as error:
+            self.failure = error
+        except Exception as error:  # a mistake of ours: it must neither be lost nor be tried a thousand times
+            log.exception("sending an alert by %s failed", channel.name, extra={"repeat": f"alerts.{channel.name}"})
+            self.failure = Refused(f"{type(error).__name__}; the journal has more of it")
+        finally:
+            self.over.set()
+            self._on_end()
