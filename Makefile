@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices device name forget merge split flows threats top test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status devices device name forget merge split flows threats top lists lookup test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -66,7 +66,7 @@ run: $(VENV)/installed
 	@echo '  look at it    make status | devices | device | flows | threats | top     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
-status devices device name forget merge split flows threats top: $(VENV)/installed
+status devices device name forget merge split flows threats top lists lookup: $(VENV)/installed
 	@$(HERE) $(BIN)/netwatchd $@ $(ARGS)
 
 # Checking.
