@@ -116,7 +116,7 @@ class Usual:
 def network_of(address: Address, port: int) -> int:
     """A number for the network around a service: /16 of IPv4, /32 of IPv6, which is what a provider gets at least."""
     if isinstance(address, int):
-        return address >> 16 << 16 | port
+        return port << 16 | address >> 16
     return crc32(address[:4] + port.to_bytes(2, "big"))
 
 
