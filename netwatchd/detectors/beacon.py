@@ -51,7 +51,7 @@ PEOPLES_BEATS, PEOPLES_SPAN = 60, 6 * 3_600_000
 PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server", "nas", "console", "tv", "media"))
 # Services that are remembered of a device, and of these, rhythms: one that calls thousands of others forgets, first,
 # those that it called once.
-MOST_SERVICES, MOST_RHYTHMS = 512, 96
+MOST_SERVICES, MOST_RHYTHMS = 256, 64
 ONCE = 1023  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
 AGAIN = 2  # told again when it has come this many times as often
@@ -167,9 +167,7 @@ class Beacon:
         # What is usual need not be looked at; but on a port of TLS it may turn out to be none.
         if port not in TLS_PORTS and not usual.learns(time, learning) and usual.knows(address, port, time, learning):
             return False
-        rhythm = Rhythm(time, flow.bytes_out, flow.bytes_in)
-        rhythm.add(max(flow.start, before), flow.bytes_out, flow.bytes_in)
-        return rhythm
+        return Rhythm(time, max(flow.start, before), flow.bytes_out, flow.bytes_in)
 
     def _judge(self, flow: Flow, device: str, caller: "_Caller", rhythm: Rhythm) -> Findings:
         """As many beats have come as make it worth a look."""
