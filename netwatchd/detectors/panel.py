@@ -15,6 +15,7 @@ from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.flood import Flood
 from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.plaintext import Plaintext
+from netwatchd.detectors.upload import Upload
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
@@ -22,6 +23,7 @@ from netwatchd.observations import Observation
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
     "beacon": Beacon,
+    "upload": Upload,
     "brute_force": BruteForce,
     "flood": Flood,
     "inbound": Inbound,
