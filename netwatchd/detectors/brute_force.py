@@ -34,6 +34,7 @@ from netwatchd.detectors.passwords import (
     talk_of,
 )
 from netwatchd.detectors.saying import amount, span
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
 from netwatchd.events import LIVE, Flow, TakenBack
 
@@ -146,7 +147,7 @@ class BruteForce:
         tries.start = min(tries.start, talk.start)
         tries.last = max(tries.last, talk.start + talk.lasted)
         tries.talks.append(talk)
-        if self._is_local(pair[0]):
+        if is_here(self._home, pair[0]):
             return self._judge(pair, service, tries, self._limit(service.local), service.within)
         return self._from_elsewhere(pair, service, tries)
 
@@ -187,7 +188,7 @@ class BruteForce:
         """A client from elsewhere has tried: by himself, or as one of many."""
         client, server, port = pair
         # The visitors of a web server are many, and their dialogues short. Others' services are theirs to watch.
-        if service.burst and self._is_local(server):
+        if service.burst and is_here(self._home, server):
             crowd = self._crowds.touch((server, port))
             if tries.last - crowd.last > QUIET:
                 crowd.sources.clear()
@@ -248,7 +249,7 @@ class BruteForce:
             "answered": [min(answers), max(answers)], "lasted": [min(lasted), max(lasted)], "looked_at": len(answers),
         }  # fmt: skip
         advice = "see what runs there: tools that try passwords, malware, or a program with an old password"
-        if not self._is_local(pair[0]):
+        if not is_here(self._home, pair[0]):
             advice = "close the port to the world, or let in keys only (no passwords) or a VPN"
         severity = "high" if tries.tries >= MANY else "medium"
         if success is not None:
@@ -318,9 +319,6 @@ class BruteForce:
         return [TakenBack(KIND, self._key(pair[0]), f"{address_text(pair[1])}:{pair[2]}", why)]
 
     # Who is who.
-
-    def _is_local(self, address: Address) -> bool:
-        return address in self._home.networks or self._home.owner(address) is not None
 
     def _key(self, address: Address) -> str:
         return self._home.owner(address) or address_text(address)

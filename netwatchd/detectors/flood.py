@@ -20,6 +20,7 @@ from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.distinct import Distinct
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.saying import amount, span
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow
 
@@ -146,7 +147,7 @@ class Flood:
     def _is_flood(self, target: Target, flow: Flow, count: _Count) -> bool:
         assert count.sketch is not None
         limit = self.settings.connections * WINDOW // 1000
-        both_here = self._is_local(flow.src_ip) and self._is_local(flow.dst_ip)
+        both_here = is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip)
         if target[1] != TCP:
             if target[1] == UDP:
                 limit *= IN_LAN if both_here else 1
@@ -197,7 +198,7 @@ class Flood:
                 return ()
         elif protocol != UDP or flow.packets_in:
             return ()
-        elif self._is_local(flow.src_ip) and self._is_local(flow.dst_ip):
+        elif is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip):
             limit *= IN_LAN
         if rate < limit or not is_host(flow.dst_ip):
             return ()
@@ -223,16 +224,13 @@ class Flood:
         ]  # fmt: skip
 
     def _advice(self, flow: Flow, few: bool) -> str:
-        if few and self._is_local(flow.src_ip):
+        if few and is_here(self._home, flow.src_ip):
             return "see what runs on it: malware that takes part in an attack, or a test"
-        if self._is_local(flow.dst_ip):
+        if is_here(self._home, flow.dst_ip):
             return (
                 "let the firewall or the provider drop it; a port that need not be open to the world is better closed"
             )
         return "somebody here sends under addresses that are not his, or attacks together: look for who sends so much"
-
-    def _is_local(self, address: Address) -> bool:
-        return address in self._home.networks or self._home.owner(address) is not None
 
     def _key(self, address: Address) -> str:
         return self._home.owner(address) or address_text(address)

@@ -15,6 +15,7 @@ from netwatchd.detectors.distinct import Distinct
 from netwatchd.detectors.exposed import ANY_LOW, ANY_TCP, ANY_UDP, TCP, UDP, Exposed, service_of
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.saying import span
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
 from netwatchd.events import LIVE, Flow, Threat
 
@@ -64,11 +65,11 @@ class Inbound:
         # The usual case: it was opened here.
         if flow[3] in self._here or device is None:
             return ()
-        return self._from_elsewhere(flow, device)
+        return self._from_elsewhere(flow)
 
-    def _from_elsewhere(self, flow: Flow, device: str) -> Findings:
+    def _from_elsewhere(self, flow: Flow) -> Findings:
         source, target, protocol = flow.src_ip, flow.dst_ip, flow.protocol
-        if self._is_here(source):
+        if is_here(self._home, source):
             if len(self._here) >= MOST_KNOWN:
                 self._here.clear()
             self._here[source] = None
@@ -78,11 +79,13 @@ class Inbound:
         # A neighbour by IPv6, with an address of his that nobody has told of yet.
         if isinstance(source, bytes) and source[:8] == target[:8]:  # type: ignore[index]
             return ()
-        if self._home.owner(target) != device and target not in self._home.networks:
+        # Not the flow's device, which may be a neighbour on the side of the provider.
+        owner = self._home.owner(target)
+        if owner is None and target not in self._home.networks:
             return ()
         if _is_answer(flow) or not _has_said(flow):
             return ()
-        return self._came(flow, device)
+        return self._came(flow, owner or address_text(target))
 
     def _came(self, flow: Flow, device: str) -> Findings:
         # A long connection is told again and again, and is one.
@@ -141,9 +144,6 @@ class Inbound:
                 "forwarded": None if outside is None else f"{address_text(outside[0])}:{outside[1]}",
             },
         )  # fmt: skip
-
-    def _is_here(self, address: Address) -> bool:
-        return address in self._home.networks or self._home.owner(address) is not None
 
 
 def _is_answer(flow: Flow) -> bool:
