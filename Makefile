@@ -23,13 +23,15 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices device name forget merge split flows threats top test test-slow test-systemd lab soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run                                    run the daemon here, in the foreground, with its data below ./var'
 	@echo 'make status | devices | flows | threats | top    look at what it has found; ARGS="--json" and the like'
 	@echo 'make device | name | forget | merge | split      one device; ARGS="DEVICE ..."'
+	@echo 'make threat | acknowledge | dismiss | reopen     one threat; ARGS="ID ..."'
+	@echo 'make doctor                                 what works, and which threats can be seen'
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make bench-flows                            flows from exporters, beside nfcapd and nfacctd; ARGS=--quick'
@@ -37,6 +39,7 @@ help:
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
 	@echo 'make lab                                    a home of network namespaces: exactly the news of what happens there; root; ARGS="--minutes 60"'
+	@echo 'make lab-threats                            the same home under attack: the alerts, and how soon they come; root'
 	@echo 'make soak                                   everything at once for an hour; ARGS="--minutes 2"'
 	@echo 'sudo make test-systemd                      the service in a systemd of its own; needs debootstrap, systemd-container'
 	@echo 'sudo make install | uninstall               the systemd service, in $(PREFIX)'
@@ -65,7 +68,7 @@ run: $(VENV)/installed
 	@echo '  look at it    make status | devices | device | flows | threats | top     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
-status devices device name forget merge split flows threats top: $(VENV)/installed
+status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test: $(VENV)/installed
 	@$(HERE) $(BIN)/netwatchd $@ $(ARGS)
 
 # Checking.
@@ -82,6 +85,9 @@ test-slow: $(VENV)/installed-tools
 # The home is built by ../shared/tools/lab.py, or by what $NETWATCHD_LAB names.
 lab: $(VENV)/installed-tools
 	@$(BIN)/python tests/lab_journey.py $(ARGS)
+
+lab-threats: $(VENV)/installed-tools
+	@$(BIN)/python tests/lab_threats.py $(ARGS)
 
 soak: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)

@@ -1,10 +1,11 @@
 """Compares what netwatchd makes of other people's recordings with what others made of them.
 
 `exports` compares what exporters sent, `packets` captures, `logs` the logs of other programs, `leases` the lease
-files of DHCP servers, `devices` what is said of real devices. Each of these modules has a function `rows(data)`, which
-takes the folder of the recordings and returns a Row for each thing compared; the first paragraph of its docstring
-stands above its table in docs/ACCURACY.md. It may have two more: `headline(data)`, its result in a sentence, where its
-rows cannot be added up with those of others; and `details(data)`, which stands below its table.
+files of DHCP servers, `devices` what is said of real devices, `verdicts` which threats are told. Each of these modules
+has a function `rows(data)`, which takes the folder of the recordings and returns a Row for each thing compared; the
+first paragraph of its docstring stands above its table in docs/ACCURACY.md. It may have two more: `headline(data)`, its
+result in a sentence, where its rows cannot be added up with those of others; and `details(data)`, which stands below
+its table.
 """
 
 from dataclasses import dataclass

@@ -13,13 +13,16 @@ from bench.figures import show
 from bench.listeners import Listeners
 from bench.running import Running, daemon
 from netwatchd import clock, config
-from netwatchd.addresses import parse_address
+from netwatchd.addresses import PRIVATE, Networks, parse_address
 from netwatchd.cli.run import GARBAGE_THRESHOLDS
 from netwatchd.counters import Counters
 from netwatchd.decoders.json_lines import decode_line
+from netwatchd.detectors.panel import Panel
 from netwatchd.events import Flow, Sighting, new_event_id
+from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.threats import Threats
 from netwatchd.storage.storage import Storage
 from netwatchd.worker import Worker
 
@@ -80,6 +83,8 @@ def _decoded_to_rows() -> tuple[float, float, float]:
         devices = Devices(lambda events: None, store, Counters(), 900.0)
         devices.see([_sighting(number) for number in range(200)], clock.now())
         flows = Flows(devices, lambda events: None, store)
+        home = Home(Networks(PRIVATE.split()), devices)
+        flows.watch = Detection(Panel(config.Config(), home), Threats(devices, lambda events: None, store)).flows
         batches = _batches(200_000)
         count, last_id = 0, 0
         begun, cpu_before = time.perf_counter(), time.process_time()

@@ -13,9 +13,11 @@ from netwatchd.counters import Counters
 from netwatchd.decoders.routes import Question
 from netwatchd.events import NewId
 from netwatchd.ingest.duplicates import RANKS, Duplicates
+from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Door, Inboxes
 from netwatchd.ingest.presence import TRAFFIC, Deaf
 from netwatchd.sources import Source
+from netwatchd.sources.asker import Asker
 from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.dhcp import Dhcp
@@ -51,17 +53,20 @@ class Intake:
         new_id: NewId,
         memory: Callable[[str], Memory],
         addresses: Callable[[], Iterable[Address]],
+        forwards: Forwards | None = None,
     ) -> None:
         """`memory(source)` is where a source that follows logs keeps its place in them.
 
-        `addresses` tells those of the devices that are here.
+        `addresses` tells those of the devices that are here; `forwards` is told of ports that lead to them.
         """
         self._inboxes = inboxes
         self._counters = counters
         self.sources: dict[str, Supervisor] = {}
         # Where only one source tells of flows, nothing is looked at twice.
         self._duplicates = Duplicates(counters, self.running) if _has_several_views(settings) else None
-        translated = partial(self._duplicates.translated, "conntrack") if self._duplicates else None
+        forwards = forwards or Forwards()
+        if self._duplicates:
+            forwards.tell = partial(self._duplicates.translated, "conntrack")
         hold = 0 if settings.conntrack.enabled == "no" else HOLD
         local, door = settings.devices.networks, self._door
         netflow = Netflow(settings.netflow, local, door("netflow"), new_id, counters)
@@ -69,7 +74,7 @@ class Intake:
         sources: list[Source] = [
             JsonLines(settings.json, runtime / "events.sock", door("json"), new_id, counters),
             Neighbours(settings.neighbours, door("neighbours"), counters),
-            Conntrack(settings.conntrack, door("conntrack"), new_id, counters, translated),
+            Conntrack(settings.conntrack, door("conntrack"), new_id, counters, forwards.translated, local),
             netflow,
             Capture(settings.capture, local, partial(door, "capture"), new_id, counters, hold),
             Zeek(settings.zeek, door("zeek"), new_id, Locals(local), memory("zeek"), counters),
@@ -85,6 +90,9 @@ class Intake:
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
         self.prober = Prober(counters)
         self.sources[self.prober.name] = Supervisor(self.prober, "auto" if settings.devices.probe else "no")
+        may_ask = settings.devices.probe
+        self.asker = Asker(local, door("asker"), counters, may_ask=may_ask)
+        self.sources[self.asker.name] = Supervisor(self.asker, "auto")
         self._links = Links()
 
     def ask(self, question: Question) -> None:

@@ -128,7 +128,7 @@ def test_a_log_is_waited_for_followed_and_gone_on_with_after_a_restart(log: Log)
 @ZEEK
 def test_what_cannot_be_understood_or_is_no_flow_is_counted(log: Log) -> None:
     log.write(3)
-    other = '{"event_type": "alert"}' if log.path.suffix == ".json" else '{"_path": "dns", "ts": 1.0}'
+    other = '{"event_type": "http"}' if log.path.suffix == ".json" else '{"_path": "dns", "ts": 1.0}'
     with log.path.open("a") as file:
         file.write(f"{other}\n{other}\nthis is no line\n")
     log.write(3)
@@ -136,7 +136,7 @@ def test_what_cannot_be_understood_or_is_no_flow_is_counted(log: Log) -> None:
     eventually(log.is_whole)
     counters = eventually(lambda: (found := log.daemon.status()["counters"]).get("skipped") and found)
     source = "eve" if log.path.suffix == ".json" else "zeek"
-    assert counters["skipped"] == {source: {"alert" if source == "eve" else "dns": 2}}
+    assert counters["skipped"] == {source: {"http" if source == "eve" else "dns": 2}}
     assert counters["malformed"] == {source: 1}
     assert f"a line of {log.path} cannot be understood" in log.daemon.log
 

@@ -24,7 +24,7 @@ from packet_kit import A6, A, B, packed
 
 from netwatchd.addresses import parse_address
 from netwatchd.decoders import dns
-from netwatchd.decoders.dns import MOST_RECORDS, Malformed, read_message, read_question
+from netwatchd.decoders.dns import MOST_RECORDS, Malformed, read_message
 from netwatchd.decoders.mdns import Mdns, read_llmnr
 from netwatchd.decoders.txt import clues_of_txt
 
@@ -227,20 +227,6 @@ def test_a_message_that_keeps_busy_is_given_up() -> None:
         assert part
     with pytest.raises(Malformed, match="too many"):
         read_message(many)
-
-
-@pytest.mark.parametrize(
-    ("data", "asked"),
-    [
-        (message(questions=(question("Bridge.MeetHue.com", 1),), flags=0x100), ("Bridge", "MeetHue", "com")),
-        (message(questions=(question("x.com", 1),), flags=0x8100), None),
-        (message(questions=(question("x.com", 1),), flags=0x2800), None),
-        (message(questions=(question("x.com"),) * 2, flags=0), None),
-        (b"\0" * 12, None), (b"", None), (struct.pack("!HHHHHH", 0, 0, 1, 0, 0, 0) + b"\5abc", None),
-    ],
-)  # fmt: skip
-def test_what_a_query_asks_for(data: bytes, asked: tuple[str, ...] | None) -> None:
-    assert read_question(data) == asked
 
 
 PIECES = [*printer(A), *printer(B), host("tv.local", A), question("x.local"), b"\xc0\x0c", b"\xff", b"\0"]

@@ -1,6 +1,7 @@
 """Protocols that send passwords as plain text are told of once, and only where one was really spoken."""
 
-from detector_kit import LAPTOP, flow, panel, shown, told, unanswered
+import pytest
+from detector_kit import AT, LAPTOP, NAS, flow, panel, shown, told, unanswered
 
 from netwatchd import config
 from netwatchd.values import age
@@ -25,6 +26,34 @@ def test_a_knock_is_no_session() -> None:
 
 def test_other_protocols_on_these_ports_are_none() -> None:
     assert not shown(panel(), [flow(dport=23, protocol="udp"), flow(1, dport=22), flow(2, dport=443)])
+
+
+@pytest.mark.parametrize("port", [21, 23, 110, 143, 512, 513, 514, 1883, 2323])
+def test_each_of_these_protocols_is_told_with_what_is_better(port: int) -> None:
+    (threat,) = shown(panel(), [flow(dport=port)])
+    assert told([threat]) == [("plaintext", LAPTOP, f"198.51.100.10:{port}")]
+    assert threat.recommendation  # type: ignore[union-attr]
+
+
+def test_what_may_begin_tls_is_said_so_and_a_server_here_has_a_name() -> None:
+    (threat,) = shown(panel(), [flow(dport=143, dst=AT[NAS])])
+    assert threat.description == (  # type: ignore[union-attr]
+        "laptop, 192.168.1.20 speaks IMAP with nas (nas), 192.168.1.10, port 143, which sends passwords as plain text, "
+        "unless it begins TLS (STARTTLS)"
+    )
+
+
+def test_mqtt_within_the_house_is_usual() -> None:
+    assert not shown(panel(), [flow(dport=1883, dst=AT[NAS])])
+
+
+def test_few_packets_with_many_bytes_are_a_session() -> None:
+    assert shown(panel(), [flow(dport=21, out=(3, 900), back=(3, 2000))])
+
+
+def test_other_ports_say_too_little() -> None:
+    ports = (25, 80, 161, 389, 587, 993, 995, 3306, 5060, 5900, 8080, 8883)
+    assert not shown(panel(), [flow(port, dport=port) for port in ports])
 
 
 def test_it_can_be_switched_off_and_set() -> None:

@@ -14,6 +14,7 @@ from netwatchd.addresses import parse_address
 from netwatchd.decoders import log_lines, zeek
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.events import Flow, Sighting
+from netwatchd.observations import DhcpMessage
 
 NOW = 1_795_000_000_000
 FIELDS = (  # noqa: SIM905  # 21 quotes would hide the words
@@ -64,7 +65,7 @@ def only(lines: Iterable[str]) -> Any:
     found, skipped, bad = read(lines)
     assert not skipped
     assert not bad
-    (event,) = found
+    (event,) = (each for each in found if not isinstance(each, DhcpMessage))
     return event
 
 
@@ -133,11 +134,11 @@ def test_a_tab_behind_separator_is_read_as_the_space_is() -> None:
 
 
 def test_other_logs_are_skipped_and_counted_by_name() -> None:
-    dns = ["#separator \\x09", "#path\tdns", "#fields\tts\tquery", "1.0\tx.example", "2.0\ty.example"]
+    ssl = ["#separator \\x09", "#path\tssl", "#fields\tts\tserver_name", "1.0\tx.example", "2.0\ty.example"]
     rows = ['{"_path": "http", "ts": 1.0}', '{"_path": "../etc", "ts": 1.0}', '{"_path": 5}']
-    found, skipped, bad = read([*dns, *rows, *HEADER, tsv()])
+    found, skipped, bad = read([*ssl, *rows, *HEADER, tsv()])
     assert [type(event) for event in found] == [Flow]
-    assert skipped == {"dns": 2, "http": 1, "other": 2}
+    assert skipped == {"ssl": 2, "http": 1, "other": 2}
     assert not bad
     assert read(['{"ts": 1.0, "query": "x"}'], path=None)[1] == {"other": 1}
 
@@ -190,7 +191,9 @@ def test_dhcp_tells_of_devices(line: dict[str, Any], expected: Sighting) -> None
 def test_dhcp_of_older_zeeks_and_without_a_mac() -> None:
     header = ["#separator \\x09", "#unset_field\t-", "#path\tdhcp", "#fields\tts\tmac\tassigned_ip\tlease_time"]
     found, skipped, bad = read([*header, "9.5\t00:20:18:eb:ca:21\t192.0.2.9\t60.0", "9.5\t-\t192.0.2.9\t60.0"])
-    assert found == [Sighting(9500, "zeek", mac="00:20:18:eb:ca:21", ips=(parse_address("192.0.2.9"),))]
+    told, granted = found
+    assert told == Sighting(9500, "zeek", mac="00:20:18:eb:ca:21", ips=(parse_address("192.0.2.9"),))
+    assert granted == DhcpMessage(9500, "zeek", 5, None, told.mac, told.ips[0], None)
     assert skipped == {"dhcp without mac": 1}
     assert not bad
 

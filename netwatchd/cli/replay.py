@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,7 +24,7 @@ from netwatchd.cli.moments import moment_text, size_text, span_text
 from netwatchd.cli.terminal import printable
 from netwatchd.events import Threat
 from netwatchd.pidfile import AlreadyRunning, using
-from netwatchd.replay import CannotStore, FileReport, Replay, size_of
+from netwatchd.replay import CannotStore, FileReport, Replay, files_of, size_of
 from netwatchd.storage import queries
 from netwatchd.storage.durable import make_directory
 
@@ -56,12 +57,16 @@ def _replay(
     options: argparse.Namespace, settings: config.Config, directory: Path, interrupted: Callable[[], bool]
 ) -> int:
     reports: list[FileReport] = []
+    files = deque(options.files)
     with Replay(settings, directory, interrupted) as replaying:
-        for name in options.files:
-            if interrupted():
-                break
-            with _progress(options, name) as on_progress:
-                report = replaying.file(name, options.format, on_progress)
+        while files and not interrupted():
+            name = files.popleft()
+            if Path(name).is_dir():
+                report, inside = files_of(name, options.format, interrupted)
+                files.extendleft(reversed(inside))
+            else:
+                with _progress(options, name) as on_progress:
+                    report = replaying.file(name, options.format, on_progress)
             reports.append(report)
             if options.json:
                 print(json.dumps(_as_json(report, directory)), flush=True)
@@ -70,7 +75,7 @@ def _replay(
             if report.fatal:
                 break
     if not options.json:
-        print("\n".join(_summary(reports, len(options.files), directory)))
+        print("\n".join(_summary(reports, len(reports) + len(files), directory)))
     if interrupted():
         return INTERRUPTED
     return FAILED if any(report.error for report in reports) else 0
@@ -182,6 +187,8 @@ def _lines(report: FileReport) -> list[str]:
         lines.append(_line("error", report.error))
         if not (report.packets or report.records):
             return lines
+    if report.format == "directory":
+        return lines + _skipped(report)
     for label, count in (("packets", report.packets), ("records", report.records)):
         if count is not None:
             lines.append(_line(label, _rate(count, report.seconds)))
@@ -189,9 +196,7 @@ def _lines(report: FileReport) -> list[str]:
         span = span_text((report.last - report.first) / 1000)
         lines.append(_line("time", f"{moment_text(report.first)} to {moment_text(report.last)} ({span})"))
     lines += _found(report.flows, report.devices, list(report.threats.values()))
-    if report.skipped:
-        reasons = sorted(report.skipped.items(), key=lambda item: -item[1])
-        lines.append(_line("skipped", ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in reasons)))
+    lines += _skipped(report)
     if report.partial:
         lines.append(_line("partial", "its end was not reached"))
     if report.hint:
@@ -205,6 +210,15 @@ def _found(flows: int, devices: int, threats: Sequence[Threat]) -> list[str]:
     return lines + [
         f"    {threat.severity:<9} {printable(threat.kind)}: {printable(threat.description)}" for threat in threats
     ]
+
+
+def _skipped(report: FileReport) -> list[str]:
+    reasons = sorted(report.skipped.items(), key=lambda item: -item[1])
+    if report.format == "directory":
+        text = ", ".join(name if n == 1 else f"{n:,} {name}" for name, n in reasons)
+    else:
+        text = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in reasons)
+    return [_line("skipped", text)] if text else []
 
 
 def _line(label: str, text: str) -> str:

@@ -83,7 +83,7 @@ class Capture:
 
 @dataclass(frozen=True)
 class Zeek:
-    """Zeek's logs, followed: the flows of conn.log and the devices of dhcp.log."""
+    """Zeek's logs, followed: conn.log for flows, dhcp.log for devices, dns.log for names, notice.log for threats."""
 
     enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where the logs can be read.")
     directory: Path = setting(needed_path, "/opt/zeek/logs/current", "Where Zeek writes its logs.")
@@ -91,7 +91,7 @@ class Zeek:
 
 @dataclass(frozen=True)
 class Eve:
-    """Suricata's eve.json, followed: its flow, netflow and dhcp events."""
+    """Suricata's eve.json, followed: its flow, netflow, dhcp, dns and alert events."""
 
     enabled: str = setting(one_of("yes", "no", "auto"), "no", "auto: on where the log can be read.")
     file: Path = setting(needed_path, "/var/log/suricata/eve.json", "The log.")

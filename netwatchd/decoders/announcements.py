@@ -9,7 +9,6 @@ from typing import NamedTuple
 from netwatchd.addresses import Address, Networks
 from netwatchd.decoders.clouds import cloud_of
 from netwatchd.decoders.clues import clue
-from netwatchd.decoders.dns import read_question
 from netwatchd.decoders.http import read_agent
 from netwatchd.decoders.links import Buffer
 from netwatchd.decoders.mdns import Mdns, read_llmnr
@@ -26,7 +25,7 @@ _TELLING = frozenset((
     21, 22, 23, 53, 80, 139, 443, 445, 515, 548, 554, 631, 1400, 1883, 2049, 3389, 3689, 5000, 5001, 5060, 5555, 5900,
     6668, 7000, 8001, 8002, 8008, 8009, 8060, 8080, 8123, 8443, 8883, 9100, 9999, 32400, 49152, 55443, 62078,
 ))  # fmt: skip
-_SIDES = frozenset((DNS, NETBIOS_NAMES, NETBIOS_DATAGRAMS, SSDP, MDNS, LLMNR))
+_SIDES = frozenset((NETBIOS_NAMES, NETBIOS_DATAGRAMS, SSDP, MDNS, LLMNR))
 _MOST_RESOLVERS = 4096
 
 
@@ -38,7 +37,7 @@ class Said(NamedTuple):
     more: bool  # the packets that follow it in its flow may say more
 
 
-_NOTHING_YET = Said((), False, True)
+NOTHING_YET = Said((), False, True)
 
 
 class Announcements:
@@ -64,9 +63,19 @@ class Announcements:
                 return Said(clue("port", f"tcp/{packet.src_port}"), False, False)
         return None
 
+    def asks(self, packet: Packet, name: str | None) -> Said:
+        """What a packet of DNS says: of a query for `name` only whose cloud it asks for."""
+        asked = packet.dst_ip
+        if packet.dst_port != DNS or packet.protocol != UDP:
+            return NOTHING_YET
+        if asked in self._networks:
+            if len(self.resolvers) >= _MOST_RESOLVERS:
+                self.resolvers.clear()
+            self.resolvers.add(asked)
+        domain = cloud_of(tuple(name.split("."))) if name else None
+        return Said(clue("cloud", domain), False, True) if domain else NOTHING_YET
+
     def _datagram(self, packet: Packet, source: int, destination: int, data: Buffer) -> Said | None:
-        if destination == DNS:
-            return self._query(packet, data)
         payload = bytes(data[packet.transport + 8 :])
         sender = packet.src_ip
         if source == MDNS:  # RFC 6762 section 11: what comes from another port is no announcement
@@ -83,17 +92,6 @@ class Announcements:
             return None
         return Said(clues, is_for_all(packet.destination), True)
 
-    def _query(self, packet: Packet, data: Buffer) -> Said | None:
-        """A query, of which only whose cloud it asks for is read."""
-        asked = packet.dst_ip
-        if asked in self._networks:
-            if len(self.resolvers) >= _MOST_RESOLVERS:
-                self.resolvers.clear()
-            self.resolvers.add(asked)
-        name = read_question(bytes(data[packet.transport + 8 :]))
-        domain = cloud_of(name) if name else None
-        return Said(clue("cloud", domain or ""), False, True)
-
 
 def is_for_all(destination: bytes) -> bool:
     """Whether a packet for this address is for all on the link: multicast, or a broadcast as far as can be seen."""
@@ -105,5 +103,5 @@ def _request(packet: Packet, data: Buffer, number: int) -> Said | None:
     start = packet.transport + 12
     payload = bytes(data[packet.transport + (data[start] >> 4) * 4 :]) if len(data) > start else b""
     if not payload.strip(b"\0"):  # short frames are padded
-        return _NOTHING_YET if number < _FIRST_PACKETS else None
+        return NOTHING_YET if number < _FIRST_PACKETS else None
     return Said(read_agent(payload), False, False)

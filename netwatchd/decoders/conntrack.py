@@ -12,7 +12,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from netwatchd.addresses import Address
+from netwatchd.addresses import Address, Networks
 from netwatchd.decoders.netlink import HEADER, Malformed, attributes
 
 NEW, DESTROY = 0x100, 0x102  # nlmsg_type: NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW, _DELETE
@@ -48,10 +48,14 @@ class Entry(NamedTuple):
     reply_src_port: int = 0
     reply_dst_ip: Address = 0
     reply_dst_port: int = 0
+    outer_ip: Address = 0  # where it was addressed to, of one that `inward` shows as it is inside
+    outer_port: int = 0
 
     @property
     def translated(self) -> tuple[int | Address, ...] | None:
-        """Addresses, ports and protocol as they are after NAT, in the original direction; None where there is none."""
+        """Addresses, ports and protocol on the other side of NAT, in the original direction; None without NAT."""
+        if self.outer_ip:
+            return (*self[1:3], self.outer_ip, self.outer_port, self.protocol)
         if self.protocol in _WITHOUT_PORTS:  # the type of an answer is another than that of its question
             after = self.reply_dst_ip, self.src_port, self.reply_src_ip, self.dst_port, self.protocol
         else:
@@ -60,6 +64,21 @@ class Entry(NamedTuple):
 
 
 _WITHOUT_PORTS = (1, 58)  # ICMP, ICMPv6
+
+
+def inward(entry: Entry, networks: Networks) -> Entry:
+    """A connection from elsewhere by a forwarded port (DNAT): the same, to the device in `networks` that answers.
+
+    It was addressed to this router, which has nothing to do with it but the forwarding. Any other is left as it is: who
+    is redirected on the way out, as by a proxy, has meant to speak to whom he addressed.
+    """
+    inner = entry.reply_src_ip
+    if inner == entry.dst_ip or not inner or entry.protocol in _WITHOUT_PORTS:
+        return entry
+    if inner not in networks or entry.src_ip in networks:
+        return entry
+    return entry._replace(dst_ip=inner, dst_port=entry.reply_src_port, outer_ip=entry.dst_ip, outer_port=entry.dst_port)
+
 
 _REQUIRED = ("id", "src_ip", "dst_ip", "protocol")
 

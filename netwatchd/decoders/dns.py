@@ -69,17 +69,6 @@ def read_message(data: bytes) -> Message:
         raise Malformed("it ends too early") from None
 
 
-def read_question(data: bytes) -> Name | None:
-    """The name that a plain query asks for; None for any other message, and for one that is damaged."""
-    try:
-        _, flags, questions, *_ = _HEADER(data)
-        if flags & 0xF800 or questions != 1:  # a response, or another operation than a query
-            return None
-        return _Reader(data).name()
-    except (struct.error, IndexError, Malformed):
-        return None
-
-
 class _Reader:
     """Reads a message from its start."""
 

@@ -1,4 +1,4 @@
-"""Suricata's eve.json: its flow and netflow events as flows, its dhcp events as sightings.
+"""Suricata's eve.json: its flow and netflow events as flows, dhcp as sightings, dns as questions, alerts as threats.
 
 What a flow becomes (docs.suricata.io, "Eve JSON Format"):
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netwatchd.addresses import is_host, parse_station
-from netwatchd.decoders import log_values
+from netwatchd.decoders import dhcp_logs, dns_logs, eve_alerts, log_values
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -70,7 +70,7 @@ class EveDecoder:
         return self._line - next(iter(self._halves.values())).line + 1 if self._halves else 0
 
     def decode(self, line: bytes, now: int) -> list[LogEvent]:
-        """The flows and sightings that the line completes; raises Malformed."""
+        """The events that the line completes; raises Malformed."""
         self._line += 1
         found = self._event(_object(line), now) if line.strip() else []
         return [*self.overdue(now), *found] if self._halves else found
@@ -91,6 +91,13 @@ class EveDecoder:
             return self._netflow(value, now)
         if kind == "dhcp":
             return self._dhcp(value)
+        if kind == "dns":
+            asked = dns_logs.of_eve(value, SOURCE)
+            if not asked:
+                self.skipped["dns"] += 1
+            return list(asked)
+        if kind == "alert":
+            return list(eve_alerts.threat(value, self.skipped, SOURCE))
         self.skipped[kind if isinstance(kind, str) and re.fullmatch(r"[a-z0-9_]{1,30}", kind) else "other"] += 1
         return []
 
@@ -217,7 +224,8 @@ class EveDecoder:
         time = log_values.micros(value.get("timestamp"), "timestamp") // 1000
         hosts = tuple(dict.fromkeys(ip for ip in ips if is_host(ip)))[:1]
         host = log_values.name_of(told.get("hostname"))
-        return [Sighting(time, SOURCE, mac=mac, ips=hosts, hostname=host, online=kind != "release")]
+        seen = Sighting(time, SOURCE, mac=mac, ips=hosts, hostname=host, online=kind != "release")
+        return [seen, *dhcp_logs.of_eve(time, SOURCE, mac, value, told)]
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-r"""Zeek's logs: conn.log as flows, dhcp.log as sightings, in TSV with its header or in JSON.
+r"""Zeek's logs in TSV with header or in JSON: conn as flows, dhcp as sightings, dns as questions, notice as threats.
 
 The header of TSV (docs.zeek.org, "Zeek Log Formats") may come again in the middle of a file, with other fields; a log
-that is neither conn nor dhcp is skipped line by line and counted by its name.
+that is none of these is skipped line by line and counted by its name.
 
 What a connection becomes:
 
@@ -22,7 +22,7 @@ from operator import itemgetter
 from typing import Any
 
 from netwatchd.addresses import Address, is_host, parse_station
-from netwatchd.decoders import log_values
+from netwatchd.decoders import dhcp_logs, dns_logs, log_values, zeek_notices
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -42,12 +42,32 @@ _CONN = (
     "orig_ip_bytes", "orig_bytes", "resp_pkts", "resp_ip_bytes", "resp_bytes", "conn_state", "local_orig",
     "local_resp", "orig_l2_addr", "resp_l2_addr",
 )  # fmt: skip
-_DHCP = ("ts", "mac", "assigned_addr", "assigned_ip", "client_addr", "host_name", "client_fqdn", "msg_types")
-_WANTED = {"conn": _CONN, "dhcp": _DHCP}
-_NEEDED = {"conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"), "dhcp": ("ts", "mac")}
-# What only a conn.log has, and only a dhcp.log: JSON lines do not say where they belong unless asked to (`_path`).
+_DHCP = (
+    "ts", "mac", "assigned_addr", "assigned_ip", "client_addr", "host_name", "client_fqdn", "msg_types", "server_addr",
+    "requested_addr",
+)  # fmt: skip
+_WANTED = {"conn": _CONN, "dhcp": _DHCP, "dns": dns_logs.ZEEK_FIELDS, "notice": zeek_notices.FIELDS}
+_NEEDED = {
+    "conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"),
+    "dhcp": ("ts", "mac"),
+    "dns": dns_logs.ZEEK_NEEDED,
+    "notice": ("ts", "note"),
+}
+# What only a conn.log, a dhcp.log, a dns.log has: JSON lines do not say where they belong unless asked to (`_path`).
 _CONN_ONLY = frozenset({"conn_state", "missed_bytes", "orig_ip_bytes", "orig_pkts"})
 _DHCP_ONLY = frozenset({"msg_types", "assigned_addr", "assigned_ip", "lease_time"})
+_DNS_ONLY = frozenset({"qtype", "qtype_name", "qclass", "rcode_name"})
+
+LOGS = frozenset(_WANTED)  # those that are understood
+# Further logs that Zeek writes by default: where lines do not say where they belong, the name of their file does.
+_OTHER_NAMES = """
+analyzer broker capture_loss cluster config dce_rpc dnp3 dpd files ftp http intel irc kerberos known_certs
+known_hosts known_services ldap ldap_search loaded_scripts modbus mqtt_connect mqtt_publish mqtt_subscribe mysql
+netcontrol notice_alarm ntlm ntp ocsp openflow packet_filter pe postgresql print prof quic radius rdp redis reporter rfb
+signatures sip smb_files smb_mapping smtp snmp socks software ssh ssl stats stderr stdout syslog telemetry
+traceroute tunnel websocket weird weird_stats x509
+""".split()  # noqa: SIM905  # 60 quotes would hide the words
+_OTHERS = frozenset(_OTHER_NAMES)
 
 _HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
 
@@ -57,7 +77,22 @@ def looks_like(first: bytes) -> bool:
     if re.search(rb"^#(?:separator|fields|path)[ \t]", first, re.MULTILINE):
         return True
     line = first.lstrip().split(b"\n", 1)[0]
-    return line.startswith(b"{") and b'"ts"' in line and bool(re.search(rb'"(?:uids?|_path|id[._]orig_h)"', line))
+    return line.startswith(b"{") and b'"ts"' in line and bool(re.search(rb'"(?:uids?|_path|note|id[._]orig_h)"', line))
+
+
+def log_of(first: bytes, name: str) -> str | None:
+    """Which log a file is that begins with these bytes and has this name: `conn`; None where nothing tells."""
+    if header := re.search(rb"^#path[ \t]+([a-z0-9_]{1,30})\r?$", first, re.MULTILINE):
+        return header[1].decode()
+    try:
+        value = json.loads(first.lstrip().split(b"\n", 1)[0])
+    except (ValueError, RecursionError):
+        value = None
+    told = (value.get("_path") or _path_of(value)) if isinstance(value, dict) else None
+    if isinstance(told, str):
+        return told
+    stem = re.split(r"[^a-z0-9_]", name, maxsplit=1)[0]
+    return stem if stem in _OTHERS or stem in LOGS else None
 
 
 class ZeekDecoder:
@@ -72,7 +107,7 @@ class ZeekDecoder:
         self._told: dict[Address, str | None] = {}
 
     def decode(self, line: bytes, now: int) -> list[LogEvent]:
-        """The flow and sightings of a line; raises Malformed."""
+        """The events of a line; raises Malformed."""
         if line[:1] == b"#":
             text = line.decode(errors="replace")
             if text.startswith("#separator"):
@@ -89,9 +124,13 @@ class ZeekDecoder:
         if values is None:
             self.skipped[path] += 1
             return []
-        if path == "dhcp":
-            return self._dhcp(values)
-        return self._conn(values, now)
+        if path == "conn":
+            return self._conn(values, now)
+        if path == "dns":
+            asked = dns_logs.of_zeek(values, SOURCE)
+            self.skipped["dns"] += not asked
+            return list(asked)
+        return self._dhcp(values) if path == "dhcp" else self._notice(values)
 
     def finish(self, _: int) -> list[LogEvent]:
         """No line of Zeek waits for another."""
@@ -103,19 +142,12 @@ class ZeekDecoder:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise Malformed(f"it is no JSON: {error}") from None
-        told = value.get("_path") or self._path_of(value)
+        told = value.get("_path") or _path_of(value) or self._path
         if told not in _WANTED:
             return (told if isinstance(told, str) and re.fullmatch(r"[a-z0-9_]{1,30}", told) else "other"), None
-        if "id.orig_h" not in value and told == "conn":
+        if "id.orig_h" not in value and told in ("conn", "dns", "notice"):
             value |= _flattened(value)
         return told, tuple(map(value.get, _WANTED[told]))
-
-    def _path_of(self, value: dict[str, Any]) -> str | None:
-        if not _CONN_ONLY.isdisjoint(value):
-            return "conn"
-        if "mac" in value and not _DHCP_ONLY.isdisjoint(value):
-            return "dhcp"
-        return self._path
 
     def _conn(self, values: tuple[Any, ...], now: int) -> list[LogEvent]:
         (ts, duration, orig_h, orig_p, resp_h, resp_p, proto, ip_proto, orig_pkts, orig_ip_bytes, orig_bytes, resp_pkts,
@@ -169,8 +201,14 @@ class ZeekDecoder:
             found.append(Sighting(flow.end, SOURCE, mac=mac, ips=(ip,)))
         return found
 
+    def _notice(self, values: tuple[Any, ...]) -> list[LogEvent]:
+        found = zeek_notices.threat(values, SOURCE)
+        if found is None:
+            self.skipped["notice of itself"] += 1
+        return list(found or ())
+
     def _dhcp(self, values: tuple[Any, ...]) -> list[LogEvent]:
-        ts, l2, assigned, assigned_before_3, client, host_name, fqdn, types = values
+        ts, l2, assigned, assigned_before_3, client, host_name, fqdn, types, server, requested = values
         if (mac := _mac(l2)) is None:
             self.skipped["dhcp without mac"] += 1
             return []
@@ -180,19 +218,35 @@ class ZeekDecoder:
         texts = [assigned or assigned_before_3 if granted else None, client]
         ips = [log_values.address(text, "the client's address") for text in texts if text]
         host = log_values.name_of(host_name) or log_values.name_of(str(fqdn).split(".")[0] if fqdn else None)
+        time = log_values.micros(ts, "ts") // 1000
         return [
             Sighting(
-                log_values.micros(ts, "ts") // 1000,
+                time,
                 SOURCE,
                 mac=mac,
                 ips=tuple(dict.fromkeys(ip for ip in ips if is_host(ip)))[:1],
                 hostname=host,
                 online=said[-1:] != ["RELEASE"],
-            )
-        ]
+            ),
+            *dhcp_logs.of_zeek(
+                time, SOURCE, mac, said or ["ACK"], given=assigned or assigned_before_3, wanted=requested or client,
+                server=server,
+            ),
+        ]  # fmt: skip
 
 
 _NOT_LOCAL = [None] * 4
+
+
+def _path_of(value: dict[str, Any]) -> str | None:
+    """Which log a line of JSON belongs to, by what only that has."""
+    if not _CONN_ONLY.isdisjoint(value):
+        return "conn"
+    if "mac" in value and not _DHCP_ONLY.isdisjoint(value):
+        return "dhcp"
+    if not zeek_notices.ONLY.isdisjoint(value):
+        return "notice"
+    return "dns" if "query" in value and not _DNS_ONLY.isdisjoint(value) else None
 
 
 class _Header:

@@ -1,10 +1,19 @@
-"""Protocols that send a password as plain text, where one is in use: whoever is on the way can read it."""
+"""Protocols that send a password as plain text, where one is in use: whoever is on the way can read it.
+
+Flows show a port, and not what is said. So only those are here whose port says enough; not
+
+* HTTP, which asks for a password by Basic now and then only, as flows do not show;
+* SIP, VNC and MySQL, which send a digest, or encrypt it;
+* SNMP, whose version 3 is on the same port, and which printers' drivers speak to all printers;
+* LDAP and SMTP, where TLS begins on the same port more often than not.
+"""
 
 from netwatchd.addresses import address_text
 from netwatchd.config import Plaintext as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.memory import Told
 from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow
 
@@ -18,9 +27,18 @@ PROTOCOLS = {
     512: ("rexec", "SSH"),
     513: ("rlogin", "SSH"),
     514: ("rsh", "SSH"),
+    1883: ("MQTT", "MQTT with TLS (port 8883)"),
+    2323: ("telnet", "SSH"),
 }
+# Where TLS may begin after the greeting (STARTTLS, RFC 2595).
+MAYBE = frozenset((110, 143))
+# In a smart home everything speaks MQTT to a broker in the house, and often without a password. What matters is where
+# strangers are on the way.
+OUTSIDE_ONLY = frozenset((1883,))
 # Packets from the originator, from which on more was said than a hello and a goodbye: SYN, ACK, two commands, FIN.
 SAID = 5
+# Or so many bytes in fewer packets: the network card has put them together, or only SYN and FIN are captured.
+SAID_BYTES = 400
 TCP = 6
 
 
@@ -37,7 +55,9 @@ class Plaintext:
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow to one of the ports."""
-        if flow.protocol != TCP or flow.packets_out < SAID or not flow.bytes_in:
+        if flow.protocol != TCP or not flow.bytes_in or (flow.packets_out < SAID and flow.bytes_out < SAID_BYTES):
+            return []
+        if flow.dst_port in OUTSIDE_ONLY and is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip):
             return []
         server = f"{address_text(flow.dst_ip)}:{flow.dst_port}"
         client = self._home.owner(flow.src_ip) or address_text(flow.src_ip)
@@ -45,10 +65,13 @@ class Plaintext:
             return []
         name, better = PROTOCOLS[flow.dst_port]
         who = called_by_key(self._home, client)
+        unless = ", unless it begins TLS (STARTTLS)" if flow.dst_port in MAYBE else ""
+        owner = self._home.owner(flow.dst_ip)
+        whom = server if owner is None else f"{called_by_key(self._home, owner)}, port {flow.dst_port}"
         return [
             threat(
                 "plaintext", "info", flow.start, flow.end, device=client, target=server,
-                description=f"{who} speaks {name} with {server}, which sends passwords as plain text",
+                description=f"{who} speaks {name} with {whom}, which sends passwords as plain text{unless}",
                 recommendation=f"use {better} instead",
                 evidence={"protocol": name, "bytes_out": flow.bytes_out, "bytes_in": flow.bytes_in},
             )

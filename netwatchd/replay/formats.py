@@ -1,9 +1,11 @@
 """What a file holds, told by its first bytes, or by whoever names it."""
 
-from netwatchd.decoders import eve, nfdump, zeek
+from netwatchd.decoders import argus, eve, nfdump, zeek
 from netwatchd.replay.inputs import Unreadable
 
-PACKETS, NETFLOW, ZEEK, EVE, NFDUMP = FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump")
+PACKETS, NETFLOW, ZEEK, EVE, NFDUMP, ARGUS = FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump", "argus")
+
+MOST_TOLD = 100  # reasons, or names, that a report tells apart
 
 _PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of a section header block, the same in either byte order
 # The magic numbers of pcap: microseconds, nanoseconds, and two with longer records.
@@ -32,7 +34,7 @@ def format_of(head: bytes) -> str:
         raise Unreadable("it is empty")
     if is_capture(head):
         return PACKETS
-    for name, decoder in ((ZEEK, zeek), (EVE, eve), (NFDUMP, nfdump)):
+    for name, decoder in ((ZEEK, zeek), (EVE, eve), (NFDUMP, nfdump), (ARGUS, argus)):
         if decoder.looks_like(head):
             return name
     for magic, what in _OTHERS.items():

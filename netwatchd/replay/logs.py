@@ -1,13 +1,15 @@
-"""Logs of other programs, line by line: Zeek's conn.log, Suricata's eve.json, what nfdump prints."""
+"""Logs of other programs, line by line: Zeek's conn.log, Suricata's eve.json, what nfdump and Argus print."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from netwatchd.decoders.argus import ArgusDecoder
 from netwatchd.decoders.eve import EveDecoder
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogDecoder, LogEvent, reason_of
 from netwatchd.decoders.nfdump import NfdumpDecoder
-from netwatchd.decoders.zeek import ZeekDecoder
+from netwatchd.decoders.zeek import ZeekDecoder, log_of
 from netwatchd.events import Flow, Sighting, Threat
 from netwatchd.observations import Observation
 from netwatchd.replay import formats
@@ -15,7 +17,6 @@ from netwatchd.replay.inputs import Input
 from netwatchd.replay.reading import Reading
 
 _TURN = 1000  # lines between two looks at whether to stop
-_MOST_REASONS = 100  # told apart: some quote what they are about
 
 
 def _no_id(_: int) -> int:
@@ -23,16 +24,17 @@ def _no_id(_: int) -> int:
     return 0
 
 
-_DECODERS: dict[str, Callable[[], LogDecoder]] = {
-    formats.ZEEK: lambda: ZeekDecoder(_no_id, "conn"),
-    formats.EVE: lambda: EveDecoder(_no_id),
-    formats.NFDUMP: lambda: NfdumpDecoder(_no_id, _zone),
+_DECODERS: dict[str, Callable[[Input], LogDecoder]] = {
+    formats.ZEEK: lambda source: ZeekDecoder(_no_id, log_of(source.head, Path(source.name).name) or "conn"),
+    formats.EVE: lambda _: EveDecoder(_no_id),
+    formats.NFDUMP: lambda _: NfdumpDecoder(_no_id, _zone),
+    formats.ARGUS: lambda _: ArgusDecoder(_no_id, _zone),
 }
 
 
 def read(source: Input, log: str, reading: Reading) -> None:
     """Reads a log of the format `log`; a record lies in the day in which its flow began."""
-    decoder = _DECODERS[log]()
+    decoder = _DECODERS[log](source)
     report = reading.report
     report.records = 0
     bad = report.skipped
@@ -49,7 +51,7 @@ def read(source: Input, log: str, reading: Reading) -> None:
             found = decoder.decode(line, 0)
         except Malformed as error:
             reason = reason_of(error)
-            bad[reason if reason in bad or len(bad) < _MOST_REASONS else "it cannot be understood"] += 1
+            bad[reason if reason in bad or len(bad) < formats.MOST_TOLD else "it cannot be understood"] += 1
             continue
         if found:
             _hand_in(found, reading)
@@ -65,7 +67,7 @@ def _hand_in(found: list[LogEvent], reading: Reading) -> None:
     observations = [event for event in found if isinstance(event, Observation)]
     report = reading.report
     assert report.records is not None
-    report.records += len(flows) + len(threats) + len(observations) or bool(sightings)
+    report.records += len(flows) + len(threats) or bool(found)
     for flow in flows:
         report.span(flow.start, flow.end)
     for threat in threats:

@@ -13,10 +13,12 @@ import select
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from netwatchd import config
+from netwatchd.addresses import Networks
 from netwatchd.counters import Counters
-from netwatchd.decoders.conntrack import DESTROY, ConntrackDecoder, Entry
+from netwatchd.decoders.conntrack import DESTROY, ConntrackDecoder, Entry, inward
 from netwatchd.decoders.netlink import DONE, DUMP, ERROR, Malformed, Message, messages
 from netwatchd.events import Flow
 from netwatchd.sources import Emit, Unavailable
@@ -43,7 +45,8 @@ class Conntrack:
     """The source `conntrack`. `new_id(now)` gives each flow its id.
 
     `translated(flow, seen_as)`, where given, is told of flows through NAT before they are emitted: how their addresses,
-    ports and protocol are on its other side.
+    ports and protocol are on its other side. A connection that comes in by a forwarded port is told as one to the
+    device in `networks` that answers it, and `translated` how it was addressed.
     """
 
     name = "conntrack"
@@ -54,8 +57,10 @@ class Conntrack:
         emit: Emit,
         new_id: Callable[[int], int],
         counters: Counters,
-        translated: Callable[[Flow, tuple[object, ...]], None] | None = None,
+        translated: Callable[[Flow, tuple[Any, ...]], None] | None = None,
+        networks: Networks | None = None,
     ) -> None:
+        self._networks = networks or Networks(())
         self._translated = translated
         self._settings = settings
         self._emit = emit
@@ -204,7 +209,7 @@ class Conntrack:
                     yield message, None
                     continue
                 try:
-                    entry = self._decoder.decode(message.data)
+                    entry = inward(self._decoder.decode(message.data), self._networks)
                 except Malformed as error:
                     self._malformed(error)
                     continue

@@ -1,4 +1,4 @@
-"""Suricata's eve.json, followed: flows, and the devices that its DHCP events tell of."""
+"""Suricata's eve.json, followed: flows, alerts, and the devices that its DHCP events tell of."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Zeek's conn.log as flows, and its dhcp.log as sightings, followed in the directory in which Zeek writes them."""
+"""Zeek's logs, followed where it writes them: flows, devices, what is asked of DNS, and what Zeek has recognised."""
 
 from netwatchd.config import Zeek as Settings
 from netwatchd.counters import Counters
@@ -20,8 +20,9 @@ class Zeek(LogSource):
         self, settings: Settings, emit: Emit, new_id: NewId, locals_: Locals, memory: Memory, counters: Counters
     ) -> None:
         """`locals_` tells of devices without MAC; `memory` is where the place in the logs is kept."""
-        # Devices first: the flows of the other log then find them.
-        paths = [settings.directory / name for name in ("dhcp.log", "conn.log")]
+        # Devices first: what the other logs tell then finds them.
+        names = ("dhcp.log", "dns.log", "conn.log", "notice.log")
+        paths = [settings.directory / name for name in names]
         super().__init__(paths, emit, new_id, locals_, memory, counters)
 
     def make_decoder(self) -> LogDecoder:
