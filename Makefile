@@ -23,7 +23,7 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -68,7 +68,7 @@ run: $(VENV)/installed
 	@echo '  look at it    make status | devices | device | flows | threats | top     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
-status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top: $(VENV)/installed
+status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test: $(VENV)/installed
 	@$(HERE) $(BIN)/netwatchd $@ $(ARGS)
 
 # Checking.

@@ -20,6 +20,8 @@ from netwatchd import clock, config
 from netwatchd.addresses import Address
 from netwatchd.alerts.outgoing import WAITING, Outgoing
 from netwatchd.alerts.text import Author
+from netwatchd.blocklists.lists import Lists
+from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot, threat_json
 from netwatchd.broadcast.server import Server
@@ -27,7 +29,7 @@ from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
 from netwatchd.detectors.panel import Panel
 from netwatchd.event_ids import EventIds
-from netwatchd.events import Command, Judge, Status
+from netwatchd.events import Command, Judge, Status, UpdateLists
 from netwatchd.ingest import Watches
 from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
@@ -59,6 +61,7 @@ SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
+LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
@@ -123,7 +126,9 @@ class Daemon:
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.forwards = Forwards()
-        self.home = Home(settings.devices.networks, self.devices, self.forwards)
+        networks, lists = settings.devices.networks, Lists(self.counters)
+        self.blocklists = Updates(settings.blocklists, networks, self._state, lists, self.counters)
+        self.home = Home(networks, self.devices, self.forwards, lists)
         self.panel = Panel(settings, self.home)
         self.detection = Detection(self.panel, self.threats, note)
         self.news.explains = self.panel.explains
@@ -147,6 +152,7 @@ class Daemon:
         self._server_worker = worker("websocket", self.server.run)
         self._alerts_worker = worker("alerts", self.alerts.run)
         self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
+        self._lists_worker = worker("blocklists", self.blocklists.run)
         self._ingest_workers = [
             worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
             worker("ingest:flow", partial(work_through, boxes.flows, self.flows.see, has_room, first=boxes.sightings)),
@@ -163,7 +169,7 @@ class Daemon:
     def _workers(self) -> list[Worker]:
         """All threads, from the mouth to the source."""
         mouth = [self._storage_worker, self._broadcast_worker, self._server_worker, self._alerts_worker]
-        return [*mouth, *self._ingest_workers, self._jobs_worker, *self._source_workers]
+        return [*mouth, *self._ingest_workers, self._lists_worker, self._jobs_worker, *self._source_workers]
 
     def _jobs(self) -> list[Job]:
         settings = self.settings
@@ -171,6 +177,7 @@ class Daemon:
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
             Job(TICK, self._tick),
+            Job(LISTS, self.blocklists.remind),
             Job(10, self.devices.publish_progress),
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
@@ -295,8 +302,10 @@ class Daemon:
         """Stops from the source to the mouth, so that everything received is committed."""
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
+        self._lists_worker.ask_to_stop()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self._lists_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
         self.threats.finish(clock.now().wall)
         self._alerts_worker.ask_to_stop()
@@ -338,6 +347,7 @@ class Daemon:
         self.threats.apply(merged.threats)
         self.alerts.apply(merged)
         self.detection.apply(merged)
+        self.blocklists.apply(merged.blocklists)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:
@@ -352,6 +362,9 @@ class Daemon:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())
 
     def _act(self, command: Command) -> str | None:
+        if isinstance(command, UpdateLists):
+            self.blocklists.expire()
+            return None
         return self.threats.judge(command) if isinstance(command, Judge) else self.devices.act(command)
 
     def _is_healthy(self) -> bool:

@@ -79,4 +79,15 @@ class DnsMessage(NamedTuple):
     addresses: tuple[Address, ...] = ()  # of an answer, from its A and AAAA records
 
 
-Observation = AddressAsked | AddressShown | AddressAnswered | DhcpMessage | DnsMessage
+class EchoAltered(NamedTuple):
+    """A ping was answered with other data than it had (RFC 792, RFC 4443)."""
+
+    time: int
+    source: str
+    client: Address  # who sent the request
+    server: Address  # who sent the reply
+    sent: int  # bytes of data in the request
+    returned: int  # and in the reply
+
+
+Observation = AddressAsked | AddressShown | AddressAnswered | DhcpMessage | DnsMessage | EchoAltered

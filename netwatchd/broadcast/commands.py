@@ -7,7 +7,7 @@ from typing import Any
 
 from netwatchd.addresses import address_text, parse_address, parse_mac
 from netwatchd.broadcast.messages import TOPICS
-from netwatchd.events import Command, Forget, Judge, Merge, Rename, Split, ThreatStatus
+from netwatchd.events import Command, Forget, Judge, Merge, Rename, Split, ThreatStatus, UpdateLists
 
 LONGEST_NAME = 100  # characters
 
@@ -133,4 +133,5 @@ _READERS: dict[str, Any] = {
     "forget": lambda message: Forget(_key_in(message, "device")),
     "merge": _merge,
     "split": _split,
+    "update_lists": lambda message: UpdateLists(),
 }

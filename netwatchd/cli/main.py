@@ -73,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     _state(verb)
     _json(verb)
 
+    verb = _verb(verbs, "lists", _about_lists("lists"), "the blocklists: their entries, their age, what went wrong")
+    verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
+    _state(verb)
+    _json(verb)
+    verb = _verb(verbs, "lookup", _about_lists("lookup"), "which blocklists have an address or a name")
+    verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
+    _state(verb)
+    _json(verb)
+
     verb = _verb(verbs, "replay", _replay, "read captures and logs of the past, into a directory of their own")
     verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, logs, a directory of Zeek's; gzip; -")
     verb.add_argument("--into", metavar="DIR", help="an empty or new directory, or one that no daemon uses (a new one)")
@@ -170,6 +179,18 @@ def _acting(verb: str) -> Callable[[argparse.Namespace], int]:
         from netwatchd.cli import act  # here, because it loads what the verbs that only look do not need
 
         code: int = getattr(act, verb)(options)
+        return code
+
+    return run
+
+
+def _about_lists(verb: str) -> Callable[[argparse.Namespace], int]:
+    """A verb about blocklists, by its name."""
+
+    def run(options: argparse.Namespace) -> int:
+        from netwatchd.cli import lists  # here, because it loads what other verbs do not need
+
+        code: int = getattr(lists, verb)(options)
         return code
 
     return run

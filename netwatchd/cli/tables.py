@@ -80,6 +80,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("dropped", _counts(answer["dropped"])),
         *((("lost", _counts(answer["lost"])),) if answer["lost"] else ()),
         *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
+        *((f"list {each['name']}", _list_line(each)) for each in answer["blocklists"]),
         *((f"alerts by {channel['name']}", _channel_line(channel)) for channel in answer["alerts"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
@@ -100,6 +101,13 @@ def _channel_line(channel: dict[str, Any]) -> str:
         f"last error: {channel['last_error']}" if channel["last_error"] else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _list_line(row: dict[str, Any]) -> str:
+    """One blocklist in a line."""
+    fetched = f", fetched {time_text(row['fetched'])}" if row["fetched"] else ""
+    error = f": {row['error']}" if row["error"] else ""
+    return f"{row['entries']:,} entries, {row['state']}{fetched}{error}"
 
 
 def _exporter_line(exporter: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwatchd.config.setting import setting
-from netwatchd.values import age, duration, whole, words, yes_no
+from netwatchd.values import age, duration, size, whole, words, yes_no
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,12 @@ class DnsTunnel:
     """Data carried in the names of DNS queries, and names that are made up in masses."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    hourly: int = setting(
+        size,
+        "10 KiB",
+        "Bytes that the names for which a client asks below a domain carry in an hour, from which on it is a tunnel.",
+    )
+    ignored: tuple[str, ...] = setting(words, "", "Registered domains (example.org) whose names may carry data.")
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,9 @@ class Beacon:
     """Small conversations that begin at regular intervals, as those of malware with its command server."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    learning: float = setting(
+        age, "3 d", "How long a device is watched before what it calls regularly is unusual. 0 s: not at all."
+    )
 
 
 @dataclass(frozen=True)
@@ -165,13 +174,17 @@ class Upload:
     """A device that sends much more than it ever did."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    floor: int = setting(size, "500 MB", "What a device must have sent to the world within a day, at least.")
+    times: int = setting(whole(2, 1000), "3", "How many times as much as on any day before.")
+    history: float = setting(age, "7 d", "How long a device must have been watched before its days can be compared.")
 
 
 @dataclass(frozen=True)
 class Blocklist:
-    """Addresses and domains that stand in a blocklist."""
+    """Addresses and domains that stand in a list of [blocklists]."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    trackers: bool = setting(yes_no, "no", "Whether lists of advertising and trackers are told of, too, as info.")
 
 
 def _section(name: str, kind: type) -> Any:

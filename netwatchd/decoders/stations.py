@@ -29,10 +29,11 @@ from netwatchd.addresses import (
     mac_of_bytes,
 )
 from netwatchd.decoders.address_questions import link_option
-from netwatchd.decoders.announcements import Announcements, Said
+from netwatchd.decoders.announcements import NOTHING_YET, Announcements, Said
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
 from netwatchd.decoders.dhcp import Lease, read_dhcp, read_message
 from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
+from netwatchd.decoders.echoes import Echoes, is_echo
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
 from netwatchd.decoders.observed import Observed
@@ -58,8 +59,7 @@ MOST_KNOWN = 16_384
 _ARP = struct.Struct("!HHBBH6s4s6x4s").unpack_from
 _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
-_NO_ADDRESS = bytes(16)
-_MULTICAST6 = 0xFF
+_NO_ADDRESS, _MULTICAST6 = bytes(16), 0xFF
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
 _OF_SERVERS = (2, 5, 6)  # messages of DHCP: OFFER, ACK, NAK
 _DHCP6_PORTS = (b"\2\x22", b"\2\x23")
@@ -86,6 +86,7 @@ class Stations:
         self._told: dict[_Pair, int] = {}
         self._clues = Told()
         self._announcements = Announcements(networks)
+        self._echoes = Echoes()
         self._owners: dict[Address, bytes] = {}  # as ARP and ND say
         self._shown = Shown()
         self._crowd = Crowd()
@@ -118,9 +119,7 @@ class Stations:
         if packet.protocol == UDP and packet.ports[2:] in _DHCP_PORTS + _DHCP6_PORTS:
             self._see_lease(time, packet, data)
             return False
-        said = self._announcements.read(packet, data, number)
-        if is_dns(packet):
-            said = self._see_questions(time, packet, data, said)
+        said = self._see_said(time, packet, data, self._announcements.read(packet, data, number))
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -166,14 +165,20 @@ class Stations:
         if self._networks.has_host(address) if self._networks else is_host(address):
             self._own_address(time, mac, address)
 
-    def _see_questions(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said:
-        """A packet of DNS, which says something else besides: that the sender has a server, or whose cloud it uses."""
-        name = None
-        for message in read_questions(time, self._source, packet, data):
-            self.observed.add(message)
-            if name is None and not message.answer:
-                name = message.name
-        return said._replace(more=True) if said else self._announcements.asks(packet, name)
+    def _see_said(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said | None:
+        """What a packet says of its sender, where it may say something else to detectors."""
+        if is_dns(packet):
+            name = None
+            for message in read_questions(time, self._source, packet, data):
+                self.observed.add(message)
+                if name is None and not message.answer:
+                    name = message.name
+            return said._replace(more=True) if said else self._announcements.asks(packet, name)
+        if is_echo(packet):
+            if altered := self._echoes.see(time, self._source, packet, data):
+                self.observed.add(altered)
+            return NOTHING_YET
+        return said
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""

@@ -4,12 +4,13 @@ Detectors are pure: no clock, no thread, no outside. The time comes with the eve
 `panel` has them side by side; each declares what it wants to be shown, so that a flow costs only those it concerns.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
 from netwatchd.addresses import Address, Networks
 from netwatchd.events import Change, Claim, Device, Flow, Gone, TakenBack, Threat
+from netwatchd.listings import Listings
 from netwatchd.observations import Observation
 
 Finding = Threat | TakenBack
@@ -69,6 +70,14 @@ class Home(Protocol):
 
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
+
+    @property
+    def listed(self) -> Callable[[Address], Listings]:
+        """Gives the entries of blocklists that cover an address, but for what is allowed."""
+
+    @property
+    def listed_name(self) -> Callable[[str], Listings]:
+        """The same of a name of DNS, in lower case, or of a domain that it lies in."""
 
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """The address and port of this router that are forwarded to those of a device; None where none is known."""

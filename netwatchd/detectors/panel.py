@@ -10,10 +10,14 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.beacon import Beacon
+from netwatchd.detectors.blocklist import Blocklist
 from netwatchd.detectors.brute_force import BruteForce
 from netwatchd.detectors.dhcp_starvation import DhcpStarvation
+from netwatchd.detectors.dns_tunnel import DnsTunnel
 from netwatchd.detectors.flood import Flood
 from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.icmp_tunnel import IcmpTunnel
 from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
@@ -31,12 +35,16 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "host_sweep": HostSweep,
     "slow_scan": SlowScan,
     "iot": Iot,
+    "beacon": Beacon,
+    "blocklist": Blocklist,
     "brute_force": BruteForce,
     "flood": Flood,
     "inbound": Inbound,
     "spoof": Spoof,
     "rogue_dhcp": RogueDhcp,
     "dhcp_starvation": DhcpStarvation,
+    "dns_tunnel": DnsTunnel,
+    "icmp_tunnel": IcmpTunnel,
 }
 
 # States of a flow that was answered, but by a refusal.

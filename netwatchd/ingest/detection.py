@@ -16,6 +16,7 @@ from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, 
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.threats import Threats
+from netwatchd.listings import NONE, Listings
 from netwatchd.observations import Observation
 
 Found = list[Threat | TakenBack]
@@ -85,17 +86,31 @@ class Nowhere:
         return False
 
 
+class Lists(Protocol):
+    """The blocklists."""
+
+    listed: Callable[[Address], Listings]
+    listed_name: Callable[[str], Listings]
+
+
 class Home:
-    """What detectors may ask about the network: answered from what Devices knows."""
+    """What detectors may ask about the network: answered from what Devices knows, and from the blocklists."""
 
     def __init__(
-        self, networks: Networks, devices: Devices, forwards: Forwards | None = None, machine: Machine | None = None
+        self,
+        networks: Networks,
+        devices: Devices,
+        forwards: Forwards | None = None,
+        lists: Lists | None = None,
+        machine: Machine | None = None,
     ) -> None:
         """Without `machine`, the past is replayed."""
         self.networks = networks
         self.machine: Machine = machine or Nowhere()
         self._devices = devices
         self._forwards = forwards or Forwards()
+        self.listed: Callable[[Address], Listings] = lists.listed if lists else _in_none
+        self.listed_name: Callable[[str], Listings] = lists.listed_name if lists else _in_none
 
     def device(self, key: str) -> Device | None:
         """The device of a key: a MAC of it, or its address as text."""
@@ -181,6 +196,10 @@ class Detection:
                 self._threats.take_back(finding)
             else:
                 self._threats.see([finding], now)
+
+
+def _in_none(what: Address | str) -> Listings:
+    return NONE
 
 
 def _moment(time: int) -> Now:
