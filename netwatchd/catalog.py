@@ -94,4 +94,4 @@ KINDS = {each.kind: each for each in _CATALOG}
 # What gathers threats of any kinds, where more come than anybody can read.
 FLOOD = "threat_flood"
 # Kinds in which one device tries many: whoever knows the device means all that it tries.
-SCANS = frozenset(("port_scan", "host_sweep", "slow_scan"))
+SCANS = frozenset(("port_scan", "host_sweep"))
