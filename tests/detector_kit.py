@@ -5,10 +5,11 @@ from typing import Any
 
 from netwatchd import config
 from netwatchd.addresses import PRIVATE, Address, Networks, address_text, parse_address
-from netwatchd.detectors import Finding, Home
+from netwatchd.detectors import Finding, Home, Machine
 from netwatchd.detectors.panel import Panel
 from netwatchd.events import PROTOCOL_NUMBERS as NUMBERS
 from netwatchd.events import Device, Flow, FlowBatch, Status, Threat
+from netwatchd.ingest.detection import Nowhere
 from netwatchd.listings import NONE, Listings
 
 NOON = 1_700_049_600_000  # Unix ms
@@ -30,6 +31,7 @@ class Street:
 
     def __init__(self, *devices: Device) -> None:
         self.networks = Networks(PRIVATE.split())
+        self.machine: Machine = Nowhere()
         known = devices or (
             device(LAPTOP, AT[LAPTOP], hostname="laptop"),
             device(NAS, AT[NAS], hostname="nas", kind="nas"),

@@ -7,7 +7,7 @@ from netwatchd.addresses import parse_address
 MAC_A, MAC_B, MAC_ROUTER = bytes.fromhex("a483e7000001"), bytes.fromhex("a483e7000002"), bytes.fromhex("a483e70000fe")
 A, B, C = "192.168.1.5", "192.168.1.6", "93.184.216.34"
 A6, B6 = "fd00::5", "2001:db8::6"
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
 
 def packed(address: str) -> bytes:

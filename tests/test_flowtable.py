@@ -218,7 +218,8 @@ def test_fragments_that_came_before_the_first_are_put_down_to_its_flow_too() -> 
     [
         ([ip4(udp())], 120_000), ([ip4(icmp(), protocol=1)], 60_000), ([ip4(b"x", protocol=47)], 600_000),
         ([ip4(tcp(flags=SYN), protocol=6)], 120_000), ([ip4(tcp(), protocol=6)], 7_440_000),
-        ([ip4(tcp(flags=FIN), protocol=6)], 240_000), ([ip4(tcp(flags=RST), protocol=6)], 10_000),
+        ([ip4(tcp(flags=FIN | ACK), protocol=6)], 240_000), ([ip4(tcp(flags=FIN), protocol=6)], 10_000),
+        ([ip4(tcp(flags=RST), protocol=6)], 10_000),
     ],
 )  # fmt: skip
 def test_a_flow_ends_when_it_was_silent_for_its_protocols_timeout(packets: list[bytes], silence: int) -> None:

@@ -58,7 +58,7 @@ def dump(flows: LiveFlows, now: int, *entries: Entry) -> list[Flow]:
 
 def test_a_flow_keeps_its_id_from_new_by_active_to_closed() -> None:
     flows = table()
-    new = flows.began(entry(status=0), MORNING)
+    new = flows.began(entry(status=0, tcp_state=1), MORNING)
     (active,) = dump(flows, MORNING + 10 * SECOND, counted(2, 200, 1, 1500, timeout=431_990))
     closed = flows.ended(counted(3, 300, 2, 3000, timeout=0, tcp_state=7), MORNING + 140 * SECOND)
     assert new is not None and closed is not None
@@ -79,10 +79,15 @@ def test_a_dump_says_nothing_of_a_flow_that_has_not_changed() -> None:
 
 def test_a_flow_without_reply_stays_new_and_is_told_once_it_is_answered() -> None:
     flows = table()
-    flows.began(entry(status=0), MORNING)
-    (asked,) = dump(flows, MORNING + SECOND, counted(1, 60, status=0))
+    flows.began(entry(status=0, tcp_state=1), MORNING)
+    (asked,) = dump(flows, MORNING + SECOND, counted(1, 60, status=0, tcp_state=1))
     (answered,) = dump(flows, MORNING + 2 * SECOND, counted(1, 60, 1, 60))
     assert (asked.state, answered.state) == ("new", "active")
+
+
+def test_a_connection_that_is_joined_in_its_middle_is_not_new() -> None:
+    flow = table().began(entry(status=0), MORNING)
+    assert flow is not None and flow.state == "active"
 
 
 def test_a_flow_whose_new_event_was_lost_is_found_by_the_dump_and_counted_from_zero() -> None:

@@ -1,7 +1,7 @@
 """One conversation as its packets show it: who opened it, how long it may be silent, and how it ended."""
 
 from netwatchd.addresses import address_of_bytes
-from netwatchd.decoders.packets import ACK, FIN, ICMP, ICMPV6, NO_PORTS, RST, SYN, TCP, UDP, Packet
+from netwatchd.decoders.packets import ACK, FIN, ICMP, ICMPV6, NO_PORTS, PSH, RST, SYN, TCP, UDP, URG, Packet
 from netwatchd.events import Flow
 
 # Milliseconds of silence after which a conversation is over.
@@ -22,6 +22,9 @@ STATES = {
     "reset": "TCP: one side has broken it off",
     "rejected": "TCP: the other side answered the SYN with a RST",
     "attempt": "TCP: nobody answered the SYN",
+    "fin": "TCP: it began with a FIN without ACK, as no TCP does: a FIN scan",
+    "null": "TCP: it began with a packet without flags, as no TCP does: a NULL scan",
+    "xmas": "TCP: it began with FIN, URG and PSH but no ACK, as no TCP does: an XMAS scan",
     "partial": "TCP: neither its beginning nor its end was seen",
     "replaced": "TCP: it was not ended, but its ports are used for another one",
     "timeout": "nothing was sent for long",
@@ -33,6 +36,11 @@ STATES = {
 # What is known of a TCP connection.
 _SYN, _ANSWERED, _FIN_OUT, _FIN_BACK, _RST, _REJECTED = 1, 2, 4, 8, 16, 32
 _FINS = _FIN_OUT | _FIN_BACK
+# How no conversation begins: RFC 9293 section 3.10.7 wants an ACK in all but the SYN and some RST. A port that is open
+# ignores these, a closed one answers with RST, which is what scanners want to see.
+_ODD_FIN, _ODD_NULL, _ODD_XMAS = 64, 128, 256
+_ODD = {_ODD_FIN: "fin", _ODD_NULL: "null", _ODD_XMAS: "xmas"}
+_ANY_ODD = _ODD_FIN | _ODD_NULL | _ODD_XMAS
 
 # Replies of ICMP (RFC 792, 950) and ICMPv6 (RFC 4443, 4861, 4620), and what they reply to.
 _REPLIES = {
@@ -64,13 +72,13 @@ class Record:
 
     __slots__ = ("back", "due", "gone", "id", "isn", "last", "out", "protocol", "start", "tcp", "told")
 
-    def __init__(self, flow_id: int, time: int, protocol: int, key: bytes) -> None:
+    def __init__(self, flow_id: int, time: int, protocol: int, key: bytes, tcp: int = 0) -> None:
         self.id = flow_id
         self.start = self.last = time
         self.protocol = protocol
         self.out = Side(self, key)
         self.back = Side(self, reverse(protocol, key))
-        self.tcp = 0
+        self.tcp = tcp
         self.isn = b""  # the sequence number of its SYN
         self.told = 0  # packets when it was last told
         self.gone = False  # it is not in the table any more
@@ -86,7 +94,7 @@ class Record:
         """The name, in TIMEOUTS, of how long it may be silent."""
         if self.protocol != TCP:
             return _NAMES.get(self.protocol, "other")
-        if self.over:
+        if self.over or self.tcp & _ANY_ODD:
             return "tcp_closed"
         if self.tcp & _FINS:
             return "tcp_closing"
@@ -97,6 +105,8 @@ class Record:
     def state(self, why: str) -> str:
         """The word for how it ended, if nothing better is known than `why` it is told."""
         tcp = self.tcp
+        if tcp & _ANY_ODD:
+            return _ODD[tcp & _ANY_ODD]
         if why == "continued" and not self.over:
             return why
         if tcp & _FINS == _FINS:
@@ -106,6 +116,12 @@ class Record:
         if self.protocol == TCP and not tcp & (_SYN | _ANSWERED):
             return "partial"
         return "attempt" if tcp & _SYN and not self.back.packets else why
+
+    @property
+    def live_state(self) -> str:
+        """The word while it lives: `new` is what was seen to begin, and was not answered yet."""
+        joined = self.protocol == TCP and not self.tcp & (_SYN | _ANY_ODD)
+        return "active" if self.back.packets or joined else "new"
 
     def inherit(self, other: "Record") -> None:
         """Goes on where another one was cut off."""
@@ -146,6 +162,16 @@ class Record:
             address_of_bytes(key[size:-4]), int.from_bytes(key[-2:], "big"),
             self.protocol, out.packets, out.bytes, back.packets, back.bytes, state, source,
         )  # fmt: skip
+
+
+def begins_oddly(packet: Packet) -> int:
+    """What is known of a TCP connection of which this is the first packet, where none begins like that; else 0."""
+    flags = packet.flags
+    if packet.protocol != TCP or not packet.transport or flags & (SYN | RST | ACK):
+        return 0
+    if not flags & FIN:
+        return 0 if flags & (PSH | URG) else _ODD_NULL
+    return _ODD_XMAS if flags & (PSH | URG) else _ODD_FIN
 
 
 def reverse(protocol: int, key: bytes) -> bytes:

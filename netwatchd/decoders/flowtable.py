@@ -27,7 +27,7 @@ from heapq import heappop, heappush
 from operator import attrgetter
 
 from netwatchd.addresses import Networks
-from netwatchd.decoders.conversations import TIMEOUTS, Record, Side, opener_key
+from netwatchd.decoders.conversations import TIMEOUTS, Record, Side, begins_oddly, opener_key
 from netwatchd.decoders.links import ETHERNET, IPV4, IPV6, Buffer, Skipped, frame_of
 from netwatchd.decoders.packets import NO_PORTS, SYN, TCP, UDP, Packet, packet_of
 from netwatchd.decoders.sequences import count_unseen
@@ -176,7 +176,7 @@ class FlowTable:
 
     def observations(self) -> list[Observation]:
         """What else was seen since this was last asked, for detectors."""
-        return self.stations.observed()
+        return self.stations.observed.take()
 
     # The slower way.
 
@@ -263,7 +263,8 @@ class FlowTable:
         if self._count >= self._most:
             self._evict()
         # What comes late over midnight belongs to the new day: the flow may live through it.
-        record = Record(self._new_id(max(time, self._midnight - _DAY)), time, protocol, opener)
+        new_id = self._new_id(max(time, self._midnight - _DAY))
+        record = Record(new_id, time, protocol, opener, begins_oddly(packet))
         if slept is not None:
             record.inherit(slept)
         table = self._tables.setdefault(protocol, {})
@@ -361,7 +362,7 @@ class FlowTable:
         return [record for record in self._records() if record.out.packets + record.back.packets != record.told]
 
     def _live(self, record: Record) -> Flow:
-        return record.flow("active" if record.back.packets else "new", self._source)
+        return record.flow(record.live_state, self._source)
 
     # Ends.
 

@@ -11,7 +11,7 @@ from netwatchd.addresses import Address, address_of_bytes
 from netwatchd.decoders.links import IPV4, IPV6, LLC, Buffer, Frame, Skipped, frame_of
 
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # RFC 9293
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20  # RFC 9293
 
 NO_PORTS = b"\0\0\0\0"
 _WITH_PORTS = {TCP, UDP, 33, SCTP, 136}  # DCCP and UDP-Lite too: their headers begin with the ports
@@ -34,7 +34,7 @@ class Packet(NamedTuple):
     destination: bytes
     protocol: int  # of IPv6: what stands behind the extension headers
     ports: bytes  # source and destination port; ICMP: type and code, each in two bytes; else zeros
-    flags: int  # of TCP; 0 where they are not there, and for other protocols
+    flags: int  # of TCP: ACK, as in any packet but the first, where they were cut off; 0 for other protocols
     length: int  # bytes of the IP packet on the wire
     transport: int  # where in the data the transport header begins; 0 in a later fragment
     fragment: bytes | None  # of a fragment: its identification
@@ -134,7 +134,9 @@ def _transport(protocol: int, data: Buffer, at: int) -> tuple[bytes, int]:
         ports = bytes(data[at : at + 4])
         if len(ports) < 4:
             raise Skipped("short")
-        return ports, data[at + 13] if protocol == TCP and len(data) > at + 13 else 0
+        if protocol != TCP:
+            return ports, 0
+        return ports, data[at + 13] if len(data) > at + 13 else ACK
     if protocol in (ICMP, ICMPV6):
         return bytes((0, data[at], 0, data[at + 1])), 0
     return NO_PORTS, 0

@@ -4,7 +4,7 @@ Detectors are pure: no clock, no thread, no outside. The time comes with the eve
 `panel` has them side by side; each declares what it wants to be shown, so that a flow costs only those it concerns.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
@@ -23,12 +23,43 @@ class Wants(Flag):
     NEW = auto()  # each flow when it is first told of, whatever it is
     ATTEMPTS = auto()  # nothing has come back, or it was refused: each time it is told, so also while it is `new`
     ANSWERED = auto()  # something has come back: each time it is told
+    TURNED = auto()  # something has come back, and it was told of before: costs nothing where flows are told once
     ICMP = auto()  # ICMP and ICMPv6: each time it is told
     EVERY = auto()  # each flow, each time it is told: costs most
 
 
+class Machine(Protocol):
+    """The machine that netwatchd runs on, and whom it can ask. Where the past is replayed, none: all of it is empty."""
+
+    @property
+    def macs(self) -> Container[str]:
+        """Those of its interfaces."""
+
+    @property
+    def addresses(self) -> Container[Address]:
+        """Its own."""
+
+    @property
+    def gateways(self) -> Container[Address]:
+        """Those of its default routes."""
+
+    @property
+    def dhcp_links(self) -> Container[str]:
+        """The names of its interfaces on which it serves DHCP itself."""
+
+    def ask(self, mac: str, address: Address) -> bool:
+        """Has a MAC, and it alone, asked whether it has an address; False where nobody can be asked.
+
+        The answer is an observation, AddressAnswered, some seconds later at most. Never blocks.
+        """
+
+
 class Home(Protocol):
     """What detectors may ask about the network; all of it is known in memory, and answered at once."""
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that netwatchd runs on."""
 
     @property
     def networks(self) -> Networks:
@@ -83,6 +114,17 @@ class DeviceDetector(Protocol):
         """What has become of a device; asked with the lock of Devices held, so that it must be quick."""
 
 
+class Keeper(Protocol):
+    """Keeps a note across restarts."""
+
+    @property
+    def note(self) -> str | None:
+        """What is to be kept; None where it is nothing."""
+
+    def recall(self, note: str) -> None:
+        """Takes in what was kept: text that may be anything."""
+
+
 class Ticker(Protocol):
     """Finds something in that nothing happens, or not yet."""
 
@@ -90,4 +132,4 @@ class Ticker(Protocol):
         """It is `time` (Unix ms); about twice a second, in a replay as often as events allow."""
 
 
-Detector = FlowDetector | Observer | DeviceDetector | Ticker
+Detector = FlowDetector | Observer | DeviceDetector | Ticker | Keeper

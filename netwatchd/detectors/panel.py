@@ -10,25 +10,45 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.beacon import Beacon
 from netwatchd.detectors.blocklist import Blocklist
 from netwatchd.detectors.brute_force import BruteForce
+from netwatchd.detectors.dhcp_starvation import DhcpStarvation
+from netwatchd.detectors.dns_tunnel import DnsTunnel
 from netwatchd.detectors.flood import Flood
+from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.icmp_tunnel import IcmpTunnel
 from netwatchd.detectors.inbound import Inbound
+from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
+from netwatchd.detectors.port_scan import PortScan
+from netwatchd.detectors.rogue_dhcp import RogueDhcp
+from netwatchd.detectors.slow_scan import SlowScan
+from netwatchd.detectors.spoof import Spoof
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
 ALL: dict[str, Callable[[Any, Home], Any]] = {
     "plaintext": Plaintext,
+    "port_scan": PortScan,
+    "host_sweep": HostSweep,
+    "slow_scan": SlowScan,
+    "iot": Iot,
+    "beacon": Beacon,
     "blocklist": Blocklist,
     "brute_force": BruteForce,
     "flood": Flood,
     "inbound": Inbound,
+    "spoof": Spoof,
+    "rogue_dhcp": RogueDhcp,
+    "dhcp_starvation": DhcpStarvation,
+    "dns_tunnel": DnsTunnel,
+    "icmp_tunnel": IcmpTunnel,
 }
 
 # States of a flow that was answered, but by a refusal.
-REFUSED = frozenset(("rejected",))
+REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
 ICMP = frozenset((1, 58))
 # What makes the case of a flow: the bits of an index.
 _NEW, _ANSWERED, _ICMP = 1, 2, 4
@@ -85,6 +105,23 @@ class Panel:
         """What is found by `time` (Unix ms)."""
         return [finding for tick in self._tickers for finding in tick(time)]
 
+    def notes(self) -> dict[str, str]:
+        """What detectors want to be kept across restarts, by their names."""
+        return {name: each.note or "" for name, each in self.detectors.items() if hasattr(each, "recall")}
+
+    def recall(self, notes: dict[str, str]) -> None:
+        """Gives them what was kept."""
+        for name, note in notes.items():
+            if hasattr(self.detectors.get(name), "recall"):
+                self.detectors[name].recall(note)
+
+    def explains(self, claim: Claim) -> bool:
+        """Whether a detector tells more of a move of an address than that it moved, or is about to.
+
+        Any thread may ask; nothing is changed.
+        """
+        return any(each.explains(claim) for each in list(self.detectors.values()) if hasattr(each, "explains"))
+
     def _wire(self, detectors: Iterable[Any]) -> None:
         detectors = list(detectors)
         of_flows = [each for each in detectors if hasattr(each, "see_flow")]
@@ -102,6 +139,8 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
     if case & _NEW:
         wanted |= Wants.NEW
+    elif case & _ANSWERED:
+        wanted |= Wants.TURNED
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]

@@ -54,6 +54,7 @@ _TCP_STATES = (  # enum tcp_conntrack, from TCP_CONNTRACK_SYN_SENT = 1 to SYN_SE
     "tcp_timeout_fin_wait", "tcp_timeout_close_wait", "tcp_timeout_last_ack", "tcp_timeout_time_wait",
     "tcp_timeout_close", "tcp_timeout_syn_sent",
 )  # fmt: skip
+_ESTABLISHED = 3  # enum tcp_conntrack
 _OTHER_TIMEOUTS = {1: "icmp_timeout", 58: "icmpv6_timeout", 17: "udp_timeout", 47: "gre_timeout"}
 
 
@@ -244,7 +245,10 @@ def timeout_of(entry: Entry) -> str:
 
 
 def _state(entry: Entry) -> str:
-    return "active" if entry.status & SEEN_REPLY else "new"
+    """`new` is what was seen to begin, and was not answered yet."""
+    # A connection that is older than the tracking is joined in its middle (nf_conntrack_tcp_loose), without a SYN.
+    joined = entry.protocol == 6 and entry.tcp_state == _ESTABLISHED
+    return "active" if entry.status & SEEN_REPLY or joined else "new"
 
 
 def _flow(entry: Entry, flow_id: int, start: int) -> Flow:

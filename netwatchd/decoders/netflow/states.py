@@ -3,7 +3,7 @@
 By what is said most clearly: a firewall's or a translator's event, then flowEndReason, then the TCP flags.
 """
 
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
 # Beside the TCP flags of a record: which side of the exporter it was counted on, where that is said (flowDirection).
 HAS_DIRECTION, EGRESS = 1 << 16, 1 << 17
@@ -14,6 +14,8 @@ ENDED, CONTINUES, DENIED, CREATED = "closed", "continues", "denied", "created"
 def _by_flags(flags: int) -> str:
     if flags & RST:
         return "reset"
+    if flags & (FIN | SYN | ACK) == FIN:  # TCP sends no FIN without ACK; 0 may also mean that nobody looked
+        return "xmas" if flags & (PSH | URG) else "fin"
     return "syn" if flags & (SYN | ACK | FIN) == SYN else ENDED
 
 
@@ -21,7 +23,8 @@ def _table(words: dict[int, str], otherwise: str | None = None) -> list[str | No
     return [words.get(number, otherwise) for number in range(256)]
 
 
-# By tcpControlBits (6), the lower byte of it: only the first packet came, it was reset, or anything else.
+# By tcpControlBits (6), the lower byte of it: only the first packet came, it was reset, FIN and XMAS scans (as in
+# decoders.conversations), or anything else.
 BY_FLAGS = [_by_flags(flags) for flags in range(256)]
 
 # By flowEndReason (136): after an active timeout the rest of the flow comes as another record.
@@ -35,7 +38,9 @@ BY_FIREWALL = _table({0: ENDED, 2: ENDED, 3: DENIED, 5: CONTINUES})
 # there are no counters. Bindings, quotas and exhausted pools are no flows.
 BY_NAT = _table({0: ENDED, 1: CREATED, 4: CREATED, 6: CREATED})
 
-_WEIGHT = {word: at for at, word in enumerate(("syn", "closed", "idle", "evicted", "forced", "continues", "reset"))}
+# What is answered to a FIN or XMAS scan is a RST, which says less than what asked for it.
+_RANKS = ("syn", "closed", "idle", "evicted", "forced", "continues", "reset", "fin", "xmas")
+_WEIGHT = {word: at for at, word in enumerate(_RANKS)}
 _WORDS = (*_WEIGHT, DENIED, CREATED)
 # Looked up, because this is asked for every flow that is joined.
 _OF_BOTH = {

@@ -1,0 +1,120 @@
+"""What of a flow is an attempt that came to nothing, and which ports are worth trying: what scans are told by.
+
+An attempt is a flow whose beginning was seen and to which nobody has said anything useful: silence, a refusal, or a
+handshake that was broken off at once. These are none: an answer (also ICMP's), whatever was joined in its middle (lone
+ACKs, `partial`, replies whose question was not seen), backscatter (a SYN-ACK, a RST or an ICMP error out of the blue:
+its opener is whoever was forged, or nobody), and what a sampling exporter did not look at.
+"""
+
+from netwatchd.addresses import is_host
+from netwatchd.events import LIVE, Flow
+
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+
+# What became of an attempt, as far as is known; a later word is never a lower one.
+UNKNOWN, SILENT, REFUSED, OPENED = range(4)
+OUTCOMES = ("unknown", "silent", "refused", "open")
+
+# The last words on TCP flows that say that a beginning was seen, and nothing came of it. What a firewall denied, nobody
+# may have heard, but it was tried.
+_OF_STATES = {
+    "attempt": SILENT, "unreplied": SILENT, "syn": SILENT, "denied": SILENT, "rejected": REFUSED,
+    "fin": SILENT, "null": SILENT, "xmas": SILENT,
+}  # fmt: skip
+ODD = frozenset(("fin", "null", "xmas"))
+
+# A SYN without data, with all its options: what conntrack counts of a connection that was never answered.
+_LONGEST_SYN = 80
+# What comes back from an open port that is only knocked at: a SYN-ACK (60 bytes, 80 by IPv6), perhaps the greeting of
+# its service, and at most a FIN. Whoever uses a service sends at least SYN, ACK, a request and a FIN.
+_KNOCK = 3
+_GREETING = 300
+WELL_KNOWN = 1024
+# Where ephemeral ports begin (Linux; RFC 6335 has 49152): UDP to these is an answer, media, a peer, or a traceroute,
+# which counts up from 33434.
+EPHEMERAL = 32_768
+
+# Ports of TCP by which machines are taken over or malware spreads: remote control, file sharing, databases, and what
+# Mirai and its kin try (37215 Huawei, 52869 Realtek, 7547 TR-069, 5555 ADB, 2323 telnet, 60023, 8291 Winbox).
+CONTROL = frozenset((
+    22, 23, 135, 139, 445, 512, 513, 514, 1433, 1521, 2222, 2323, 3306, 3389, 5432, 5555, 5900, 5985, 6379, 7547, 8291,
+    9200, 11211, 23231, 27017, 37215, 52869, 60023,
+))  # fmt: skip
+# Where services listen above 1023, so that whoever tries many of them is looking for services: those that scanners try
+# first, by what is found open most often.
+SERVICES = CONTROL | frozenset((
+    1080, 1099, 1194, 1434, 1723, 1883, 1900, 2049, 2082, 2083, 2181, 2375, 2376, 3000, 3128, 3268, 3690, 4369, 4444,
+    4786, 4899, 5000, 5001, 5038, 5060, 5061, 5353, 5357, 5601, 5631, 5672, 5683, 5800, 5901, 5984, 6000, 6001, 6443,
+    6667, 7001, 7070, 8000, 8008, 8009, 8080, 8081, 8086, 8088, 8089, 8443, 8545, 8554, 8834, 8880, 8883, 8888, 9000,
+    9001, 9042, 9090, 9100, 9443, 9999, 10000, 10250, 15672, 32764, 49152,
+))  # fmt: skip
+# The same of UDP; games, calls and peers are everywhere else.
+_UDP_SERVICES = frozenset((1194, 1434, 1604, 1645, 1701, 1812, 1900, 2049, 5060, 5353, 5683, 11_211))
+# What everybody's programs ask many hosts for, so that with a dead uplink all of that is silent: web, mail, DNS, time,
+# push messages (Apple, Google, WhatsApp), STUN.
+EVERYDAY = frozenset((53, 80, 123, 443, 465, 587, 853, 993, 995, 3478, 5222, 5223, 5228))
+
+
+def outcome(flow: Flow) -> int | None:
+    """What became of an attempt by TCP or UDP to reach a port; None where the flow is none."""
+    protocol, state, origin = flow[7], flow[12], flow[14]
+    if origin is not None and origin.sampling > 1:
+        return None
+    if protocol == TCP:
+        found = _of_tcp(flow, state)
+    elif protocol == UDP:
+        # What comes from a service's port is its answer, too late to be known as one.
+        late = flow[4] < WELL_KNOWN <= flow[6]
+        found = None if flow[10] or state == "active" or late else SILENT if flow[8] else UNKNOWN
+    else:
+        return None
+    return found if found is not None and flow[6] and is_host(flow[5]) else None
+
+
+def _of_tcp(flow: Flow, state: str) -> int | None:
+    known = _OF_STATES.get(state)
+    if known is not None:
+        return REFUSED if flow[10] else known
+    if flow[10]:
+        return _of_answered(flow)
+    if state == "new":
+        # Where nothing but addresses is known, it may be an answer that conntrack takes for a beginning.
+        return (SILENT if flow[8] else UNKNOWN) if flow[4] >= WELL_KNOWN or flow[6] < WELL_KNOWN else None
+    if state == "closed" and flow.source == "conntrack":
+        return SILENT if flow[9] <= _LONGEST_SYN * flow[8] else None
+    # A SYN that was broken off by its own side, as far as was seen; a lone RST is backscatter.
+    return SILENT if state == "reset" and flow[8] > 1 and flow[4] >= WELL_KNOWN else None
+
+
+def _of_answered(flow: Flow) -> int | None:
+    """Refused, knocked at, or used (None)."""
+    if flow[12] == "partial" or flow[8] > _KNOCK or flow[11] > _GREETING * min(flow[10], 2):
+        return None
+    if flow[8] == flow[10] == 1 and flow[12] not in LIVE:
+        return REFUSED  # the RST to a SYN, as conntrack has it
+    return OPENED
+
+
+def outcome_of_ping(flow: Flow) -> int | None:
+    """What became of a question by ICMP or ICMPv6 whether a host is there; None where the flow is none."""
+    kinds = (8, 13, 17) if flow[7] == ICMP else (128,)  # echo, timestamp, mask (RFC 792, 950); echo (RFC 4443)
+    if flow[4] not in kinds or (flow[14] is not None and flow[14].sampling > 1) or not is_host(flow[5]):
+        return None
+    return OPENED if flow[10] else SILENT if flow[8] else UNKNOWN
+
+
+def is_service(flow: Flow) -> bool:
+    """Whether it goes to where services listen, rather than clients."""
+    return flow[6] < WELL_KNOWN or flow[6] in (_UDP_SERVICES if flow[7] == UDP else SERVICES)
+
+
+def way_of(flow: Flow) -> str:
+    """How a port was tried."""
+    if flow[7] == UDP:
+        return "udp"
+    if flow[12] in ODD:
+        return flow[12]
+    if flow[10] and flow[8] > 1:
+        # A half-open scan never completes the handshake; the system's own connect() does.
+        return "connect" if flow[8] == _KNOCK else "syn"
+    return "tcp"

@@ -1,0 +1,269 @@
+"""Many hosts tried by one: a horizontal scan, by a port of TCP or UDP, by ping, or by ARP and ND.
+
+How many hosts make a sweep depends on who asks for what, because ordinary programs ask many hosts for some things:
+
+* by ARP and ND, and by ping: addresses here that nobody is known to have. Monitors, hubs and media servers ask for
+  devices that exist. Who has just come, or remembers another network, asks for a handful that do not.
+* pings without any payload, which only scanners send, answered or not.
+* ports in vain, here: those by which machines are taken over (CONTROL); of others, at addresses that nobody has.
+* from elsewhere to services here: nobody elsewhere has a reason to try many hosts here in vain.
+* ports in vain, elsewhere: CONTROL; other services only in numbers that no list of servers explains; what everybody
+  asks for (EVERYDAY), as with a dead uplink, only in hundreds; and other ports, where peers of file sharing, of games
+  and of currencies are, only if the hosts are neighbours: peers are scattered, but who counts through addresses is not.
+
+Where connection tracking does not know yet whether somebody answered, only HASTY attempts at CONTROL ports count; what
+is in use is no evidence. Routers ask by ARP for whatever somebody outside tries to reach, and some look for their
+devices by themselves, so that they are never told of for that.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+from netwatchd.addresses import Address, address_text
+from netwatchd.config import HostSweep as Settings
+from netwatchd.detectors import Findings, Home, Wants
+from netwatchd.detectors.attempts import (
+    CONTROL,
+    EVERYDAY,
+    ICMP,
+    OPENED,
+    REFUSED,
+    SILENT,
+    TCP,
+    UDP,
+    UNKNOWN,
+    is_service,
+    outcome,
+    outcome_of_ping,
+    way_of,
+)
+from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.pending import Pending
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.telling import threat
+from netwatchd.events import LIVE, Flow, TakenBack, Threat
+from netwatchd.observations import AddressAsked, Observation
+
+TIME = 60_000  # milliseconds in which the hosts must have been tried
+SILENCE = 300_000  # after which what comes is another sweep
+HASTY_TIME, HASTY = 5_000, 25  # hosts of which it is not known yet whether they answered
+
+# Hosts that make a sweep.
+UNOWNED = 32  # addresses here asked for by ARP or ND that nobody has: who expects some that have left, expects few
+UNOWNED_PINGED = 16
+EMPTY_PINGS = 10
+INWARD = 8
+SCATTERED = 30  # services elsewhere that are silent: more than the mail servers or mirrors of an hour
+OUTAGE = 200  # hosts asked by a browser and its programs before it is clear that the uplink is dead
+NEIGHBOURS = 20  # in one /24 (IPv6: /64)
+PINGED = 100  # elsewhere, of which four fifths are silent: lists of game servers answer
+# A program that runs commands on many servers finds some of them down.
+_PATIENT = {22: 20}
+
+_CONTROL = frozenset(TCP << 16 | port for port in CONTROL)
+_EMPTY = {ICMP: 28, 58: 48}  # bytes of a ping without payload
+ARP, PING = "arp", "icmp"
+ROUTERS = frozenset(("router",))
+
+
+class Key(NamedTuple):
+    """Who looks for what."""
+
+    source: Address | str  # an address; of ARP a MAC
+    what: int | str  # ARP, PING, or protocol and port as a number; 0: any service
+    here: bool  # among the hosts here
+    service: bool = True  # whether services listen there
+
+
+class HostSweep:
+    """The detector `host_sweep`."""
+
+    wants = Wants.ATTEMPTS | Wants.TURNED | Wants.ICMP
+    ports = None
+    observes = (AddressAsked,)
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self.settings = settings
+        self._home = home
+        self._tallies: Tallies[Key] = Tallies(SILENCE)
+        self._pending = Pending()
+        self._scanners = Scanners()
+
+    def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
+        """An attempt; a ping; or what was told of before, and is answered now."""
+        protocol, port = flow[7], flow[6]
+        if protocol != TCP and protocol != UDP:
+            return self._see_ping(flow)
+        # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
+        if not flow[8] and (port not in CONTROL or protocol != TCP):
+            return ()
+        if flow[10] > 1 and flow[0] not in self._pending:
+            return ()
+        how = outcome(flow)
+        if how is None or how == OPENED:
+            return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
+        here = flow[5] in self._home.networks
+        inward = here and flow[3] not in self._home.networks
+        if inward and not is_service(flow):
+            return ()
+        key = Key(flow[3], 0 if inward else protocol << 16 | port, here, is_service(flow))
+        return self._see(key, flow, how, way_of(flow))
+
+    def observe(self, observation: Observation) -> Findings:
+        """Somebody asked who has an address."""
+        assert isinstance(observation, AddressAsked)
+        home, target = self._home, observation.target
+        # An address that is not one of here is asked for by whoever has a wrong netmask.
+        if home.owner(target) is not None or target not in home.networks:
+            return ()
+        key = Key(observation.mac, ARP + ("6" if isinstance(target, bytes) else ""), True)
+        tally = self._tallies.touch(key, observation.time)
+        tally.see(target, Tried(observation.time, SILENT), ARP if isinstance(target, int) else "nd", observation.source)
+        return self._decide(key, tally)
+
+    def _see_ping(self, flow: Flow) -> Findings:
+        how = outcome_of_ping(flow)
+        if how is None:
+            return ()
+        here = flow[5] in self._home.networks
+        key = Key(flow[3], PING + ("6" if isinstance(flow[5], bytes) else ""), here)
+        empty = flow[8] and flow[9] == _EMPTY.get(flow[7], 0) * flow[8]
+        return self._see(key, flow, how, "icmp-empty" if empty else "icmp")
+
+    def _see(self, key: Key, flow: Flow, how: int, way: str) -> Findings:
+        tally = self._tallies.touch(key, flow[1])
+        host = flow[5]
+        tally.see(host, Tried(flow[1], how, 2 if way == "icmp-empty" else 1), way, flow[13])
+        if flow[12] in LIVE:
+            self._pending.note(flow[0], tally, host)
+        return self._decide(key, tally)
+
+    def tick(self, time: int) -> Findings:
+        """The last word on what is over."""
+        return [self._sweep(key, tally) for key, tally in self._tallies.ended(time)]
+
+    def _sweep(self, key: Key, tally: Tally) -> Threat:
+        return sweep(self._home, self._scanners, key, tally)
+
+    def _answered(self, flow: Flow) -> Findings:
+        """What was taken for an attempt is in use."""
+        tally, host = self._pending.take(flow[0])
+        tally.retract(host)
+        if not tally.told or tally.answered <= tally.count:
+            return ()
+        tally.told = 0
+        device = self._home.owner(flow[3]) or address_text(flow[3])
+        return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts have answered")]
+
+    def _decide(self, key: Key, tally: Tally) -> Findings:
+        if tally.told:
+            return [self._sweep(key, tally)] if tally.is_worth_telling_again() else ()
+        if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
+            return ()
+        tally.forget(max(tried.time for tried in tally.things.values()) - TIME)
+        missing = self._missing(key, tally)
+        tally.look_at = tally.news + missing
+        return [self._sweep(key, tally)] if missing <= 0 else ()
+
+    def _missing(self, key: Key, tally: Tally) -> int:
+        """How many hosts it takes yet."""
+        if isinstance(key.what, str):
+            return self._missing_of_arp(key, tally) if key.what.startswith(ARP) else self._missing_pings(key, tally)
+        if not key.what:
+            return INWARD - tally.worth(0)
+        port = key.what & 0xFFFF
+        if key.what in _CONTROL:
+            hasty = sum(tried.time >= tally.last - HASTY_TIME for tried in tally.things.values())
+            return min(_PATIENT.get(port, self.settings.hosts) - tally.worth(0), HASTY - hasty)
+        if key.here:
+            return UNOWNED_PINGED - self._unowned(tally)
+        if port in EVERYDAY:
+            return OUTAGE - tally.worth(0)
+        neighbours = NEIGHBOURS - _neighbours(tally)
+        return min(SCATTERED - tally.worth(0), neighbours) if key.service else neighbours
+
+    def _missing_of_arp(self, key: Key, tally: Tally) -> int:
+        missing = UNOWNED - tally.count
+        if missing <= 0:
+            device = self._home.device(str(key.source))
+            if device is not None and device.kind in ROUTERS:
+                return UNOWNED
+            # Some may have shown themselves since.
+            missing = UNOWNED - self._unowned(tally)
+        return missing
+
+    def _missing_pings(self, key: Key, tally: Tally) -> int:
+        empty = sum(tried.worth == 2 for tried in tally.things.values())
+        silent = len(tally.of(SILENT))
+        if key.here:
+            return min(EMPTY_PINGS - empty, UNOWNED_PINGED - self._unowned(tally))
+        scattered = PINGED - silent if silent >= 0.8 * tally.count else PINGED
+        return max(min(scattered, NEIGHBOURS - _neighbours(tally)), 1 - silent)
+
+    def _unowned(self, tally: Tally) -> int:
+        """Of the hosts that did not answer, those that nobody is known to be."""
+        return sum(
+            tried.outcome in (SILENT, REFUSED) and self._home.owner(host) is None
+            for host, tried in tally.things.items()
+        )
+
+
+def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool = False) -> Threat:
+    """The threat of a tally of the hosts that one tried; it is noted as told."""
+    source = key.source
+    if isinstance(source, str):
+        device, here = source, True  # who asks by ARP is on the link
+    else:
+        device, here = home.owner(source) or address_text(source), source in home.networks
+    if not tally.told:
+        tally.target = scanners.target(device, *_target(key, tally))
+    tally.note_told()
+    severity = severity_of(home, device, inside=here)
+    if not key.here and severity == "medium" and isinstance(key.what, int) and key.what in _CONTROL:
+        severity = "high"  # so behaves malware that spreads
+    who, where = called_by_key(home, device), "here" if key.here else "on the Internet"
+    return threat(
+        "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
+        description=f"{who} {_deed(key, tally)} {where} in {tally.span()}: {tally.outcomes()}",
+        recommendation=what_to_do(home, device, inside=here),
+        evidence=tally.evidence("hosts", address_text) | {"slow": slow},
+    )  # fmt: skip
+
+
+def _deed(key: Key, tally: Tally) -> str:
+    if isinstance(key.what, str):
+        if key.what.startswith(ARP):
+            return f"asked by {'ND' if key.what.endswith('6') else 'ARP'} for {tally.count:,} addresses that nobody has"
+        return f"pinged {tally.count:,} hosts"
+    return f"tried {_port(key.what)} of {tally.count:,} hosts"
+
+
+def _port(what: int) -> str:
+    if not what:
+        return "services"
+    return f"port {what & 0xFFFF}" + ("/udp" if what >> 16 == UDP else "")
+
+
+def _target(key: Key, tally: Tally) -> tuple[str, str]:
+    """What stays the same however many hosts follow: of a port who has it, else the network of most hosts."""
+    place = "lan" if key.here else "world"
+    if isinstance(key.what, int):
+        name = f"{key.what & 0xFFFF}" + ("/udp" if key.what >> 16 == UDP else "") if key.what else "*"
+        return f"{place}:{name}", f"{place}:*"
+    (network, _), *_ = Counter(map(_network, tally.things)).most_common(1)
+    return network, place
+
+
+def _neighbours(tally: Tally) -> int:
+    """The most silent hosts in one network."""
+    counts = Counter(
+        _network(host) for host, tried in tally.things.items() if tried.outcome != UNKNOWN and tried.outcome != OPENED
+    )
+    return max(counts.values(), default=0)
+
+
+def _network(host: Address) -> str:
+    if isinstance(host, int):
+        return f"{address_text(host & 0xFFFFFF00)}/24"
+    return f"{address_text(host[:8] + bytes(8))}/64"

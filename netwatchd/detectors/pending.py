@@ -1,0 +1,34 @@
+"""Flows that live and were taken for attempts: they may be answered yet."""
+
+from typing import Any
+
+from netwatchd.detectors.tally import Tally
+
+MOST = 16_384  # some 4 MB; of more, the oldest keep counting as attempts
+
+
+class Pending:
+    """What each flow was counted as."""
+
+    def __init__(self) -> None:
+        self._counted: dict[int, tuple[Tally, Any]] = {}
+
+    def note(self, flow: int, tally: Tally, thing: Any) -> None:
+        """A flow was counted as the trial of a thing."""
+        if len(self._counted) >= MOST:
+            del self._counted[next(iter(self._counted))]
+        self._counted[flow] = tally, thing
+
+    def take(self, flow: int) -> tuple[Tally, Any]:
+        """What it was counted as; it is no more. Raises KeyError where it was not counted."""
+        return self._counted.pop(flow)
+
+    def drop(self, flow: int) -> None:
+        """Its last word has come."""
+        self._counted.pop(flow, None)
+
+    def __contains__(self, flow: object) -> bool:
+        return flow in self._counted
+
+    def __len__(self) -> int:
+        return len(self._counted)

@@ -1,0 +1,144 @@
+"""Many ports of one host tried by another: a vertical scan.
+
+Each port that was tried in vain is worth something as evidence: one where services listen 3, any other 1 (clients
+meet these by passive FTP, dead peers, calls), as scanlogd weighs them; one by flags that no TCP sends 3. UDP to
+ephemeral ports is worth nothing: a traceroute, answers that come late, media. It is a scan with
+
+* QUICK worth within QUICK_TIME: ten services. A program that looks for its printer, its NAS or its media server in vain
+  tries five ports or so of it;
+* STEADY worth within STEADY_TIME: who watches a server that is down tries one port for each of its services;
+* HASTY services within HASTY_TIME of which it is not known yet whether they answered: connection tracking tells that up
+  to ten seconds later. If they did, it is taken back.
+
+A port that turns out to be in use is no evidence. Slower ones are for `slow_scan`.
+"""
+
+from netwatchd.addresses import Address, address_text
+from netwatchd.config import PortScan as Settings
+from netwatchd.detectors import Findings, Home, Wants
+from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, UDP, UNKNOWN, is_service, outcome, way_of
+from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.pending import Pending
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.telling import threat
+from netwatchd.events import LIVE, Flow, TakenBack, Threat
+
+SERVICE, OTHER = 3, 1  # what a port is worth
+QUICK_TIME, STEADY_TIME, STEADY = 15_000, 300_000, 15 * SERVICE
+HASTY_TIME, HASTY = 5_000, 25
+SILENCE = STEADY_TIME  # milliseconds after which what comes is another scan
+UDP_PORT = 1 << 16  # beside the number of a port of UDP
+_WEB = frozenset((80, 443))
+_LIKELY = frozenset((UNKNOWN, OPENED))
+_USED = 4  # packets out, from which on an answered connection was none that was only tried
+
+Pair = tuple[Address, Address]
+
+
+class PortScan:
+    """The detector `port_scan`."""
+
+    wants = Wants.ATTEMPTS | Wants.ANSWERED
+    ports = None
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self.settings = settings
+        self._home = home
+        self._tallies: Tallies[Pair] = Tallies(SILENCE)
+        self._pending = Pending()
+        self._scanners = Scanners()
+
+    def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
+        """An attempt, or an answered flow: perhaps one that was taken for an attempt."""
+        # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
+        if flow[10] and (flow[8] >= _USED or flow[7] == UDP):
+            return self._answered(flow) if flow[0] in self._pending else ()
+        how = outcome(flow)
+        if how is None:
+            return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
+        worth = _worth(flow, flow[6])
+        return self._see_attempt(flow, how, worth) if worth else ()
+
+    def _see_attempt(self, flow: Flow, how: int, worth: int) -> Findings:
+        time, port, pair = flow[1], flow[6], (flow[3], flow[5])
+        # To the web, what was not answered yet is a browser's, and what was dropped at once is one of two that it tried
+        # side by side (RFC 8305), unless that host is looked at by somebody already.
+        if how in _LIKELY and port in _WEB and not self._tallies.has_grown(pair) and flow[0] not in self._pending:
+            return ()
+        tally = self._tallies.touch(pair, time)
+        thing = port | UDP_PORT if flow[7] == UDP else port
+        tally.see(thing, Tried(time, how, worth), way_of(flow), flow[13])
+        if flow[12] in LIVE:
+            self._pending.note(flow[0], tally, thing)
+        if tally.told:
+            return [self._scan(pair, tally)] if tally.is_worth_telling_again() else ()
+        if tally.news < tally.look_at or tally.count < self.settings.ports // 2:
+            return ()
+        return [self._scan(pair, tally)] if self._is_scan(tally) else ()
+
+    def tick(self, time: int) -> Findings:
+        """The last word on what is over."""
+        return [self._scan(pair, tally) for pair, tally in self._tallies.ended(time)]
+
+    def _scan(self, pair: Pair, tally: Tally) -> Threat:
+        return scan(self._home, self._scanners, pair, tally)
+
+    def _answered(self, flow: Flow) -> Findings:
+        """What was taken for an attempt is in use."""
+        tally, thing = self._pending.take(flow[0])
+        tally.retract(thing)
+        if not tally.told or tally.answered <= tally.count:
+            return ()
+        tally.told = 0
+        target = tally.target
+        device = self._home.owner(flow[3]) or address_text(flow[3])
+        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports are in use")]
+
+    def _is_scan(self, tally: Tally) -> bool:
+        last = max(tried.time for tried in tally.things.values())
+        tally.forget(last - STEADY_TIME)
+        quick = self.settings.ports * SERVICE
+        hasty = sum(
+            tried.worth == SERVICE and tried.time >= last - HASTY_TIME for tried in tally.things.values()
+        )  # fmt: skip
+        missing = min(
+            quick - tally.worth(last - QUICK_TIME), STEADY - tally.worth(0), (HASTY - hasty) * SERVICE
+        )  # fmt: skip
+        # Each thing more is worth SERVICE at most, and so many it takes until this can come out otherwise.
+        tally.look_at = tally.news + -(-missing // SERVICE)
+        return missing <= 0
+
+
+def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool = False) -> Threat:
+    """The threat of a tally of the ports that one tried of another; it is noted as told."""
+    source, host = pair
+    device = home.owner(source) or address_text(source)
+    name = address_text(host)
+    tally.target = scanners.target(device, name, "lan" if host in home.networks else "world")
+    tally.note_told()
+    evidence = tally.evidence("ports", port_text) | {"slow": slow}
+    if tally.target != name:
+        evidence["hosts"] = scanners.targets(device)
+    victim, inside = home.owner(host), source in home.networks
+    whom = called_by_key(home, victim) if victim else name
+    return threat(
+        "port_scan", severity_of(home, device, inside=inside), tally.first, tally.last,
+        device=device, target=tally.target,
+        description=f"{called_by_key(home, device)} tried {tally.count:,} ports of {whom} "
+                    f"in {tally.span()}: {tally.outcomes()}",
+        recommendation=what_to_do(home, device, inside=inside),
+        evidence=evidence,
+    )  # fmt: skip
+
+
+def port_text(thing: int) -> str:
+    """`53/udp`, `443`."""
+    return f"{thing & 0xFFFF}/udp" if thing & UDP_PORT else str(thing)
+
+
+def _worth(flow: Flow, port: int) -> int:
+    """What a port that was tried is worth as evidence."""
+    if is_service(flow) or flow[12] in ODD:
+        return SERVICE
+    return 0 if flow[7] == UDP and port >= EPHEMERAL else OTHER

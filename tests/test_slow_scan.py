@@ -1,0 +1,84 @@
+"""What no minute shows, hours do; and hours of ordinary failures show nothing."""
+
+import random
+from typing import Any
+
+import pytest
+from detector_kit import AT, LAPTOP, NAS, ROUTER, panel, shown, unanswered
+from test_host_sweep import asked, pinged, sweeps
+from test_port_scan import fresh, scans
+
+from netwatchd import config
+
+ATTACKER = "203.0.113.9"
+MINUTES = 60.0
+
+
+def test_a_port_every_five_minutes_is_a_scan() -> None:
+    tried = [unanswered(n, dst=AT[NAS], dport=20 + n, at=n * 5 * MINUTES) for n in range(40)]
+    found = scans(shown(panel(), tried))
+    assert {(each.device, each.target) for each in found} == {(LAPTOP, AT[NAS])}
+    assert found[0].evidence["slow"] and found[0].evidence["ports_tried"] == 15
+    assert "in 70 min" in found[0].description
+
+
+@pytest.mark.parametrize(
+    ("fields", "device", "target"),
+    [
+        ({"dst": "198.51.{}.7", "dport": 23}, LAPTOP, "world:23"),
+        ({"dst": "192.168.1.{}", "dport": 22}, LAPTOP, "lan:22"),
+        ({"dst": "192.168.1.{}", "dport": 80, "src": ATTACKER}, ATTACKER, "lan:*"),
+        ({"dst": "192.168.1.{}", "dport": 0, "sport": 8, "protocol": "icmp"}, LAPTOP, "192.168.1.0/24"),
+    ],
+)
+def test_a_host_every_ten_minutes_is_a_sweep(fields: dict[str, Any], device: str, target: str) -> None:
+    tried = [unanswered(n, at=n * 10 * MINUTES, **fields | {"dst": fields["dst"].format(30 + n)}) for n in range(30)]
+    found = sweeps(shown(panel(), tried))
+    assert {(each.device, each.target) for each in found} == {(device, target)}
+    assert found[0].evidence["slow"]
+
+
+def test_an_address_every_other_minute_asked_for_by_arp_is_a_sweep() -> None:
+    found = sweeps(panel().observe([asked(n, at=n * 2 * MINUTES) for n in range(60)]))
+    assert {(each.device, each.target) for each in found} == {(LAPTOP, "192.168.1.0/24")}
+    assert not sweeps(panel().observe([asked(n, ROUTER, at=n * 2 * MINUTES) for n in range(60)]))
+
+
+def test_what_is_quick_is_not_slow() -> None:
+    quick = panel(port_scan=config.PortScan(enabled=False))
+    assert not scans(shown(quick, (unanswered(n, dst=AT[NAS], dport=n + 1, at=n / 10) for n in range(900))))
+
+
+def test_a_dead_server_that_is_watched_all_day_is_not_scanned() -> None:
+    ports = (22, 25, 80, 110, 139, 143, 389, 443, 445, 548, 636, 993, 995, 2049, 3306, 5000, 5432, 8080)
+    # Each of its services once a minute, by a program that takes its time.
+    watched = (unanswered(n, dst=AT[NAS], dport=ports[n % 18], at=n * 60) for n in range(1500))
+    assert not scans(shown(panel(), watched))
+
+
+def test_a_day_of_peers_and_of_dead_uplinks_is_no_sweep() -> None:
+    odd = random.Random(1)
+    flows = [
+        unanswered(n, dst=f"198.{odd.randrange(50)}.{odd.randrange(250)}.{odd.randrange(250)}", at=n * 15.0,
+                   dport=odd.choice((443, 80, 53, 6881, 51_413, odd.randrange(1025, 65_535)))) for n in range(5000)
+    ]  # fmt: skip
+    assert not shown(panel(), flows)
+
+
+def test_a_day_of_guests_that_remember_another_network_is_no_sweep() -> None:
+    questions = [asked(n % 30, f"02:00:00:00:00:{n % 8:02x}", at=n * 300.0) for n in range(280)]
+    assert not sweeps(panel().observe(questions))
+
+
+def test_what_is_not_the_last_word_does_not_count() -> None:
+    tried = [fresh(n, dst=AT[NAS], dport=20 + n, out=(1, 60), at=n * 10 * MINUTES) for n in range(40)]
+    assert not scans(shown(panel(), tried))
+
+
+def test_a_day_of_pings_of_devices_that_are_off_is_no_sweep() -> None:
+    assert not sweeps(shown(panel(), (pinged(n, f"192.168.1.{100 + n % 15}", at=n * 60) for n in range(1400))))
+
+
+def test_it_can_be_switched_off() -> None:
+    tried = [unanswered(n, dst=AT[NAS], dport=20 + n, at=n * 5 * MINUTES) for n in range(40)]
+    assert not scans(shown(panel(slow_scan=config.SlowScan(enabled=False)), tried))
