@@ -45,7 +45,7 @@ REFUSALS = {
     "telnet at the other port": (2323, (14, 640), (12, 700), 2.0, 2.2),
     "ftp": (21, (11, 608), (9, 613), 2.2, 2.3),
     "rdp": (3389, (12, 2200), (9, 2600), 0.6, 1.0),
-    "smb": (445, (9, 1300), (8, 1400), 1.1, 1.2),
+    "smb": (445, (9, 1300), (8, 1400), 0.1, 0.15),
     "vnc": (5900, (8, 480), (7, 420), 0.5, 2.0),
     "mysql": (3306, (7, 520), (6, 480), 0.02, 0.05),
     "postgresql": (5432, (8, 600), (7, 520), 0.02, 0.05),
@@ -341,11 +341,11 @@ def test_it_can_be_switched_off_and_set() -> None:
 def test_made_up_clients_fill_no_memory_and_hide_nobody() -> None:
     detector = BruteForce(config.BruteForce(), Street())
     found: list[Finding] = []
-    for n in range(20_000):
+    for n in range(10_000):
         made_up = began(n, src=address_text(0x2D000000 + n), every=0.001)
         found += detector.see_flow(made_up, None, True)
-        if n % 1500 == 0:
-            found += detector.see_flow(refused(n // 1500), LAPTOP, True)
+        if n % 900 == 0:
+            found += detector.see_flow(refused(n // 900), LAPTOP, True)
     assert kinds(found) == ["brute_force"]
     assert len(detector._bursts) <= MOST_BURSTS
     assert len(detector._pairs) <= MOST_PAIRS

@@ -261,3 +261,13 @@ def test_any_flows_in_any_order_are_taken(raw: list[tuple[Any, ...]]) -> None:
     ]  # fmt: skip
     for found in [*shown(watching, flows), *again(watching, flows)]:
         assert isinstance(found, Threat | TakenBack)
+
+
+def test_a_sweep_once_more_is_told_once_more() -> None:
+    watching = panel()
+    questions = [asked(n, at=n / 100) for n in range(220)]
+    assert sweeps(watching.observe(questions)) and sweeps(watching.tick(NOON + 10_000))
+    assert not sweeps(watching.tick(NOON + 20_000))
+    again_asked = [each._replace(time=each.time + 60_000) for each in questions]
+    assert not sweeps(watching.observe(again_asked[:100]))
+    assert len(sweeps(watching.observe(again_asked[100:]) + watching.tick(NOON + 70_000))) == 1

@@ -307,3 +307,12 @@ def test_any_flows_in_any_order_are_taken(raw: list[tuple[Any, ...]]) -> None:
     ]  # fmt: skip
     for found in watching.flows(FlowBatch(flows, [LAPTOP] * len(flows)), [each[7] for each in raw]):
         assert isinstance(found, Threat | TakenBack)
+
+
+def test_when_a_scan_is_over_all_of_it_is_told() -> None:
+    watching = panel()
+    shown(watching, [unanswered(n, dst=AT[NAS], dport=n + 1, at=n / 1000) for n in range(700)])
+    assert not scans(watching.tick(NOON + 1000))
+    (last,) = scans(watching.tick(NOON + 5000))
+    assert last.evidence["ports_tried"] == 700 and "700 ports" in last.description
+    assert not scans(watching.tick(NOON + 9000))

@@ -128,6 +128,7 @@ _READERS: dict[str, Any] = {
     "ping": lambda message: Ping(),
     "dismiss": lambda message: _judge(message, ThreatStatus.DISMISSED),
     "acknowledge": lambda message: _judge(message, ThreatStatus.ACKNOWLEDGED),
+    "reopen": lambda message: _judge(message, ThreatStatus.OPEN),
     "name": _rename,
     "forget": lambda message: Forget(_key_in(message, "device")),
     "merge": _merge,

@@ -1,4 +1,4 @@
-"""The tables of flows, threats and those who moved most, and the daemon's own account."""
+"""The tables of flows and those who moved most, and the daemon's own account."""
 
 from typing import Any
 
@@ -36,24 +36,6 @@ def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
             *([row["state"]] if wide else []),
         )
     print_table(table, rows, "no flows yet")
-
-
-def threats(rows: Rows) -> None:
-    """What was recognised, how bad, and how often."""
-    table = table_of(">id", "severity", "kind", "device", "description", ">times", "seen", "status")
-    for row in rows:
-        add(
-            table,
-            str(row["id"]),
-            Text(row["severity"], SEVERITY_STYLES[row["severity"]]),
-            row["kind"],
-            row["device"] or "-",
-            row["description"],
-            str(row["count"]),
-            time_text(row["last_seen"]),
-            row["status"],
-        )
-    print_table(table, rows, "no threats")
 
 
 def top(rows: Rows, by: str, names: dict[str, str | None]) -> None:

@@ -139,6 +139,10 @@ class HostSweep:
             self._pending.note(flow[0], tally, host)
         return self._decide(key, tally)
 
+    def tick(self, time: int) -> Findings:
+        """The last word on what is over."""
+        return [self._sweep(key, tally) for key, tally in self._tallies.ended(time)]
+
     def _sweep(self, key: Key, tally: Tally) -> Threat:
         return sweep(self._home, self._scanners, key, tally)
 

@@ -77,6 +77,10 @@ class PortScan:
             return ()
         return [self._scan(pair, tally)] if self._is_scan(tally) else ()
 
+    def tick(self, time: int) -> Findings:
+        """The last word on what is over."""
+        return [self._scan(pair, tally) for pair, tally in self._tallies.ended(time)]
+
     def _scan(self, pair: Pair, tally: Tally) -> Threat:
         return scan(self._home, self._scanners, pair, tally)
 

@@ -1,8 +1,8 @@
 """The same as `port_scan` and `host_sweep`, but so slowly that no minute shows it: told as these, with `slow`.
 
 Within a DAY at least SLOTS different ten minutes must have brought something new, and of each only the first PER_SLOT
-things count, so that nothing quick gets here. Who watches what is down tries the same again and again, which is nothing
-new. Only last words count: an answer that is under way for a moment is seen often enough in a day.
+things count, which must be half of all, so that nothing quick gets here. Who watches what is down tries the same again
+and again, which is nothing new. Only last words count: an answer that is under way for a moment is seen often enough.
 
 Then a scan is SERVICES services of one host tried in vain; a sweep INWARD hosts here tried by one from elsewhere, HOSTS
 hosts at a port of remote control, PINGED or ASKED addresses here that nobody has. Devices that leave are remembered by
@@ -35,6 +35,7 @@ from netwatchd.observations import AddressAsked, Observation
 DAY = 86_400_000  # milliseconds
 SLOT = 600_000
 SLOTS, PER_SLOT = 6, 8
+QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 48
 _LEAST = min(PORTS, INWARD)
@@ -90,6 +91,12 @@ class SlowScan:
         way = ARP if isinstance(target, int) else "nd"
         return self._see_unowned(key, tally, target, Tried(observation.time, SILENT), way, observation.source, ASKED)
 
+    def tick(self, time: int) -> Findings:
+        """The latest of what goes on."""
+        scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
+        sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
+        return [*scans, *sweeps]
+
     def _see_ping(self, flow: Flow) -> Findings:
         how, host = outcome_of_ping(flow), flow[5]
         if how != SILENT or host not in self._home.networks or self._home.owner(host) is not None:
@@ -116,12 +123,13 @@ class SlowScan:
 def _is_slow(tally: Tally, least: int) -> bool:
     """Whether there is something to tell."""
     if tally.told:
-        return tally.is_worth_telling_again()
+        return tally.is_worth_telling_again(SLOT)
     if tally.count < _LEAST or tally.news < tally.look_at:
         return False
     tally.forget(tally.last - DAY)
     slots = Counter(tried.time // SLOT for tried in tally.things.values())
     counted = sum(min(count, PER_SLOT) for count in slots.values())
-    # Each thing more is one more, and in one slot more, at most.
-    tally.look_at = tally.news + max(least - counted, SLOTS - len(slots))
-    return counted >= least and len(slots) >= SLOTS
+    # Each thing more is one more of what is missing, at most.
+    missing = max(least - counted, SLOTS - len(slots), tally.count - 2 * counted)
+    tally.look_at = tally.news + missing
+    return missing <= 0

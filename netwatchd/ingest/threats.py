@@ -196,8 +196,9 @@ class Threats:
     def _change(self, threat: Threat) -> None:
         """A row is another than before, but was not seen again."""
         self._threats[key_of(threat)] = threat
+        self._pace.done(key_of(threat))
         self._publish([threat])
-        self._store.upsert_threat(threat)
+        self._store.upsert_threat(threat, soon=True)
 
     def _mute_open(self) -> None:
         if not self._settings.mute:
