@@ -19,7 +19,8 @@ from accuracy import Row
 from netwatchd.addresses import address_text
 from netwatchd.decoders import eve, nfdump, zeek
 from netwatchd.decoders.log_lines import LogDecoder, events
-from netwatchd.events import Flow, Sighting, protocol_name
+from netwatchd.events import Flow, Sighting, Threat, protocol_name
+from netwatchd.observations import DnsMessage
 
 MASKED, TIME = b"XXXXXXXXXX.XXXXXX", b"1000000000.000000"
 Values = dict[str, Any]
@@ -33,12 +34,16 @@ class _Log:
         found = list(events(lines, decoder, 0, self.bad))
         self.flows = [event for event in found if isinstance(event, Flow)]
         self.sightings = [event for event in found if isinstance(event, Sighting)]
+        # A line of dns.log is a question, and perhaps its answer; one of notice.log a threat.
+        self.others = sum(
+            isinstance(event, Threat) or (isinstance(event, DnsMessage) and not event.answer) for event in found
+        )
         self.skipped = sum(decoder.skipped.values())
 
     @property
     def understood(self) -> int:
-        """Lines that gave a flow or a device, or were known to be something else."""
-        return len(self.flows) + self.skipped
+        """Lines that gave a flow, a device, a question or a threat, or were known to be something else."""
+        return len(self.flows) + self.others + self.skipped
 
 
 def rows(data: Path) -> list[Row]:
