@@ -93,7 +93,7 @@ def _sights(kinds: list[dict[str, Any]]) -> Iterable[tuple[str, str, str]]:
     for seen in (DIRECTLY, INDIRECTLY, NOT, OFF):
         for each in (each for each in kinds if each["seen"] == seen):
             by = ", ".join(each["by"]) if seen == INDIRECTLY else ""
-            alike.setdefault((seen, by, " or ".join(each["would_help"])), []).append(each["kind"])
+            alike.setdefault((seen, by, " or ".join(sorted(each["would_help"]))), []).append(each["kind"])
     label = "threats"
     for (seen, by, help_text), names in alike.items():
         words = {NOT: "not seen", OFF: "switched off in [detector:...]"}.get(seen, f"seen {seen}")
