@@ -23,13 +23,15 @@ CONFIG := /etc/netwatchd/config.ini
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status devices device name forget merge split flows threats top test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run                                    run the daemon here, in the foreground, with its data below ./var'
 	@echo 'make status | devices | flows | threats | top    look at what it has found; ARGS="--json" and the like'
 	@echo 'make device | name | forget | merge | split      one device; ARGS="DEVICE ..."'
+	@echo 'make threat | acknowledge | dismiss | reopen     one threat; ARGS="ID ..."'
+	@echo 'make doctor                                 what works, and which threats can be seen'
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make bench-flows                            flows from exporters, beside nfcapd and nfacctd; ARGS=--quick'
@@ -66,7 +68,7 @@ run: $(VENV)/installed
 	@echo '  look at it    make status | devices | device | flows | threats | top     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
-status devices device name forget merge split flows threats top: $(VENV)/installed
+status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test: $(VENV)/installed
 	@$(HERE) $(BIN)/netwatchd $@ $(ARGS)
 
 # Checking.

@@ -40,6 +40,12 @@ _CATALOG = (
     Kind("iot", "iot", "high", "A device of a simple kind scans, or opens connections of remote control.",
          ("capture", "conntrack"), ("netflow", "zeek", "eve"),
          "What kind a device is must be known. Connection tracking does not see what stays within the LAN."),
+    Kind("beacon", "beacon", "medium", "Small conversations with one service elsewhere, at regular intervals.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "UDP other than QUIC, resolvers and mail are not looked at; of DNS, dns_tunnel is told."),
+    Kind("upload", "upload", "low", "A device has sent much more to the world than on any day before.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Who was watched for less than a week has no days to be compared with."),
     Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
          ("eve", "zeek"), (), ""),
     Kind("brute_force", "brute_force", "medium", "Somebody tries passwords: many short connections to a service.",
@@ -53,10 +59,41 @@ _CATALOG = (
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Services of the router itself are seen where its outer address is known as a device's."),
+    Kind("arp_spoof", "spoof", "high", "A device takes the address of another one, which is still there, by ARP.",
+         ("neighbours", "capture"), (),
+         "The neighbour table shows what this machine is told; what others are told, only a capture in promiscuous "
+         "mode, on a bridge or a mirrored port. Where nobody may be asked ([devices] probe), the table alone proves "
+         "no more than a conflict."),
+    Kind("nd_spoof", "spoof", "high", "The same by IPv6 neighbour discovery.",
+         ("neighbours", "capture"), (),
+         "Of link-local addresses only the source capture tells."),
+    Kind("rogue_dhcp", "rogue_dhcp", "high", "A DHCP server answers beside the known one.",
+         ("dhcp", "capture"), ("zeek", "eve"),
+         "An offer goes to the client alone: without promiscuous mode it is seen when the client takes it."),
+    Kind("dhcp_starvation", "dhcp_starvation", "high",
+         "A client tries many addresses by DHCP, many made-up ones take them all, or one floods the server.",
+         ("dhcp", "capture"), ("zeek", "eve"), ""),
+    Kind("dns_tunnel", "dns_tunnel", "high", "Data is carried in the names of DNS queries.",
+         ("capture", "zeek", "eve"), (),
+         "Flows hold no names, and queries over TLS or HTTPS hide them; the source capture shows those to port 53."),
+    Kind("dns_anomaly", "dns_tunnel", "medium", "Many made-up names below one domain are asked for within seconds.",
+         ("capture", "zeek", "eve"), (), "Flows do not hold names; the source capture shows them."),
+    Kind("dga", "dns_tunnel", "high", "Many domains are asked for that do not exist and look drawn by lot.",
+         ("capture", "zeek", "eve"), (), "Names of made-up words look like others; a blocklist may hold them."),
+    Kind("icmp_tunnel", "icmp_tunnel", "high", "Data is carried in pings.",
+         ("capture",), ("conntrack", "netflow", "zeek", "eve"),
+         "Flows show the sums of both directions only, and the filter `control` of the source capture holds no pings; "
+         "its filter `all` compares each reply with its request."),
+    Kind("blocklist", "blocklist", "high", "A device talks with an address, or asks for a name, that a list has.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Names are seen where questions of DNS are: in packets, or in logs of Zeek and Suricata; encrypted questions "
+         "nobody sees."),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 
 # What gathers threats of any kinds, where more come than anybody can read.
 FLOOD = "threat_flood"
 # Kinds in which one device tries many: whoever knows the device means all that it tries.
-SCANS = frozenset(("port_scan", "host_sweep", "slow_scan"))
+SCANS = frozenset(("port_scan", "host_sweep"))
+# Kinds that the source capture shows with `filter = all` only.
+OF_ALL_PACKETS = frozenset(("icmp_tunnel",))

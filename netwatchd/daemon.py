@@ -9,7 +9,6 @@ import logging
 import queue
 import signal
 import socket
-import sqlite3
 import ssl
 import time
 from collections.abc import Callable
@@ -18,16 +17,19 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address
-from netwatchd.alerts.outgoing import WAITING, Outgoing
+from netwatchd.alerts.outgoing import Outgoing
 from netwatchd.alerts.text import Author
+from netwatchd.blocklists.lists import Lists
+from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot, threat_json
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
 from netwatchd.detectors.panel import Panel
+from netwatchd.earlier import Earlier
 from netwatchd.event_ids import EventIds
-from netwatchd.events import Command, Judge, Status
+from netwatchd.events import Command, Judge, Status, UpdateLists
 from netwatchd.ingest import Watches
 from netwatchd.ingest.detection import Detection, Home
 from netwatchd.ingest.devices import Devices
@@ -36,7 +38,7 @@ from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
-from netwatchd.ingest.watching import LEARNING, Watching
+from netwatchd.ingest.watching import Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
@@ -47,7 +49,7 @@ from netwatchd.positions import Positions
 from netwatchd.reload import merge_reloadable
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
-from netwatchd.storage import queries, retention
+from netwatchd.storage import retention
 from netwatchd.storage.storage import Storage
 from netwatchd.storage.verdicts import ERRORS, NotOurs
 from netwatchd.worker import Worker
@@ -59,6 +61,7 @@ SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
+LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
@@ -108,7 +111,8 @@ class Daemon:
     def _build(self) -> None:
         settings = self.settings
         spools = [settings.storage.spool] if settings.storage.spool else [self._state, self._runtime]
-        self.storage = Storage(settings.storage, self._state, spools, self.counters, self._remember)
+        self.earlier = Earlier(self)
+        self.storage = Storage(settings.storage, self._state, spools, self.counters, self.earlier.remember)
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
@@ -123,8 +127,12 @@ class Daemon:
         note = partial(self.storage.put_note, soon=True)
         self.watching = Watching(self.news, self.threats, note, self._is_healthy, self.counters)
         self.forwards = Forwards()
-        self.panel = Panel(settings, Home(settings.devices.networks, self.devices, self.forwards))
-        self.detection = Detection(self.panel, self.threats)
+        networks, lists = settings.devices.networks, Lists(self.counters)
+        self.blocklists = Updates(settings.blocklists, networks, self._state, lists, self.counters)
+        self.home = Home(networks, self.devices, self.forwards, lists)
+        self.panel = Panel(settings, self.home)
+        self.detection = Detection(self.panel, self.threats, note)
+        self.news.explains = self.panel.explains
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
         self.inboxes = Inboxes(settings.ingest.queue_size)
@@ -145,6 +153,7 @@ class Daemon:
         self._server_worker = worker("websocket", self.server.run)
         self._alerts_worker = worker("alerts", self.alerts.run)
         self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
+        self._lists_worker = worker("blocklists", self.blocklists.run)
         self._ingest_workers = [
             worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
             worker("ingest:flow", partial(work_through, boxes.flows, self.flows.see, has_room, first=boxes.sightings)),
@@ -161,14 +170,15 @@ class Daemon:
     def _workers(self) -> list[Worker]:
         """All threads, from the mouth to the source."""
         mouth = [self._storage_worker, self._broadcast_worker, self._server_worker, self._alerts_worker]
-        return [*mouth, *self._ingest_workers, self._jobs_worker, *self._source_workers]
+        return [*mouth, *self._ingest_workers, self._lists_worker, self._jobs_worker, *self._source_workers]
 
     def _jobs(self) -> list[Job]:
         settings = self.settings
-        self._clock = retention.Clock(self._newest)
+        self._clock = retention.Clock(self.earlier.newest)
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
             Job(TICK, self._tick),
+            Job(LISTS, self.blocklists.remind),
             Job(10, self.devices.publish_progress),
             Job(SETTLE_TOTALS, self.flows.settle),
             Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
@@ -190,8 +200,8 @@ class Daemon:
             self.storage.open()
         except NotOurs as error:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
-        self._recall()
-        new_id = EventIds(self._newest_id)
+        self.earlier.recall()
+        new_id = EventIds(self.earlier.newest_id)
         intake = Intake(
             self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses,
             self.forwards,
@@ -211,6 +221,7 @@ class Daemon:
 
     def _wire(self, presence: Presence, intake: Intake) -> None:
         """Gives those who are silent somebody who asks them, and silence its proof."""
+        self.home.machine = intake.asker
         presence.deaf = intake.deaf
         presence.doubts.rate = self.settings.devices.probe_rate
         if self.settings.devices.probe:
@@ -227,41 +238,6 @@ class Daemon:
                 f"cannot listen on {websocket.host} port {websocket.port}: {error.strerror or error} "
                 "(is netwatchd running already? [websocket] port and host say where to listen)"
             ) from error
-
-    def _recall(self) -> None:
-        """What the flows files tell of earlier runs: the newest event, and the flows that a crash left alive.
-
-        What was stored of these is the last word on them: those that go on are told anew, from zero, by their source.
-        """
-        self._newest_id = 0
-        self._newest: int | None = None
-        try:
-            alive = queries.live_flows(self._state)
-            self._newest_id = queries.newest_flow(self._state) or 0
-        except (*ERRORS, queries.NoDatabase) as error:
-            log.warning("reading what earlier runs stored failed: %s; beginning without it", error)
-            return
-        self._newest = self._newest_id >> 12 or None
-        self.flows.remember(alive, self._newest_id)
-        self.inboxes.flows.put([flow._replace(state="closed") for flow in alive])
-
-    def _remember(self, db: sqlite3.Connection) -> None:
-        """Takes in what core.db holds, when it is opened for the first time or was replaced."""
-        stored = queries.stored(db)
-        self.devices.remember(stored.devices, clock.now(), stored.kept)
-        self.threats.remember(stored.threats)
-        self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
-        self.alerts.remember(queries.note_in(db, WAITING), clock.now())
-        if stored.devices and not self.counters["storage.commits"]:
-            # Traffic that a crash kept out of the totals is still in the flows.
-            try:
-                traffic = queries.traffic(self._state, stored.settled, stored.devices)
-            except (*ERRORS, queries.NoDatabase) as error:
-                log.warning("adding up the last flows of the last run failed: %s; the totals lack them", error)
-            else:
-                self.devices.account(traffic, {}, clock.now())
-        elif self.counters["storage.commits"]:
-            self.flows.settle(anew=True)
 
     def _watch(self) -> int:
         """The main thread's loop; returns the exit code."""
@@ -291,8 +267,10 @@ class Daemon:
         """Stops from the source to the mouth, so that everything received is committed."""
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
+        self._lists_worker.ask_to_stop()
         _stop_together(self._ingest_workers, STOP_INGEST)
         self._jobs_worker.stop(1.0)
+        self._lists_worker.stop(1.0)
         self.watching.finish(clock.now().wall)
         self.threats.finish(clock.now().wall)
         self._alerts_worker.ask_to_stop()
@@ -334,6 +312,7 @@ class Daemon:
         self.threats.apply(merged.threats)
         self.alerts.apply(merged)
         self.detection.apply(merged)
+        self.blocklists.apply(merged.blocklists)
         logging.getLogger().setLevel(merged.logging.level.upper())
         log.info("the configuration was reloaded", extra={"event": "reload"})
         if waiting:
@@ -348,6 +327,9 @@ class Daemon:
         return Snapshot(self.devices.all(), self.threats.open(), self.report.stats())
 
     def _act(self, command: Command) -> str | None:
+        if isinstance(command, UpdateLists):
+            self.blocklists.expire()
+            return None
         return self.threats.judge(command) if isinstance(command, Judge) else self.devices.act(command)
 
     def _is_healthy(self) -> bool:
@@ -367,7 +349,9 @@ class Daemon:
             )
             return
         try:
-            self.storage.cleanup_old_data(now)
+            threats_before = int(now - self.settings.threats.retention * 1000)
+            self.threats.retain(threats_before)
+            self.storage.cleanup_old_data(now, threats_before)
         except ERRORS as error:
             log.error("removing old flows failed: %s", error, extra={"repeat": "retention"})
 

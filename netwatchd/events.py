@@ -352,8 +352,13 @@ class Split:
     mac: str
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateLists:
+    """The user wants all blocklists to be fetched now."""
+
+
 Event = Device | Flow | Threat | Gone
-Command = Rename | Judge | Forget | Merge | Split
+Command = Rename | Judge | Forget | Merge | Split | UpdateLists
 
 
 class NewId(Protocol):

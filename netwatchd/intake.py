@@ -17,6 +17,7 @@ from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Door, Inboxes
 from netwatchd.ingest.presence import TRAFFIC, Deaf
 from netwatchd.sources import Source
+from netwatchd.sources.asker import Asker
 from netwatchd.sources.capture import Capture
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.dhcp import Dhcp
@@ -89,6 +90,9 @@ class Intake:
         self.sources = {each.name: Supervisor(each, getattr(settings, each.name).enabled) for each in sources}
         self.prober = Prober(counters)
         self.sources[self.prober.name] = Supervisor(self.prober, "auto" if settings.devices.probe else "no")
+        may_ask = settings.devices.probe
+        self.asker = Asker(local, door("asker"), counters, may_ask=may_ask)
+        self.sources[self.asker.name] = Supervisor(self.asker, "auto")
         self._links = Links()
 
     def ask(self, question: Question) -> None:

@@ -13,7 +13,9 @@ from netwatchd.addresses import parse_mac
 from netwatchd.catalog import KINDS, SCANS
 
 ANY, NOBODY = "*", "-"
-LONGEST = 300  # characters of a rule
+LONGEST = (
+    2_000  # characters of a rule: kind, device and target have up to 255 each, doubled where they are quotation marks
+)
 Network = IPv4Network | IPv6Network
 
 _WORD = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s"]+))(?=\s|$)')

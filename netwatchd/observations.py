@@ -21,6 +21,32 @@ class AddressAsked(NamedTuple):
     target: Address
 
 
+class AddressShown(NamedTuple):
+    """Somebody said by ARP (RFC 826) or ND (RFC 4861) that an address is its own, where that is worth a thought.
+
+    It is while two MACs say so of the address, or where one of those two says it of another address, and when it is
+    said of an address for the first time. At most once a second of the same MAC and address.
+    """
+
+    time: int
+    source: str
+    mac: str  # whose the address is, as was said
+    ip: Address
+    before: str | None = None  # another MAC that said so last
+    heard: int = 0  # when that one did
+    interface: str | None = None  # of this machine, where it was seen
+
+
+class AddressAnswered(NamedTuple):
+    """A MAC was asked, it alone, whether it has an address."""
+
+    time: int
+    source: str
+    mac: str
+    ip: Address
+    answered: bool  # False: not within the time that an answer may take
+
+
 class DhcpMessage(NamedTuple):
     """A message of DHCP (RFC 2131), by whomever it was sent."""
 
@@ -33,6 +59,9 @@ class DhcpMessage(NamedTuple):
     server: Address | None  # RFC 2132 option 54; else who sent an OFFER, ACK or NAK
     router: Address | None = None  # RFC 2132 option 3, the first
     relayed: bool = False
+    dns: tuple[Address, ...] = ()  # RFC 2132 option 6
+    routes: tuple[Address, ...] = ()  # RFC 3442 option 121: by which routers
+    interface: str | None = None  # of this machine, where it was seen
 
 
 class DnsMessage(NamedTuple):
@@ -51,4 +80,15 @@ class DnsMessage(NamedTuple):
     addresses: tuple[Address, ...] = ()  # of an answer, from its A and AAAA records
 
 
-Observation = AddressAsked | DhcpMessage | DnsMessage
+class EchoAltered(NamedTuple):
+    """A ping was answered with other data than it had (RFC 792, RFC 4443)."""
+
+    time: int
+    source: str
+    client: Address  # who sent the request
+    server: Address  # who sent the reply
+    sent: int  # bytes of data in the request
+    returned: int  # and in the reply
+
+
+Observation = AddressAsked | AddressShown | AddressAnswered | DhcpMessage | DnsMessage | EchoAltered

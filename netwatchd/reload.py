@@ -17,6 +17,7 @@ RELOADABLE = {
         "daily_retention",
     ),
     "devices": ("offline_after", "probe_rate", "merge"),
+    "blocklists": ("lists", "interval", "formats", "severities", "trackers", "allow", "max_size"),
     "threats": ("cooldown", "mute", "retention"),
     "logging": ("level",),
 }

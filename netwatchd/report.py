@@ -31,6 +31,7 @@ class Report:
                 for name, supervisor in daemon.sources.items()
             ],
             "exporters": daemon.exporters(),
+            "blocklists": daemon.blocklists.state(),
             "alerts": daemon.alerts.status(),
             "learning_until": daemon.watching.learning_until(),
             "counters": counts,

@@ -5,10 +5,12 @@ from typing import Any
 
 from netwatchd import config
 from netwatchd.addresses import PRIVATE, Address, Networks, address_text, parse_address
-from netwatchd.detectors import Finding, Home
+from netwatchd.detectors import Finding, Home, Machine
 from netwatchd.detectors.panel import Panel
 from netwatchd.events import PROTOCOL_NUMBERS as NUMBERS
 from netwatchd.events import Device, Flow, FlowBatch, Status, Threat
+from netwatchd.ingest.detection import Nowhere
+from netwatchd.listings import NONE, Listings
 
 NOON = 1_700_049_600_000  # Unix ms
 LAPTOP, NAS, ROUTER = "a4:83:e7:12:34:56", "00:11:32:aa:bb:cc", "50:c7:bf:10:20:30"
@@ -29,11 +31,13 @@ class Street:
 
     def __init__(self, *devices: Device) -> None:
         self.networks = Networks(PRIVATE.split())
+        self.machine: Machine = Nowhere()
         known = devices or (
             device(LAPTOP, AT[LAPTOP], hostname="laptop"),
             device(NAS, AT[NAS], hostname="nas", kind="nas"),
             device(ROUTER, AT[ROUTER], kind="router"),
         )
+        self.lists: dict[Address | str, Listings] = {}  # what is listed, by address or name
         self.forwards: dict[tuple[Address, int, int], tuple[Address, int]] = {}
         self.devices = {each.mac or address_text(each.ips[0]): each for each in known}
 
@@ -44,6 +48,14 @@ class Street:
     def owner(self, address: Address) -> str | None:
         """Who has the address."""
         return next((key for key, each in self.devices.items() if address in each.ips), None)
+
+    def listed(self, address: Address) -> Listings:
+        """What lists say of an address."""
+        return self.lists.get(address, NONE)
+
+    def listed_name(self, name: str) -> Listings:
+        """What lists say of a name."""
+        return self.lists.get(name, NONE)
 
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """Which port of the router leads to a device's."""

@@ -95,7 +95,7 @@ class Recorder:
         self.new_threats.append(threat.id)
         self.upsert_threat(threat)
 
-    def upsert_threat(self, threat: Threat) -> None:
+    def upsert_threat(self, threat: Threat, *, soon: bool = False) -> None:
         self.threats[threat.id] = threat
 
     def add_traffic(self, now: int, traffic: dict[str, list[int]], last_id: int) -> None:

@@ -90,7 +90,8 @@ def test_sigterm_loses_nothing_that_was_handed_in(daemon: Make) -> None:
         assert running.stop() == 0
         assert len(running.flows()) == 20_000
         assert running.core("SELECT mac FROM devices") == [(MAC,)]
-        assert running.core("SELECT count FROM threats") == [(1,)]
+        # So many at once, to one port, are a flood besides.
+        assert running.core("SELECT count FROM threats WHERE kind != 'flood'") == [(1,)]
         assert "stopping on SIGTERM" in running.log
         assert not (running.run / "events.sock").exists()
 

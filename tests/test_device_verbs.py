@@ -382,7 +382,7 @@ def test_the_flows_and_threats_of_a_device_are_those_of_all_its_macs(stored: Hom
     with storing(stored.state) as store:
         store.upsert_threat(threat(7, kind="before it was merged", device=OLD_MAC))
     kinds = {each["kind"] for each in stored.json("threats", "--device", given)}
-    assert kinds == {"port_scan", "before it was merged"}
+    assert kinds == {"port_scan", "before it was merged", "ip_conflict"}, "what was done to it, too"
     with storing(stored.state) as store:
         store.add_flows([flow(9, NOW, device=OLD_MAC, src_ip=0x5DB8D822, dst_ip=0xC0A80105, dst_port=22)])
     newest = next(line for line in stored.cli("flows").stdout.splitlines() if "tcp/22" in line)

@@ -265,6 +265,7 @@ PATTERNS = {
     "unreadable.{self._source}": "unreadable.SOURCE",
     "datagrams.{self.name}": "datagrams.SOURCE", "refused.{self.name}.sender": "refused.SOURCE.sender",
     "dropped.{self.name}.clues": "dropped.SOURCE.clues",
+    "listed.{each.source.name}": "listed.NAME",
     "alerts.sent.{name}": "alerts.sent.CHANNEL", "alerts.retried.{name}": "alerts.retried.CHANNEL",
     "alerts.failed.{name}": "alerts.failed.CHANNEL", "alerts.held.{reason}": "alerts.held.REASON",
 }  # fmt: skip

@@ -70,7 +70,7 @@ def test_a_flow_has_protocols_by_name_or_number() -> None:
 def test_a_threat_has_the_public_names() -> None:
     assert list(threat_json(threat(5, ports=30))) == [
         "id", "kind", "severity", "device", "target", "description", "recommendation", "evidence", "first_seen",
-        "last_seen", "count", "status",
+        "last_seen", "count", "status", "mute",
     ]  # fmt: skip
     assert said(messages.update(1, 2, threat(5, ports=30)))["threat"]["evidence"] == {"ports": 30}
 

@@ -114,7 +114,7 @@ def test_journal_entries_have_fields(service: Service) -> None:
     assert (ready["PRIORITY"], ready["LOGGER"], ready["SYSLOG_IDENTIFIER"]) == ("6", "netwatchd.daemon", "netwatchd")
     assert ready["THREAD"] == "MainThread"
     assert ready["_SYSTEMD_UNIT"] == UNIT
-    sources = {"json", "neighbours", "conntrack", "leases", "hosts", "dhcp", "mdns", "ssdp", "prober"}
+    sources = {"json", "neighbours", "conntrack", "leases", "hosts", "dhcp", "mdns", "ssdp", "prober", "asker"}
     assert {entry["SOURCE"] for entry in service.log() if "SOURCE" in entry} == sources
     assert any("is on" in entry["MESSAGE"] for entry in service.log("SOURCE=conntrack"))
     service.emit({"type": "device", "mac": MAC, "ip": "192.168.1.5"})

@@ -62,7 +62,7 @@ def test_by_default_each_source_has_its_line_and_none_complains(service: Service
     service.systemctl("start")
     eventually(lambda: service.log("EVENT=ready"))
     states = {each["name"]: each["state"] for each in service.status()["sources"]}
-    on = {"json", "neighbours", "conntrack", "leases", "hosts", "dhcp", "mdns", "ssdp", "prober"}
+    on = {"json", "neighbours", "conntrack", "leases", "hosts", "dhcp", "mdns", "ssdp", "prober", "asker"}
     assert {name for name, state in states.items() if state == "on"} == on
     ours = [entry for entry in lines(service) if entry.get("_COMM") != "systemd"]
     assert [entry["MESSAGE"] for entry in ours if int(entry["PRIORITY"]) < 6] == []

@@ -14,6 +14,7 @@ from netwatchd.addresses import parse_address
 from netwatchd.decoders import log_lines, zeek
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.events import Flow, Sighting
+from netwatchd.observations import DhcpMessage
 
 NOW = 1_795_000_000_000
 FIELDS = (  # noqa: SIM905  # 21 quotes would hide the words
@@ -64,7 +65,7 @@ def only(lines: Iterable[str]) -> Any:
     found, skipped, bad = read(lines)
     assert not skipped
     assert not bad
-    (event,) = found
+    (event,) = (each for each in found if not isinstance(each, DhcpMessage))
     return event
 
 
@@ -190,7 +191,9 @@ def test_dhcp_tells_of_devices(line: dict[str, Any], expected: Sighting) -> None
 def test_dhcp_of_older_zeeks_and_without_a_mac() -> None:
     header = ["#separator \\x09", "#unset_field\t-", "#path\tdhcp", "#fields\tts\tmac\tassigned_ip\tlease_time"]
     found, skipped, bad = read([*header, "9.5\t00:20:18:eb:ca:21\t192.0.2.9\t60.0", "9.5\t-\t192.0.2.9\t60.0"])
-    assert found == [Sighting(9500, "zeek", mac="00:20:18:eb:ca:21", ips=(parse_address("192.0.2.9"),))]
+    told, granted = found
+    assert told == Sighting(9500, "zeek", mac="00:20:18:eb:ca:21", ips=(parse_address("192.0.2.9"),))
+    assert granted == DhcpMessage(9500, "zeek", 5, None, told.mac, told.ips[0], None)
     assert skipped == {"dhcp without mac": 1}
     assert not bad
 

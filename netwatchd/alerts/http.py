@@ -22,9 +22,11 @@ PASSING = frozenset((408, 425, 429))
 def trust(ca_file: Path | None) -> ssl.SSLContext:
     """How the other side is checked; raises Postponed where the certificates cannot be read."""
     try:
-        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:  # ssl.SSLError is one, too
         raise Postponed(f"{ca_file} cannot be used: {error.strerror or error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # which a system of old may not ask for
+    return context
 
 
 def post(url: Url, body: bytes, headers: Mapping[str, str], ca_file: Path | None, line: Line) -> None:
@@ -41,6 +43,8 @@ def post(url: Url, body: bytes, headers: Mapping[str, str], ca_file: Path | None
     with closing(made) as connection:
         line.holds_connection(connection)
         try:
+            connection.connect()
+            line.holds_connection(connection)  # again: while it had no socket, nothing was there to be cut
             connection.request("POST", url.path, body, headers)
             response = connection.getresponse()
             said = response.read(MOST_READ)
@@ -51,6 +55,8 @@ def post(url: Url, body: bytes, headers: Mapping[str, str], ca_file: Path | None
 
 def reason_of(error: Exception) -> str:
     """What is wrong with a connection, in words."""
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it closed the connection without an answer"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
@@ -59,8 +65,6 @@ def reason_of(error: Exception) -> str:
         return f"no answer within {TIMEOUT:.0f} s"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
-    if isinstance(error, http.client.RemoteDisconnected):
-        return "it closed the connection without an answer"
     return f"what answers speaks no HTTP ({type(error).__name__})"
 
 

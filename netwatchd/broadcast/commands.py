@@ -7,7 +7,7 @@ from typing import Any
 
 from netwatchd.addresses import address_text, parse_address, parse_mac
 from netwatchd.broadcast.messages import TOPICS
-from netwatchd.events import Command, Forget, Judge, Merge, Rename, Split, ThreatStatus
+from netwatchd.events import Command, Forget, Judge, Merge, Rename, Split, ThreatStatus, UpdateLists
 
 LONGEST_NAME = 100  # characters
 
@@ -128,8 +128,10 @@ _READERS: dict[str, Any] = {
     "ping": lambda message: Ping(),
     "dismiss": lambda message: _judge(message, ThreatStatus.DISMISSED),
     "acknowledge": lambda message: _judge(message, ThreatStatus.ACKNOWLEDGED),
+    "reopen": lambda message: _judge(message, ThreatStatus.OPEN),
     "name": _rename,
     "forget": lambda message: Forget(_key_in(message, "device")),
     "merge": _merge,
     "split": _split,
+    "update_lists": lambda message: UpdateLists(),
 }

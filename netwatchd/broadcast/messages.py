@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from netwatchd import __version__
 from netwatchd.addresses import address_text
 from netwatchd.events import Device, Flow, Gone, Origin, Threat, protocol_name
+from netwatchd.mutes import line_of
 
 PROTOCOL = 1  # of the messages; rises when a client that reads the old ones could misread the new ones
 
@@ -102,8 +103,11 @@ def threat_json(threat: Threat) -> dict[str, Any]:
         "last_seen": threat.last_seen,
         "count": threat.count,
         "status": threat.status,
+        "mute": _mute(threat.kind, threat.device, threat.target),
     }
 
+
+_mute = lru_cache(maxsize=4096)(line_of)
 
 # ASCII only, so that a lone surrogate in a host name is still legal UTF-8 on the wire; NaN is no JSON (RFC 8259).
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

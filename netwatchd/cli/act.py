@@ -45,7 +45,7 @@ def name(options: argparse.Namespace, settings: config.Config) -> int:
     """Gives a device a name, or takes it away."""
     if (options.name is None) is not options.remove:
         raise Misused("say either a name, or --remove")
-    known = _known(settings)
+    known = known_devices(settings)
     device = find(options.device, known)
     key = schema.key_of(device)
     others = [
@@ -70,7 +70,7 @@ def name(options: argparse.Namespace, settings: config.Config) -> int:
 @acting
 def forget(options: argparse.Namespace, settings: config.Config) -> int:
     """Has nothing of a device be kept."""
-    device = find(options.device, _known(settings))
+    device = find(options.device, known_devices(settings))
     key = schema.key_of(device)
     if not options.yes and not _is_sure(device):
         raise Trouble("nothing was forgotten")
@@ -81,7 +81,7 @@ def forget(options: argparse.Namespace, settings: config.Config) -> int:
 @acting
 def merge(options: argparse.Namespace, settings: config.Config) -> int:
     """Tells that two devices are one."""
-    known = _known(settings)
+    known = known_devices(settings)
     device, into = find(options.device, known), find(options.into, known)
     key, other = schema.key_of(device), schema.key_of(into)
     if key == other:
@@ -100,7 +100,7 @@ def merge(options: argparse.Namespace, settings: config.Config) -> int:
 @acting
 def split(options: argparse.Namespace, settings: config.Config) -> int:
     """Tells that a MAC which was merged into a device is one of its own."""
-    device = find(options.device, _known(settings))
+    device = find(options.device, known_devices(settings))
     key, mac = schema.key_of(device), _merged_mac(options, device)
     done = _do(settings, lambda done: mac in done.devices and key in done.devices, mac, key, op="split", device=mac)
     parts = [
@@ -131,7 +131,7 @@ def _merged_mac(options: argparse.Namespace, device: Device) -> str:
     return others[0]
 
 
-def _known(settings: config.Config) -> list[Device]:
+def known_devices(settings: config.Config) -> list[Device]:
     """The devices that the running daemon knows."""
     known: dict[str, dict[str, Any]] = {}
     with stream(settings.websocket) as live:

@@ -13,6 +13,7 @@ from netwatchd.cli import devicetable, portrait
 from netwatchd.cli.answer import Misused, reading, show
 from netwatchd.cli.find import find, find_all, keys_of
 from netwatchd.cli.moments import midnight
+from netwatchd.cli.threats import is_about
 from netwatchd.events import Device, Status, ThreatStatus, protocol_name
 from netwatchd.storage import queries, schema
 from netwatchd.storage import top as most
@@ -65,10 +66,11 @@ def device(options: argparse.Namespace, directory: Path) -> int:
     found = find(options.device, known)
     key = schema.key_of(found)
     stations = keys_of(found)
+    about = {*stations, *map(address_text, found.ips)}
     threats = [
         threat
         for threat in sorted(core.threats, key=lambda threat: -threat.last_seen)
-        if threat.status is ThreatStatus.OPEN and not {threat.device, threat.target}.isdisjoint(stations)
+        if threat.status is ThreatStatus.OPEN and is_about(threat, about)
     ]
     whole = portrait.Portrait(
         device=found,

@@ -1,4 +1,4 @@
-"""The verbs that look: status, flows, threats, top. They open the databases read-only."""
+"""The verbs that look: status, flows, top. They open the databases read-only."""
 
 import argparse
 import os
@@ -8,14 +8,14 @@ from typing import Any
 
 from netwatchd import config
 from netwatchd.addresses import address_text
-from netwatchd.broadcast.messages import flow_json, threat_json
+from netwatchd.broadcast.messages import flow_json
 from netwatchd.cli import tables
 from netwatchd.cli.answer import UNAVAILABLE, Unanswered, fail, reading, show
 from netwatchd.cli.find import find, keys_of
 from netwatchd.cli.moments import time_text
 from netwatchd.cli.reach import ask
 from netwatchd.cli.terminal import Rows
-from netwatchd.events import Device, ThreatStatus
+from netwatchd.events import Device
 from netwatchd.storage import queries, retention, schema
 from netwatchd.storage import top as most
 
@@ -33,22 +33,6 @@ def flows(options: argparse.Namespace, directory: Path) -> int:
         each: schema.key_of(device) for device in known for each in (*map(address_text, device.ips), *keys_of(device))
     }
     show(options, [flow_json(flow) for flow in found], lambda rows: tables.flows(rows, names, owners))
-    return 0
-
-
-@reading
-def threats(options: argparse.Namespace, directory: Path) -> int:
-    """The threats, the latest seen first."""
-    core = queries.read_core(directory)
-    keys = None if options.device is None else keys_of(find(options.device, core.devices))
-    found = [
-        threat
-        for threat in sorted(core.threats, key=lambda threat: -threat.last_seen)
-        if threat.last_seen >= options.since
-        and (keys is None or threat.device in keys)
-        and (options.all or threat.status is not ThreatStatus.DISMISSED)
-    ]
-    show(options, [threat_json(threat) for threat in found[: options.limit or None]], tables.threats)
     return 0
 
 

@@ -10,8 +10,9 @@ from typing import NoReturn
 from netwatchd import __version__
 from netwatchd.addresses import parse_mac
 from netwatchd.broadcast.commands import LONGEST_NAME
-from netwatchd.cli import devices, look, run
+from netwatchd.cli import devices, look, run, threats
 from netwatchd.cli.moments import moment
+from netwatchd.events import SEVERITIES
 
 EPILOG = """
 environment:
@@ -59,16 +60,26 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "status", look.status, "what runs, what came in, what was stored and dropped")
     _json(verb)
+    verb = _verb(verbs, "doctor", _doctor, "what works and what does not, and which threats can be seen")
+    verb.add_argument("--limits", action="store_true", help="also what of these threats is not seen even so")
+    _json(verb)
     _devices(verbs)
     verb = _verb(verbs, "flows", look.flows, "the newest conversations")
     _filters(verb, since="first seen since", limit=50)
-    verb = _verb(verbs, "threats", look.threats, "what was recognised")
-    _filters(verb, since="seen since", limit=50)
-    verb.add_argument("--all", action="store_true", help="also those that were dismissed")
+    _threats(verbs)
     verb = _verb(verbs, "top", look.top, "who moved most bytes")
     verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
     verb.add_argument("--since", type=moment, default=moment("24 h"), metavar="TIME", help="since when (24 h)")
     verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
+    _state(verb)
+    _json(verb)
+
+    verb = _verb(verbs, "lists", _about_lists("lists"), "the blocklists: their entries, their age, what went wrong")
+    verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
+    _state(verb)
+    _json(verb)
+    verb = _verb(verbs, "lookup", _about_lists("lookup"), "which blocklists have an address or a name")
+    verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
     _state(verb)
     _json(verb)
 
@@ -123,6 +134,45 @@ def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     _json(verb)
 
 
+def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verbs that are about threats."""
+    verb = _verb(verbs, "threats", threats.threats, "what was recognised: the worst first")
+    _filters(verb, since="seen since", limit=50)
+    verb.add_argument(
+        "--status", choices=("open", "acknowledged", "dismissed", "all"), help="only those (all but dismissed ones)"
+    )
+    verb.add_argument("--all", action="store_true", help="also those that were dismissed: --status all")
+    verb.add_argument("--kind", metavar="KIND", help="only those of a kind: port_scan, beacon, ...")
+    verb.add_argument("--severity", choices=SEVERITIES, help="only those, and what is worse")
+    verb = _verb(verbs, "threat", threats.threat, "everything that is known of one threat")
+    verb.add_argument("id", type=_count, metavar="ID", help="its number, as `netwatchd threats` shows it")
+    _state(verb)
+    _json(verb)
+    for name, help_text in (
+        ("acknowledge", "note that you know of threats: they are told no more"),
+        ("dismiss", "put threats away: they are none, or do not matter"),
+        ("reopen", "have threats be open that were acknowledged or dismissed"),
+    ):
+        verb = _verb(verbs, name, _judging(name), help_text)
+        verb.add_argument("ids", nargs="*", type=_count, metavar="ID", help="their numbers")
+        if name != "reopen":
+            verb.add_argument("--kind", metavar="KIND", help="all open ones of a kind")
+            verb.add_argument("--device", metavar="DEVICE", help="all open ones that are about a device")
+        _json(verb)
+
+
+def _judging(verb: str) -> Callable[[argparse.Namespace], int]:
+    """A verb that judges threats, by its name."""
+
+    def run(options: argparse.Namespace) -> int:
+        from netwatchd.cli import judge  # here, because it loads what the verbs that only look do not need
+
+        code: int = getattr(judge, verb)(options)
+        return code
+
+    return run
+
+
 def _acting(verb: str) -> Callable[[argparse.Namespace], int]:
     """A verb that changes something, by its name."""
 
@@ -133,6 +183,24 @@ def _acting(verb: str) -> Callable[[argparse.Namespace], int]:
         return code
 
     return run
+
+
+def _about_lists(verb: str) -> Callable[[argparse.Namespace], int]:
+    """A verb about blocklists, by its name."""
+
+    def run(options: argparse.Namespace) -> int:
+        from netwatchd.cli import lists  # here, because it loads what other verbs do not need
+
+        code: int = getattr(lists, verb)(options)
+        return code
+
+    return run
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from netwatchd.cli import doctor  # here, because it looks at what the other verbs do not need
+
+    return doctor.doctor(options)
 
 
 def _replay(options: argparse.Namespace) -> int:

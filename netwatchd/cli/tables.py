@@ -1,4 +1,4 @@
-"""The tables of flows, threats and those who moved most, and the daemon's own account."""
+"""The tables of flows and those who moved most, and the daemon's own account."""
 
 from typing import Any
 
@@ -36,24 +36,6 @@ def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
             *([row["state"]] if wide else []),
         )
     print_table(table, rows, "no flows yet")
-
-
-def threats(rows: Rows) -> None:
-    """What was recognised, how bad, and how often."""
-    table = table_of(">id", "severity", "kind", "device", "description", ">times", "seen", "status")
-    for row in rows:
-        add(
-            table,
-            str(row["id"]),
-            Text(row["severity"], SEVERITY_STYLES[row["severity"]]),
-            row["kind"],
-            row["device"] or "-",
-            row["description"],
-            str(row["count"]),
-            time_text(row["last_seen"]),
-            row["status"],
-        )
-    print_table(table, rows, "no threats")
 
 
 def top(rows: Rows, by: str, names: dict[str, str | None]) -> None:
@@ -98,6 +80,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("dropped", _counts(answer["dropped"])),
         *((("lost", _counts(answer["lost"])),) if answer["lost"] else ()),
         *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
+        *((f"list {each['name']}", _list_line(each)) for each in answer["blocklists"]),
         *((f"alerts by {channel['name']}", _channel_line(channel)) for channel in answer["alerts"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
@@ -118,6 +101,13 @@ def _channel_line(channel: dict[str, Any]) -> str:
         f"last error: {channel['last_error']}" if channel["last_error"] else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _list_line(row: dict[str, Any]) -> str:
+    """One blocklist in a line."""
+    fetched = f", fetched {time_text(row['fetched'])}" if row["fetched"] else ""
+    error = f": {row['error']}" if row["error"] else ""
+    return f"{row['entries']:,} entries, {row['state']}{fetched}{error}"
 
 
 def _exporter_line(exporter: dict[str, Any]) -> str:

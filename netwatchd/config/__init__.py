@@ -1,6 +1,7 @@
 """config.ini: one frozen dataclass a section; every mistake is reported at once, with section, key and line."""
 
 from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
+from netwatchd.config.blocklists import Blocklists
 from netwatchd.config.detectors import (
     Beacon,
     Blocklist,
@@ -61,6 +62,7 @@ __all__ = [
     "Alerts",
     "Beacon",
     "Blocklist",
+    "Blocklists",
     "BruteForce",
     "Capture",
     "Config",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netwatchd.config.setting import setting
-from netwatchd.values import age, duration, whole, yes_no
+from netwatchd.values import age, duration, size, whole, words, yes_no
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Flood:
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
     connections: int = setting(
         whole(10, 100_000),
-        "100",
+        "50",
         "How many unanswered connections a second to one port, for ten seconds, are a flood; of those that are "
-        "answered three times as many.",
+        "answered six times as many.",
     )
     packets: int = setting(
         whole(100, 10_000_000),
@@ -107,6 +107,9 @@ class Spoof:
     """Addresses that move to another MAC while the device that had them is still there: ARP and ND spoofing."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    ask: bool = setting(
+        yes_no, "yes", "Whether devices are asked whether an address that moved is still theirs; a packet or two each."
+    )
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,12 @@ class RogueDhcp:
     """DHCP servers that are not the known ones."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    learning: float = setting(
+        age,
+        "1 d",
+        "How long after the first DHCP message whichever servers answer are the known ones, if they agree.",
+    )
+    servers: tuple[str, ...] = setting(words, "", "Addresses or MACs of DHCP servers that are known to be right.")
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,13 @@ class DhcpStarvation:
     """Clients that take all addresses of a DHCP server, or try them one after the other."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    addresses: int = setting(
+        whole(2, 10_000), "6", "Different addresses that one client may ask for within 10 minutes, less one."
+    )
+    clients: int = setting(whole(10, 100_000), "100", "New clients within a minute from which on they are made up.")
+    messages: int = setting(
+        whole(10, 1_000_000), "100", "Messages of one client within 10 seconds from which on it is a flood."
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,12 @@ class DnsTunnel:
     """Data carried in the names of DNS queries, and names that are made up in masses."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    hourly: int = setting(
+        size,
+        "10 KiB",
+        "Bytes that the names for which a client asks below a domain carry in an hour, from which on it is a tunnel.",
+    )
+    ignored: tuple[str, ...] = setting(words, "", "Registered domains (example.org) whose names may carry data.")
 
 
 @dataclass(frozen=True)
@@ -142,6 +164,9 @@ class Beacon:
     """Small conversations that begin at regular intervals, as those of malware with its command server."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    learning: float = setting(
+        age, "3 d", "How long a device is watched before what it calls regularly is unusual. 0 s: not at all."
+    )
 
 
 @dataclass(frozen=True)
@@ -149,13 +174,17 @@ class Upload:
     """A device that sends much more than it ever did."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    floor: int = setting(size, "500 MB", "What a device must have sent to the world within a day, at least.")
+    times: int = setting(whole(2, 1000), "3", "How many times as much as on any day before.")
+    history: float = setting(age, "7 d", "How long a device must have been watched before its days can be compared.")
 
 
 @dataclass(frozen=True)
 class Blocklist:
-    """Addresses and domains that stand in a blocklist."""
+    """Addresses and domains that stand in a list of [blocklists]."""
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
+    trackers: bool = setting(yes_no, "no", "Whether lists of advertising and trackers are told of, too, as info.")
 
 
 def _section(name: str, kind: type) -> Any:

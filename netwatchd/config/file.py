@@ -140,4 +140,6 @@ def _contradictions(config: Config, lines: dict[tuple[str, str], int]) -> list[M
         mistake("websocket", missing, "TLS needs both tls_certificate and tls_key")
     for section, key, text in alerts.contradictions(config.ntfy, config.webhook, config.email):
         mistake(section, key, text)
+    for key, text in config.blocklists.contradictions():
+        mistake("blocklists", key, text)
     return found

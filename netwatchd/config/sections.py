@@ -8,6 +8,7 @@ from typing import Any
 
 from netwatchd.addresses import PRIVATE, Networks
 from netwatchd.config.alerts import AlertCommand, AlertEmail, AlertNtfy, Alerts, AlertWebhook
+from netwatchd.config.blocklists import Blocklists
 from netwatchd.config.detectors import Detectors
 from netwatchd.config.setting import setting
 from netwatchd.config.sources import (
@@ -230,6 +231,7 @@ class Config(Detectors):
     dhcp: Dhcp = _section("source:dhcp", Dhcp)
     mdns: Mdns = _section("source:mdns", Mdns)
     ssdp: Ssdp = _section("source:ssdp", Ssdp)
+    blocklists: Blocklists = _section("blocklists", Blocklists)
     logging: Logging = _section("logging", Logging)
     alerts: Alerts = _section("alerts", Alerts)
     ntfy: AlertNtfy = _section("alert:ntfy", AlertNtfy)

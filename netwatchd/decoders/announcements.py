@@ -37,7 +37,7 @@ class Said(NamedTuple):
     more: bool  # the packets that follow it in its flow may say more
 
 
-_NOTHING_YET = Said((), False, True)
+NOTHING_YET = Said((), False, True)
 
 
 class Announcements:
@@ -67,13 +67,13 @@ class Announcements:
         """What a packet of DNS says: of a query for `name` only whose cloud it asks for."""
         asked = packet.dst_ip
         if packet.dst_port != DNS or packet.protocol != UDP:
-            return _NOTHING_YET
+            return NOTHING_YET
         if asked in self._networks:
             if len(self.resolvers) >= _MOST_RESOLVERS:
                 self.resolvers.clear()
             self.resolvers.add(asked)
         domain = cloud_of(tuple(name.split("."))) if name else None
-        return Said(clue("cloud", domain), False, True) if domain else _NOTHING_YET
+        return Said(clue("cloud", domain), False, True) if domain else NOTHING_YET
 
     def _datagram(self, packet: Packet, source: int, destination: int, data: Buffer) -> Said | None:
         payload = bytes(data[packet.transport + 8 :])
@@ -103,5 +103,5 @@ def _request(packet: Packet, data: Buffer, number: int) -> Said | None:
     start = packet.transport + 12
     payload = bytes(data[packet.transport + (data[start] >> 4) * 4 :]) if len(data) > start else b""
     if not payload.strip(b"\0"):  # short frames are padded
-        return _NOTHING_YET if number < _FIRST_PACKETS else None
+        return NOTHING_YET if number < _FIRST_PACKETS else None
     return Said(read_agent(payload), False, False)

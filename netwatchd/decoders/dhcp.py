@@ -9,6 +9,9 @@ from netwatchd.decoders.links import Buffer
 from netwatchd.events import LONGEST_CLUE, Clue
 
 _DISCOVER, _OFFER, _REQUEST, _ACK, _RELEASE, _INFORM = 1, 2, 3, 5, 7, 8  # message types (option 53)
+_REPLIES = (2, 5, 6)  # OFFER, ACK, NAK
+_MOST_ADDRESSES = 8  # of one option
+_ROUTERS, _DNS, _ROUTES, _ROUTES_BEFORE = 3, 6, 121, 249  # RFC 3442; Microsoft used 249 before there was a number
 _HOSTNAME, _REQUESTED, _OVERLOAD, _MESSAGE, _SERVER, _PARAMETERS, _CLASS = 12, 50, 52, 53, 54, 55, 60
 _CLIENT_ID, _USER_CLASS, _FQDN, _MUD, _END = 61, 77, 81, 161, 255
 _COOKIE = b"\x63\x82\x53\x63"
@@ -61,6 +64,64 @@ def read_dhcp(data: Buffer, at: int) -> Lease | None:
     wanted = _address(options.get(_REQUESTED, b"")) if kind == _REQUEST else None
     clues = _clues(options, mac)
     return Lease(mac, own or wanted, _hostname(options), kind == _RELEASE, clues[:MOST_AT_ONCE])
+
+
+class Message(NamedTuple):
+    """What one message of a client or a server says; see `observations.DhcpMessage`."""
+
+    kind: int
+    mac: bytes  # chaddr
+    address: Address | None
+    server: Address | None
+    router: Address | None
+    relayed: bool
+    dns: tuple[Address, ...]
+    routes: tuple[Address, ...]
+
+
+def read_message(data: Buffer, at: int) -> Message | None:
+    """The message at `at`; None where it is none of RFC 2131 for a client with an Ethernet address."""
+    try:
+        operation, hardware, size, own, given, relay, mac = _FIXED(data, at)
+    except struct.error:
+        return None
+    if bytes(data[at + 236 : at + _OPTIONS_AT]) != _COOKIE or (hardware, size) != (_ETHERNET, 6):
+        return None
+    options = _all_options(data, at)
+    message = options.get(_MESSAGE, b"")
+    # A reply is none of a client, whatever it says: a server that is asked for nothing answers nothing.
+    if not message or not _DISCOVER <= message[0] <= _INFORM or (operation == 2) != (message[0] in _REPLIES):
+        return None
+    wanted = _address(options.get(_REQUESTED, b""))
+    routers = _addresses(options.get(_ROUTERS, b""))
+    return Message(
+        message[0],
+        mac,
+        (given or own or None) if operation == 2 else (wanted or own or None),
+        _address(options.get(_SERVER, b"")),
+        routers[0] if routers else None,
+        bool(relay),
+        _addresses(options.get(_DNS, b"")),
+        _routes(options.get(_ROUTES) or options.get(_ROUTES_BEFORE, b"")),
+    )
+
+
+def _addresses(value: bytes) -> tuple[Address, ...]:
+    """The addresses of an option that holds several, as many as are of use."""
+    found = (_address(value[at : at + 4]) for at in range(0, min(len(value), 4 * _MOST_ADDRESSES), 4))
+    return tuple(each for each in found if each)
+
+
+def _routes(value: bytes) -> tuple[Address, ...]:
+    """RFC 3442: the width of a prefix, its significant bytes, and the router; the routers, each once."""
+    found: list[Address] = []
+    at = 0
+    while at < len(value) and value[at] <= 32 and len(found) < _MOST_ADDRESSES:
+        at += 1 + (value[at] + 7) // 8
+        if (router := _address(value[at : at + 4])) and router not in found:
+            found.append(router)
+        at += 4
+    return tuple(found)
 
 
 def _all_options(data: Buffer, at: int) -> dict[int, bytes]:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netwatchd.addresses import is_host, parse_station
-from netwatchd.decoders import dns_logs, eve_alerts, log_values
+from netwatchd.decoders import dhcp_logs, dns_logs, eve_alerts, log_values
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -224,7 +224,8 @@ class EveDecoder:
         time = log_values.micros(value.get("timestamp"), "timestamp") // 1000
         hosts = tuple(dict.fromkeys(ip for ip in ips if is_host(ip)))[:1]
         host = log_values.name_of(told.get("hostname"))
-        return [Sighting(time, SOURCE, mac=mac, ips=hosts, hostname=host, online=kind != "release")]
+        seen = Sighting(time, SOURCE, mac=mac, ips=hosts, hostname=host, online=kind != "release")
+        return [seen, *dhcp_logs.of_eve(time, SOURCE, mac, value, told)]
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -176,7 +176,7 @@ class FlowTable:
 
     def observations(self) -> list[Observation]:
         """What else was seen since this was last asked, for detectors."""
-        return self.stations.observed()
+        return self.stations.observed.take()
 
     # The slower way.
 

@@ -13,6 +13,7 @@ UP, MULTICAST = 0x1, 0x1000  # IFF_*
 _IFINFOMSG = struct.Struct("=BxHiII")
 # struct ifaddrmsg { __u8 family, prefixlen, flags, scope; __u32 index; };
 _IFADDRMSG = struct.Struct("=BBBBI")
+_LINK_ADDRESS = 1  # IFLA_ADDRESS
 _ADDRESS, _LOCAL = 1, 2  # IFA_*: on a line to one other host, ADDRESS is the other's
 
 
@@ -45,6 +46,15 @@ def read_link(message: bytes) -> Link | None:
     index, name = decode_link(message)
     flags = _IFINFOMSG.unpack_from(message, HEADER.size)[3]
     return Link(index, name, flags) if name else None
+
+
+def mac_of_link(message: bytes) -> tuple[int, bytes] | None:
+    """Number and MAC of the interface in one whole message of type RTM_NEWLINK; None where it has none."""
+    index, _ = decode_link(message)
+    for kind, start, end in attributes(message, HEADER.size + _IFINFOMSG.size, len(message)):
+        if kind == _LINK_ADDRESS and end - start == 6 and any(message[start:end]):
+            return index, bytes(message[start:end])
+    return None
 
 
 def read_address(message: bytes) -> OwnAddress | None:

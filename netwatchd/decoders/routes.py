@@ -8,7 +8,7 @@ answers, and then becomes REACHABLE; after `ucast_solicit` questions (3, a secon
 import struct
 from typing import NamedTuple
 
-from netwatchd.addresses import Address
+from netwatchd.addresses import Address, address_of_bytes
 from netwatchd.decoders.neighbours import INET, INET6, PROBE
 from netwatchd.decoders.netlink import HEADER, Malformed, attribute, attributes
 
@@ -87,6 +87,21 @@ def link_of_route(message: bytes) -> int | None:
         if kind == _OIF and end - start == 4:
             index = int(struct.unpack_from("=I", message, start)[0])
     return index
+
+
+def way_of_route(message: bytes) -> tuple[Address, int] | None:
+    """The router by which an address is reached, and the index of the interface; None where there is none on the way.
+
+    `message` is one whole message of type RTM_NEWROUTE; raises Malformed.
+    """
+    _fixed(_RTMSG, message)
+    gateway, index = None, None
+    for kind, start, end in attributes(message, HEADER.size + _RTMSG.size, len(message)):
+        if kind == _GATEWAY and end - start in (4, 16):
+            gateway = address_of_bytes(message[start:end])
+        elif kind == _OIF and end - start == 4:
+            index = int(struct.unpack_from("=I", message, start)[0])
+    return None if gateway is None or index is None else (gateway, index)
 
 
 def probe_request(interface: int, ip: Address, mac: str) -> bytes:

@@ -28,16 +28,21 @@ from netwatchd.addresses import (
     is_virtual_mac,
     mac_of_bytes,
 )
-from netwatchd.decoders.announcements import Announcements, Said
+from netwatchd.decoders.announcements import NOTHING_YET, Announcements, Said
+from netwatchd.decoders.asking import link_option
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
 from netwatchd.decoders.dhcp import Lease, read_dhcp
 from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
+from netwatchd.decoders.dhcp_messages import message_in
+from netwatchd.decoders.echoes import Echoes, is_echo
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
+from netwatchd.decoders.observed import Observed
 from netwatchd.decoders.packets import ICMPV6, UDP, Packet
 from netwatchd.decoders.questions import is_dns, read_questions
+from netwatchd.decoders.shown import Crowd, Shown
 from netwatchd.events import Clue, Sighting
-from netwatchd.observations import AddressAsked, Observation
+from netwatchd.observations import AddressAsked
 
 AGAIN = 60_000  # milliseconds
 PROOF = 5_000  # milliseconds: a router passes something on within seconds
@@ -50,14 +55,12 @@ SURE = 3
 # After so many it begins anew: who makes up addresses has them told again, and must not fill the memory.
 MOST_KNOWN = 16_384
 
-MOST_OBSERVED = 20_000  # observations between two times that they are taken, which is four times a second
 
 # Hardware type, protocol type, sizes, operation, sender's MAC and address, target's address.
 _ARP = struct.Struct("!HHBBH6s4s6x4s").unpack_from
 _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
-_NO_ADDRESS = bytes(16)
-_MULTICAST6 = 0xFF
+_NO_ADDRESS, _MULTICAST6 = bytes(16), 0xFF
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
 _DHCP6_PORTS = (b"\2\x22", b"\2\x23")
 _LINK_LOCAL = b"\xfe\x80"
@@ -79,12 +82,14 @@ class Stations:
         self._interface = interface
         self._now = 0
         self._sightings: list[Sighting] = []
-        self._observed: list[Observation] = []
-        self.overlooked = 0  # observations that were too many
+        self.observed = Observed()
         self._told: dict[_Pair, int] = {}
         self._clues = Told()
         self._announcements = Announcements(networks)
+        self._echoes = Echoes()
         self._owners: dict[Address, bytes] = {}  # as ARP and ND say
+        self._shown = Shown()
+        self._crowd = Crowd()
         self._own: dict[bytes, set[Address]] = {}  # what each MAC used: IPv4 addresses and IPv6 networks
         self._routers: set[bytes] = set()
         self._clients: dict[bytes, bytes] = {}  # the MACs of DHCPv6's clients by their DUIDs
@@ -96,6 +101,11 @@ class Stations:
     def dropped(self) -> int:
         """How many clues were not told, as one station had too many of them."""
         return self._clues.dropped
+
+    @property
+    def crowded_out(self) -> int:
+        """How many messages of DHCP clients were not told of, as too many new ones came at once."""
+        return self._crowd.refused
 
     def see(self, time: int, packet: Packet, data: Buffer, number: int = 1) -> bool:
         """An IP packet, the so-manieth of its flow in its direction.
@@ -109,9 +119,7 @@ class Stations:
         if packet.protocol == UDP and packet.ports[2:] in _DHCP_PORTS + _DHCP6_PORTS:
             self._see_lease(time, packet, data)
             return False
-        said = self._announcements.read(packet, data, number)
-        if is_dns(packet):
-            said = self._see_questions(time, packet, data, said)
+        said = self._see_said(time, packet, data, self._announcements.read(packet, data, number))
         address = packet.src_ip
         if said and said.clues:
             self._hear(time, packet.mac, address, said)
@@ -153,29 +161,24 @@ class Stations:
         address = address_of_bytes(sender)
         if operation == 1 and sender != target and is_station(mac_of_bytes(mac)):
             asker = address if is_host(address) else None
-            self._observe(AddressAsked(time, self._source, mac_of_bytes(mac), asker, address_of_bytes(target)))
+            self.observed.add(AddressAsked(time, self._source, mac_of_bytes(mac), asker, address_of_bytes(target)))
         if self._networks.has_host(address) if self._networks else is_host(address):
             self._own_address(time, mac, address)
 
-    def observed(self) -> list[Observation]:
-        """What detectors are to be shown of what was seen; it is told once."""
-        observed, self._observed = self._observed, []
-        return observed
-
-    def _observe(self, observation: Observation) -> None:
-        if len(self._observed) < MOST_OBSERVED:
-            self._observed.append(observation)
-        else:
-            self.overlooked += 1
-
-    def _see_questions(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said:
-        """A packet of DNS, which says something else besides: that the sender has a server, or whose cloud it uses."""
-        name = None
-        for message in read_questions(time, self._source, packet, data):
-            self._observe(message)
-            if name is None and not message.answer:
-                name = message.name
-        return said._replace(more=True) if said else self._announcements.asks(packet, name)
+    def _see_said(self, time: int, packet: Packet, data: Buffer, said: Said | None) -> Said | None:
+        """What a packet says of its sender, where it may say something else to detectors."""
+        if is_dns(packet):
+            name = None
+            for message in read_questions(time, self._source, packet, data):
+                self.observed.add(message)
+                if name is None and not message.answer:
+                    name = message.name
+            return said._replace(more=True) if said else self._announcements.asks(packet, name)
+        if is_echo(packet):
+            if altered := self._echoes.see(time, self._source, packet, data):
+                self.observed.add(altered)
+            return NOTHING_YET
+        return said
 
     def tick(self, now: int) -> None:
         """The time (ms) has got on, also if no packet came."""
@@ -282,11 +285,12 @@ class Stations:
         if kind == _SOLICITATION:
             self._see_question(time, packet, bytes(data[at + 8 : at + 24]))
         address, options = packet.source, at + (8 if kind == _ROUTER_SOLICITATION else 24)
-        if kind == _ADVERTISEMENT or (kind == _SOLICITATION and address == _NO_ADDRESS):
+        wanted = kind == _SOLICITATION and address == _NO_ADDRESS  # it asks whether anybody else has it (RFC 4862)
+        if kind == _ADVERTISEMENT or wanted:
             address = bytes(data[at + 8 : at + 24])
-        mac = _option(data, options, 2 if kind == _ADVERTISEMENT else 1) or packet.mac
+        mac = link_option(data, options, 2 if kind == _ADVERTISEMENT else 1) or packet.mac
         if len(address) == 16 and is_host(address) and mac:
-            self._own_address(time, mac, address)
+            self._own_address(time, mac, address, sure=not wanted)
 
     def _see_question(self, time: int, packet: Packet, target: bytes) -> None:
         """RFC 4861 section 4.3: all are asked, not the neighbour itself whether it is still there (section 7.3).
@@ -296,13 +300,15 @@ class Stations:
         if packet.source == _NO_ADDRESS or packet.destination[0] != _MULTICAST6 or len(target) < 16:
             return
         if packet.mac and target != packet.source and is_station(mac_of_bytes(packet.mac)):
-            self._observe(AddressAsked(time, self._source, mac_of_bytes(packet.mac), packet.source, target))
+            self.observed.add(AddressAsked(time, self._source, mac_of_bytes(packet.mac), packet.source, target))
 
     def _see_lease(self, time: int, packet: Packet, data: Buffer) -> None:
         at = packet.transport + 8
         if not packet.transport:
             return
         if packet.ports[2:] in _DHCP_PORTS and packet.ports[:2] in _DHCP_PORTS:
+            if message := message_in(time, self._source, self._interface, packet, data):
+                self.observed.add(message)
             if lease := read_dhcp(data, at):
                 self._see_dhcp(time, packet, lease)
         # A server may answer from any port (RFC 8415 section 7.2).
@@ -328,19 +334,23 @@ class Stations:
             self._tell_role(time, packet.mac, _DHCP_SERVER, lease.server if lease.server in self._networks else None)
         if lease.offered or not is_station(mac_of_bytes(lease.mac)):
             return
+        if lease.server is None and not self._crowd.admits(time, lease.mac):
+            return
         address = lease.address if lease.address is not None and is_host(lease.address) else None
         self._tell(
             time, lease.mac, address, lease.hostname, clues=lease.clues, online=not lease.released, again=lease.released
         )
 
-    def _own_address(self, time: int, mac: bytes, address: Address) -> None:
-        """ARP or ND: the device itself says so."""
+    def _own_address(self, time: int, mac: bytes, address: Address, *, sure: bool = True) -> None:
+        """ARP or ND: the device itself says so; not `sure`: it wants the address if nobody else has it."""
         if not is_station(mac_of_bytes(mac)):
             return
         if is_virtual_mac(mac_of_bytes(mac)):
             # Told, so that it is counted; but the address stays with whoever else shows it.
             self._tell(time, mac, address, again=False)
             return
+        if sure and (said := self._shown.said(time, self._source, self._interface, mac, address)):
+            self.observed.add(said)
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac
         self._tell(time, mac, address, again=changed)
@@ -372,12 +382,3 @@ def _bounded(known: dict[_K, _V]) -> dict[_K, _V]:
     if len(known) >= MOST_KNOWN:
         known.clear()
     return known
-
-
-def _option(data: Buffer, at: int, kind: int) -> bytes:
-    """The link-layer address in the options of ND (type, length in 8 bytes, value); empty where there is none."""
-    while at + 8 <= len(data) and data[at + 1]:
-        if data[at] == kind and data[at + 1] == 1:
-            return bytes(data[at + 2 : at + 8])
-        at += data[at + 1] * 8
-    return b""

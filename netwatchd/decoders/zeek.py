@@ -22,7 +22,7 @@ from operator import itemgetter
 from typing import Any
 
 from netwatchd.addresses import Address, is_host, parse_station
-from netwatchd.decoders import dns_logs, log_values, zeek_notices
+from netwatchd.decoders import dhcp_logs, dns_logs, log_values, zeek_notices
 from netwatchd.decoders.json_lines import Malformed
 from netwatchd.decoders.log_lines import LogEvent
 from netwatchd.events import Flow, Sighting
@@ -42,7 +42,10 @@ _CONN = (
     "orig_ip_bytes", "orig_bytes", "resp_pkts", "resp_ip_bytes", "resp_bytes", "conn_state", "local_orig",
     "local_resp", "orig_l2_addr", "resp_l2_addr",
 )  # fmt: skip
-_DHCP = ("ts", "mac", "assigned_addr", "assigned_ip", "client_addr", "host_name", "client_fqdn", "msg_types")
+_DHCP = (
+    "ts", "mac", "assigned_addr", "assigned_ip", "client_addr", "host_name", "client_fqdn", "msg_types", "server_addr",
+    "requested_addr",
+)  # fmt: skip
 _WANTED = {"conn": _CONN, "dhcp": _DHCP, "dns": dns_logs.ZEEK_FIELDS, "notice": zeek_notices.FIELDS}
 _NEEDED = {
     "conn": ("ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"),
@@ -205,7 +208,7 @@ class ZeekDecoder:
         return list(found or ())
 
     def _dhcp(self, values: tuple[Any, ...]) -> list[LogEvent]:
-        ts, l2, assigned, assigned_before_3, client, host_name, fqdn, types = values
+        ts, l2, assigned, assigned_before_3, client, host_name, fqdn, types, server, requested = values
         if (mac := _mac(l2)) is None:
             self.skipped["dhcp without mac"] += 1
             return []
@@ -215,16 +218,21 @@ class ZeekDecoder:
         texts = [assigned or assigned_before_3 if granted else None, client]
         ips = [log_values.address(text, "the client's address") for text in texts if text]
         host = log_values.name_of(host_name) or log_values.name_of(str(fqdn).split(".")[0] if fqdn else None)
+        time = log_values.micros(ts, "ts") // 1000
         return [
             Sighting(
-                log_values.micros(ts, "ts") // 1000,
+                time,
                 SOURCE,
                 mac=mac,
                 ips=tuple(dict.fromkeys(ip for ip in ips if is_host(ip)))[:1],
                 hostname=host,
                 online=said[-1:] != ["RELEASE"],
-            )
-        ]
+            ),
+            *dhcp_logs.of_zeek(
+                time, SOURCE, mac, said or ["ACK"], given=assigned or assigned_before_3, wanted=requested or client,
+                server=server,
+            ),
+        ]  # fmt: skip
 
 
 _NOT_LOCAL = [None] * 4

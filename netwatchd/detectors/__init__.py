@@ -4,12 +4,13 @@ Detectors are pure: no clock, no thread, no outside. The time comes with the eve
 `panel` has them side by side; each declares what it wants to be shown, so that a flow costs only those it concerns.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
 from netwatchd.addresses import Address, Networks
 from netwatchd.events import Change, Claim, Device, Flow, Gone, TakenBack, Threat
+from netwatchd.listings import Listings
 from netwatchd.observations import Observation
 
 Finding = Threat | TakenBack
@@ -27,8 +28,39 @@ class Wants(Flag):
     EVERY = auto()  # each flow, each time it is told: costs most
 
 
+class Machine(Protocol):
+    """The machine that netwatchd runs on, and whom it can ask. Where the past is replayed, none: all of it is empty."""
+
+    @property
+    def macs(self) -> Container[str]:
+        """Those of its interfaces."""
+
+    @property
+    def addresses(self) -> Container[Address]:
+        """Its own."""
+
+    @property
+    def gateways(self) -> Container[Address]:
+        """Those of its default routes."""
+
+    @property
+    def dhcp_links(self) -> Container[str]:
+        """The names of its interfaces on which it serves DHCP itself."""
+
+    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
+        """Has a MAC, and it alone, asked whether it has an address; False where nobody can be asked.
+
+        `interface` is where it was seen, where that is known: a link-local address says nothing of its link. The
+        answer is an observation, AddressAnswered, some seconds later at most. Never blocks.
+        """
+
+
 class Home(Protocol):
     """What detectors may ask about the network; all of it is known in memory, and answered at once."""
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that netwatchd runs on."""
 
     @property
     def networks(self) -> Networks:
@@ -39,6 +71,14 @@ class Home(Protocol):
 
     def owner(self, address: Address) -> str | None:
         """The key of the device that has the address."""
+
+    @property
+    def listed(self) -> Callable[[Address], Listings]:
+        """Gives the entries of blocklists that cover an address, but for what is allowed."""
+
+    @property
+    def listed_name(self) -> Callable[[str], Listings]:
+        """The same of a name of DNS, in lower case, or of a domain that it lies in."""
 
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """The address and port of this router that are forwarded to those of a device; None where none is known."""
@@ -75,6 +115,17 @@ class DeviceDetector(Protocol):
         """What has become of a device; asked with the lock of Devices held, so that it must be quick."""
 
 
+class Keeper(Protocol):
+    """Keeps a note across restarts."""
+
+    @property
+    def note(self) -> str | None:
+        """What is to be kept; None where it is nothing."""
+
+    def recall(self, note: str) -> None:
+        """Takes in what was kept: text that may be anything."""
+
+
 class Ticker(Protocol):
     """Finds something in that nothing happens, or not yet."""
 
@@ -82,4 +133,4 @@ class Ticker(Protocol):
         """It is `time` (Unix ms); about twice a second, in a replay as often as events allow."""
 
 
-Detector = FlowDetector | Observer | DeviceDetector | Ticker
+Detector = FlowDetector | Observer | DeviceDetector | Ticker | Keeper

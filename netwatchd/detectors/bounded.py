@@ -23,11 +23,21 @@ class Bounded(Generic[K, V]):
         value = values.pop(key, None)
         if value is None:
             value = self._make()
-            if len(values) >= self._most:
-                del values[next(iter(values))]
-                self.evicted += 1
+            self._make_room()
         values[key] = value
         return value
+
+    def put(self, key: K, value: V) -> None:
+        """Takes in a value that was made elsewhere."""
+        if self._values.pop(key, None) is None:
+            self._make_room()
+        self._values[key] = value
+
+    def _make_room(self) -> None:
+        values = self._values
+        if len(values) >= self._most:
+            del values[next(iter(values))]
+            self.evicted += 1
 
     def get(self, key: K) -> V | None:
         """The value of the key, which that does not touch."""

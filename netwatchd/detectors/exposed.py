@@ -16,7 +16,7 @@ class Exposed(NamedTuple):
 _TAKEN = "close the port to the world: worms find it within hours; reach it by a VPN"
 _ADMIN = "close the port to the world, and reach it by a VPN or the maker's app: its faults are looked for all day"
 _LEAKS = "close the port to the world unless all may read and use it"
-_FINE = "keep it up to date; netwatchd threats ID shows who uses it"
+_FINE = "keep it up to date, and close the port if nobody needs it from elsewhere"
 _KEYS = "let in keys only (no passwords), keep it up to date, or reach it by a VPN"
 
 _HIGH = {
@@ -34,9 +34,11 @@ _MEDIUM = {
     631: "printing", 1723: "PPTP", 8123: "Home Assistant", 8006: "Proxmox", 9000: "a web administration",
     10000: "a web administration", 9090: "a web administration", 8081: "a web administration",
 }  # fmt: skip
-_LOW = {22: "SSH", 2222: "SSH", 80: "HTTP", 8080: "HTTP", 5060: "SIP", 25: "SMTP", 53: "DNS", 8888: "HTTP"}
+_LOW = {80: "HTTP", 8080: "HTTP", 5060: "SIP", 25: "SMTP", 53: "DNS", 8888: "HTTP"}
+# What is made to be reached from elsewhere. Who tries passwords there is told of by `brute_force`.
 _INFO = {
-    443: "HTTPS", 8443: "HTTPS", 1194: "OpenVPN", 51820: "WireGuard", 993: "IMAP", 995: "POP3", 465: "SMTP submission",
+    22: "SSH", 2222: "SSH", 443: "HTTPS", 8443: "HTTPS", 1194: "OpenVPN", 51820: "WireGuard", 993: "IMAP", 995: "POP3",
+    465: "SMTP submission",
     587: "SMTP submission", 25565: "Minecraft", 32400: "Plex", 22000: "Syncthing", 853: "DNS over TLS",
 }  # fmt: skip
 _DATAGRAMS = {
@@ -53,7 +55,7 @@ STREAMS = {
     **{port: Exposed(name, "high", _TAKEN) for port, name in _HIGH.items()},
     **{port: Exposed(name, "medium", _ADMIN) for port, name in _MEDIUM.items()},
     **{port: Exposed(name, "low", _KEYS) for port, name in _LOW.items()},
-    **{port: Exposed(name, "info", _FINE) for port, name in _INFO.items()},
+    **{port: Exposed(name, "info", _KEYS if name == "SSH" else _FINE) for port, name in _INFO.items()},
 }
 # A port of UDP that is no service's: programs open such ports to each other through NAT for a call or a game
 # (RFC 5128), and then the other one's packet may be the first. Only that many come shows that all may: BitTorrent, the

@@ -77,6 +77,8 @@ class News:
         """
         self.settings = settings
         self.ready = past  # whether it is known what is known; news wait until then
+        # Whether more is known of a move of an address than that it moved: then that is told, and no conflict.
+        self.explains: Callable[[Claim], bool] = lambda claim: False
         self.lost = 0  # news that nobody was told, because too many waited
         self.learning = Learning()
         self._find = find
@@ -208,7 +210,7 @@ class News:
 
     def _see_claim(self, claim: Claim) -> list[Finding]:
         moves = self._conflicts.see(claim)
-        if not moves or not self.ready or not self._tells(claim.time):
+        if not moves or not self.ready or not self._tells(claim.time) or self.explains(claim):
             return []  # where it goes on, it is seen again
         one, other = (self._find(key) for key in sorted((claim.key, claim.before)))
         return self._tell(stories.conflict(moves, one, other)) if one and other else []

@@ -10,14 +10,22 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.beacon import Beacon
+from netwatchd.detectors.blocklist import Blocklist
 from netwatchd.detectors.brute_force import BruteForce
+from netwatchd.detectors.dhcp_starvation import DhcpStarvation
+from netwatchd.detectors.dns_tunnel import DnsTunnel
 from netwatchd.detectors.flood import Flood
 from netwatchd.detectors.host_sweep import HostSweep
+from netwatchd.detectors.icmp_tunnel import IcmpTunnel
 from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.iot import Iot
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.detectors.port_scan import PortScan
+from netwatchd.detectors.rogue_dhcp import RogueDhcp
 from netwatchd.detectors.slow_scan import SlowScan
+from netwatchd.detectors.spoof import Spoof
+from netwatchd.detectors.upload import Upload
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
@@ -28,9 +36,17 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "host_sweep": HostSweep,
     "slow_scan": SlowScan,
     "iot": Iot,
+    "beacon": Beacon,
+    "upload": Upload,
+    "blocklist": Blocklist,
     "brute_force": BruteForce,
     "flood": Flood,
     "inbound": Inbound,
+    "spoof": Spoof,
+    "rogue_dhcp": RogueDhcp,
+    "dhcp_starvation": DhcpStarvation,
+    "dns_tunnel": DnsTunnel,
+    "icmp_tunnel": IcmpTunnel,
 }
 
 # States of a flow that was answered, but by a refusal.
@@ -90,6 +106,23 @@ class Panel:
     def tick(self, time: int) -> list[Finding]:
         """What is found by `time` (Unix ms)."""
         return [finding for tick in self._tickers for finding in tick(time)]
+
+    def notes(self) -> dict[str, str]:
+        """What detectors want to be kept across restarts, by their names."""
+        return {name: each.note or "" for name, each in self.detectors.items() if hasattr(each, "recall")}
+
+    def recall(self, notes: dict[str, str]) -> None:
+        """Gives them what was kept."""
+        for name, note in notes.items():
+            if hasattr(self.detectors.get(name), "recall"):
+                self.detectors[name].recall(note)
+
+    def explains(self, claim: Claim) -> bool:
+        """Whether a detector tells more of a move of an address than that it moved, or is about to.
+
+        Any thread may ask; nothing is changed.
+        """
+        return any(each.explains(claim) for each in list(self.detectors.values()) if hasattr(each, "explains"))
 
     def _wire(self, detectors: Iterable[Any]) -> None:
         detectors = list(detectors)

@@ -8,11 +8,12 @@ Flows show a port, and not what is said. So only those are here whose port says 
 * LDAP and SMTP, where TLS begins on the same port more often than not.
 """
 
-from netwatchd.addresses import Address, address_text
+from netwatchd.addresses import address_text
 from netwatchd.config import Plaintext as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.memory import Told
 from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow
 
@@ -56,7 +57,7 @@ class Plaintext:
         """An answered flow to one of the ports."""
         if flow.protocol != TCP or not flow.bytes_in or (flow.packets_out < SAID and flow.bytes_out < SAID_BYTES):
             return []
-        if flow.dst_port in OUTSIDE_ONLY and self._is_here(flow.src_ip) and self._is_here(flow.dst_ip):
+        if flow.dst_port in OUTSIDE_ONLY and is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip):
             return []
         server = f"{address_text(flow.dst_ip)}:{flow.dst_port}"
         client = self._home.owner(flow.src_ip) or address_text(flow.src_ip)
@@ -75,6 +76,3 @@ class Plaintext:
                 evidence={"protocol": name, "bytes_out": flow.bytes_out, "bytes_in": flow.bytes_in},
             )
         ]  # fmt: skip
-
-    def _is_here(self, address: Address) -> bool:
-        return address in self._home.networks or self._home.owner(address) is not None

@@ -67,8 +67,8 @@ class Store(Protocol):
     def add_threat(self, threat: Threat) -> None:
         """Keeps a new threat."""
 
-    def upsert_threat(self, threat: Threat) -> None:
-        """Keeps the latest of a threat."""
+    def upsert_threat(self, threat: Threat, *, soon: bool = False) -> None:
+        """Keeps the latest of a threat; `soon`: the next one who reads is to find it."""
 
     def add_traffic(self, now: int, traffic: dict[str, list[int]], last_id: int) -> None:
         """Adds traffic by device to the roll-up of `now`."""

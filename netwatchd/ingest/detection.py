@@ -6,7 +6,7 @@ Devices in turn.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from netwatchd.addresses import Address, Networks
@@ -16,9 +16,13 @@ from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, 
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.threats import Threats
+from netwatchd.listings import NONE, Listings
 from netwatchd.observations import Observation
 
 Found = list[Threat | TakenBack]
+
+NOTE = "detector."  # how the keys of notes begin, in meta
+KEEP_EVERY = 60_000  # milliseconds between two looks whether a note is another one: each writing wears the card
 
 
 class Panel(Protocol):
@@ -39,14 +43,74 @@ class Panel(Protocol):
     def tick(self, time: int) -> Found:
         """What is found by `time`."""
 
+    def notes(self) -> dict[str, str]:
+        """What is to be kept across restarts, by detectors."""
+
+    def recall(self, notes: dict[str, str]) -> None:
+        """Takes in what was kept."""
+
+
+class Machine(Protocol):
+    """The machine that netwatchd runs on; see `detectors.Machine`."""
+
+    @property
+    def macs(self) -> Container[str]:
+        """Those of its interfaces."""
+
+    @property
+    def addresses(self) -> Container[Address]:
+        """Its own."""
+
+    @property
+    def gateways(self) -> Container[Address]:
+        """Those of its default routes."""
+
+    @property
+    def dhcp_links(self) -> Container[str]:
+        """The names of its interfaces on which it serves DHCP itself."""
+
+    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
+        """Has a MAC asked whether it has an address."""
+
+
+class Nowhere:
+    """The machine of the past: there is nobody to ask."""
+
+    macs: Container[str] = ()
+    addresses: Container[Address] = ()
+    gateways: Container[Address] = ()
+    dhcp_links: Container[str] = ()
+
+    def ask(self, _mac: str, _address: Address, _interface: str | None = None) -> bool:
+        """Nobody can be asked."""
+        return False
+
+
+class Lists(Protocol):
+    """The blocklists."""
+
+    listed: Callable[[Address], Listings]
+    listed_name: Callable[[str], Listings]
+
 
 class Home:
-    """What detectors may ask about the network: answered from what Devices knows."""
+    """What detectors may ask about the network: answered from what Devices knows, and from the blocklists."""
 
-    def __init__(self, networks: Networks, devices: Devices, forwards: Forwards | None = None) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        devices: Devices,
+        forwards: Forwards | None = None,
+        lists: Lists | None = None,
+        machine: Machine | None = None,
+    ) -> None:
+        """Without `machine`, the past is replayed."""
         self.networks = networks
+        self.machine: Machine = machine or Nowhere()
         self._devices = devices
         self._forwards = forwards or Forwards()
+        self.listed: Callable[[Address], Listings] = lists.listed if lists else _in_none
+        self.listed_name: Callable[[str], Listings] = lists.listed_name if lists else _in_none
 
     def device(self, key: str) -> Device | None:
         """The device of a key: a MAC of it, or its address as text."""
@@ -64,10 +128,24 @@ class Home:
 class Detection:
     """Is shown flows, observations and what becomes of devices. Any thread may call."""
 
-    def __init__(self, panel: Panel, threats: Threats) -> None:
+    def __init__(
+        self, panel: Panel, threats: Threats, keep_note: Callable[[str, str], None] = lambda key, text: None
+    ) -> None:
+        """`keep_note` keeps a text under a key."""
         self.panel = panel
         self._threats = threats
+        self._keep_note = keep_note
         self._lock = threading.Lock()
+        self._kept: dict[str, str] | None = None  # notes as they are stored; None: those are not known yet
+        self._looked = 0
+
+    def remember(self, note_of: Callable[[str], str | None]) -> None:
+        """Takes in what detectors have kept, in the first file that is read; another one is given it anew."""
+        with self._lock:
+            first, self._kept = self._kept is None, {}
+            if first:
+                self._kept = {name: note for name in self.panel.notes() if (note := note_of(NOTE + name))}
+                self.panel.recall(self._kept)
 
     def apply(self, settings: Config) -> None:
         """Takes in other settings."""
@@ -98,6 +176,18 @@ class Detection:
         """It is `time`."""
         self._ask(lambda: self.panel.tick(time), _moment(time))
         self._threats.tick(time)
+        self._looked = self._looked or time
+        if self._kept is not None and abs(time - self._looked) >= KEEP_EVERY:
+            self._looked = time
+            self._keep(self._kept)
+
+    def _keep(self, kept: dict[str, str]) -> None:
+        """Keeps the notes that are others than were kept."""
+        with self._lock:
+            new = {name: note for name, note in self.panel.notes().items() if note and note != kept.get(name)}
+            kept.update(new)
+        for name, note in new.items():
+            self._keep_note(NOTE + name, note)
 
     def _ask(self, what: Callable[[], Found], now: Now) -> None:
         with self._lock:
@@ -107,6 +197,10 @@ class Detection:
                 self._threats.take_back(finding)
             else:
                 self._threats.see([finding], now)
+
+
+def _in_none(what: Address | str) -> Listings:
+    return NONE
 
 
 def _moment(time: int) -> Now:

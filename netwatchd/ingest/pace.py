@@ -39,6 +39,10 @@ class Pace(Generic[K]):
         if len(self._told) > self._most:
             self.forget(next(iter(self._told)))
 
+    def done(self, key: K) -> None:
+        """It was told for another reason."""
+        self._waiting.pop(key, None)
+
     def forget(self, key: K) -> None:
         """There is no such thing any more."""
         self._told.pop(key, None)

@@ -37,8 +37,10 @@ def read(source: Input, reading: Reading) -> None:
     reading.report.skipped.update(table.skipped)
     if table.stations.dropped:
         reading.report.skipped["clues"] += table.stations.dropped
-    if table.stations.overlooked:
-        reading.report.skipped["observations"] += table.stations.overlooked
+    if table.stations.observed.overlooked:
+        reading.report.skipped["observations"] += table.stations.observed.overlooked
+    if table.stations.crowded_out:
+        reading.report.skipped["DHCP clients at once"] += table.stations.crowded_out
 
 
 def _are_exports(packets: list[Captured]) -> bool:

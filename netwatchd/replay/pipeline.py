@@ -13,8 +13,9 @@ from pathlib import Path
 
 from netwatchd import clock
 from netwatchd.addresses import address_text
+from netwatchd.blocklists.updates import kept_lists
 from netwatchd.clock import Now
-from netwatchd.config import Config
+from netwatchd.config import Config, state_directory
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
 from netwatchd.detectors.panel import Panel
@@ -61,7 +62,12 @@ class Pipeline:
         # What was new in the past is no news, but an address that two used then is still worth knowing.
         news = News(settings.news, self.devices.find, self.devices.identities.undecided, past=True)
         self._watching = Watching(news, self._threats, lambda key, text: None, lambda: True, self.counters)
-        self._detection = Detection(Panel(settings, Home(settings.devices.networks, self.devices)), self._threats)
+        # The lists of the daemon, as it keeps them: nothing is fetched for a replay.
+        networks = settings.devices.networks
+        lists = kept_lists(settings.blocklists, networks, state_directory(settings))
+        panel = Panel(settings, Home(networks, self.devices, lists=lists))
+        self._detection = Detection(panel, self._threats)
+        news.explains = panel.explains
         self.devices.watch = Watches(self._watching, self._detection)
         self._flows.watch = self._detection.flows
         self.new_id = PastIds(lambda day: queries.newest_of_minutes(directory, day))

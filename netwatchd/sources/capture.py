@@ -67,6 +67,7 @@ class _Tap:
         self.evicted = 0
         self.dropped = 0  # clues
         self.overlooked = 0  # observations
+        self.crowded_out = 0  # messages of DHCP clients
 
 
 class Capture:
@@ -281,9 +282,12 @@ class Capture:
         if tap.table.stations.dropped > tap.dropped:
             self._counters.add("dropped.capture.clues", tap.table.stations.dropped - tap.dropped)
             tap.dropped = tap.table.stations.dropped
-        if tap.table.stations.overlooked > tap.overlooked:
-            self._counters.add("dropped.capture.observations", tap.table.stations.overlooked - tap.overlooked)
-            tap.overlooked = tap.table.stations.overlooked
+        if tap.table.stations.observed.overlooked > tap.overlooked:
+            self._counters.add("dropped.capture.observations", tap.table.stations.observed.overlooked - tap.overlooked)
+            tap.overlooked = tap.table.stations.observed.overlooked
+        if tap.table.stations.crowded_out > tap.crowded_out:
+            self._counters.add("dropped.capture.clients", tap.table.stations.crowded_out - tap.crowded_out)
+            tap.crowded_out = tap.table.stations.crowded_out
 
     def _count_lost(self) -> None:
         """The packets that found the ring full are lost, and are said to be."""

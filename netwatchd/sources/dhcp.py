@@ -27,6 +27,7 @@ from netwatchd.decoders.links import IPV4, IPV6, Frame, Skipped
 from netwatchd.decoders.packets import UDP, packet_of
 from netwatchd.decoders.stations import Stations
 from netwatchd.events import Sighting
+from netwatchd.observations import Observation
 from netwatchd.sources import Emit, Unavailable
 from netwatchd.sources.local_links import local_interfaces, own_addresses
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket
@@ -104,6 +105,7 @@ class Dhcp:
 
     def _read(self, descriptors: list[int]) -> None:
         sightings: list[Sighting] = []
+        observations: list[Observation] = []
         for descriptor in descriptors:
             made, kind = self._sockets[descriptor]
             for _ in range(BURST):
@@ -113,27 +115,34 @@ class Dhcp:
                     break
                 self._counters.add("messages.dhcp")
                 try:
-                    sightings += self._hear(kind, data, sender)
+                    told, observed = self._hear(kind, data, sender)
+                    sightings += told
+                    observations += observed
                 except Skipped:
                     self._counters.add("malformed.dhcp")
         if sightings:
             self._emit.sightings(sightings)
+        if observations:
+            self._emit.observations(observations)
 
-    def _hear(self, kind: int, data: bytes, sender: tuple[Any, ...]) -> list[Sighting]:
+    def _hear(self, kind: int, data: bytes, sender: tuple[Any, ...]) -> tuple[list[Sighting], list[Observation]]:
         """What a packet says that came by an interface from a MAC; raises Skipped for a damaged one."""
         interface, _, to, hardware, mac = sender
         if not self._is_local(interface):
-            return []
+            return [], []
         packet = packet_of(Frame(kind, 0, mac if hardware == _ETHERNET else b""), data, len(data))
         # A first packet may have come before the filter was there; an answer to this machine is about this machine.
         is_dhcp = packet.protocol == UDP and packet.dst_port in bpf.DHCP_PORTS
         if not is_dhcp or (to == _PACKET_HOST and packet.dst_port in _CLIENTS):
-            return []
+            return [], []
         if len(self._stations) >= MOST_INTERFACES and interface not in self._stations:
             self._stations.clear()
         stations = self._stations.setdefault(interface, Stations(self.name, self._networks, interface))
+        before = stations.crowded_out
         stations.see(clock.now().wall, packet, data)
-        return stations.take()
+        if stations.crowded_out > before:
+            self._counters.add("dropped.dhcp.clients", stations.crowded_out - before)
+        return stations.take(), stations.observed.take()
 
     def _is_local(self, interface: str) -> bool:
         if interface not in self._local and (self._looked is None or time.monotonic() - self._looked >= _WAIT):

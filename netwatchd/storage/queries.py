@@ -212,6 +212,12 @@ def _open(uri: str) -> sqlite3.Connection:
     return db
 
 
+def soundness(directory: Path) -> str:
+    """What SQLite finds wrong with core.db, or `ok`; raises NoDatabase."""
+    with closing(open_read_only(directory / "core.db")) as db:
+        return str(db.execute("PRAGMA main.quick_check(1)").fetchone()[0])
+
+
 def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str | None = None) -> list[Flow]:
     """The newest flows first seen at `since` (Unix ms) or later, newest first, across days."""
     found: list[Flow] = []

@@ -25,10 +25,11 @@ _TIMEX_BYTES = 256  # struct timex has 208; modes = 0 only reads
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 
-def cleanup_old_data(connection: Connection, settings: Settings, now: int) -> list[str]:
+def cleanup_old_data(connection: Connection, settings: Settings, now: int, threats_before: int = 0) -> list[str]:
     """Removes what is beyond the retention: of flows the oldest two days at most, and of core.db.
 
-    `now` is Unix ms and must come from a clock known to be good. Returns the removed files' names.
+    `now` is Unix ms and must come from a clock known to be good. Threats go that were last seen before
+    `threats_before` (Unix ms). Returns the removed files' names.
     """
     removed: list[str] = []
     days: set[int] = set()
@@ -41,7 +42,7 @@ def cleanup_old_data(connection: Connection, settings: Settings, now: int) -> li
         log.info("removed %s: flows beyond retention", path.name, extra=_REMOVED)
     before = (int(now - settings.hourly_retention * 1000), int(now - settings.daily_retention * 1000))
     try:
-        connection.execute_with_retry(partial(_remove_totals, before), pauses=(0.0,))
+        connection.execute_with_retry(partial(_remove_totals, before, threats_before), pauses=(0.0,))
     except Unavailable as error:
         raise error.cause from error
     return removed
@@ -83,8 +84,9 @@ def part_size(most: int) -> int:
 _REMOVED = {"event": "retention"}
 
 
-def _remove_totals(before: tuple[int, int], db: sqlite3.Connection) -> None:
+def _remove_totals(before: tuple[int, int], threats_before: int, db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
+    db.execute("DELETE FROM main.threats WHERE last_seen < ?", (threats_before,))
     hourly.remove(db, *before)
     _remove_records(db, before[1])
     db.execute("COMMIT")

@@ -122,9 +122,9 @@ class Storage:
         """Keeps a threat that was not there before, within a quarter of a second."""
         self._put(Batch.put_threat, threat, within=URGENT)
 
-    def upsert_threat(self, threat: Threat) -> None:
-        """Keeps the latest of a threat that was seen again: the same row, in the next regular commit."""
-        self._put(Batch.put_threat, threat)
+    def upsert_threat(self, threat: Threat, *, soon: bool = False) -> None:
+        """Keeps the latest of a threat that was seen again: the same row, in the next regular commit, or `soon`."""
+        self._put(Batch.put_threat, threat, within=URGENT if soon else None)
 
     def add_traffic(self, now: int, traffic: Traffic, last_id: int) -> None:
         """Adds traffic by device to the ten-minute roll-up of `now` (Unix ms); `last_id` is the newest flow in it."""
@@ -164,9 +164,9 @@ class Storage:
 
     # What the jobs ask for.
 
-    def cleanup_old_data(self, now: int) -> list[str]:
-        """Removes what is too old at `now` (Unix ms), a time known to be right; returns the removed files' names."""
-        return retention.cleanup_old_data(self.connection, self.settings, now)
+    def cleanup_old_data(self, now: int, threats_before: int = 0) -> list[str]:
+        """Removes what is too old at `now` (Unix ms), and threats not seen since then; returns removed files' names."""
+        return retention.cleanup_old_data(self.connection, self.settings, now, threats_before)
 
     def make_room(self, *, only_for_part: bool = False) -> list[str]:
         """Removes the oldest flows where all would take more than max_size; returns the removed files' names.

@@ -1,0 +1,181 @@
+"""How threats are shown to people: one a line, or one with everything that is known of it."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from netwatchd.cli.moments import ago_text, moment_text, time_text
+from netwatchd.cli.tables import SEVERITY_STYLES
+from netwatchd.cli.terminal import ROOMY, Rows, add, console, print_table, printable, table_of
+
+MOST_LINES = 12  # of one thing in the evidence; --json has all
+NOTES = "netwatchd"  # the key of evidence with what netwatchd notes of the row
+STYLES = {"open": "bold", "acknowledged": "dim", "dismissed": "dim"}
+Lines = Sequence[str | Text]
+
+
+def show(rows: Rows, names: dict[str, str], otherwise: str) -> None:
+    """When, how bad, what, who, to whom, how often, and the sentence; `names` are the devices'."""
+    roomy = console().width >= ROOMY
+    table = table_of(
+        ">id", "seen", "severity", "kind", "who", *(["target"] if roomy else []), "description",
+        *([">times", "status"] if roomy else []),
+    )  # fmt: skip
+    who = table.columns[4]
+    who.overflow, who.no_wrap, who.max_width = "fold", False, None if roomy else 17
+    if not roomy:
+        table.columns[6 if roomy else 5].min_width = 20
+    for row in rows:
+        add(
+            table,
+            str(row["id"]),
+            time_text(row["last_seen"]),
+            Text(row["severity"], SEVERITY_STYLES[row["severity"]]),
+            row["kind"],
+            names.get(row["device"] or "") or row["device"] or "-",
+            *([row["target"] or "-"] if roomy else []),
+            row["description"] if roomy else row["description"] + _more(row),
+            *(_last_columns(row) if roomy else []),
+        )
+    print_table(table, rows, otherwise)
+
+
+def _last_columns(row: dict[str, Any]) -> list[str | Text]:
+    return [f"{row['count']:,}", Text(row["status"], STYLES[row["status"]])]
+
+
+def _more(row: dict[str, Any]) -> str:
+    """What has no column of its own in eighty of them."""
+    times = [f"{row['count']:,} times"] if row["count"] > 1 else []
+    more = ", ".join([*times, *([row["status"]] if row["status"] != "open" else [])])
+    return f" ({more})" if more else ""
+
+
+def flows_command(row: dict[str, Any]) -> str | None:
+    """The command that shows the flows of the time when it happened."""
+    if row["device"] is None:
+        return None
+    since = f"{datetime.fromtimestamp(row['first_seen'] // 60_000 * 60).astimezone():%Y-%m-%d %H:%M}"
+    return shlex.join(["netwatchd", "flows", "--device", row["device"], "--since", since])
+
+
+def portrait(row: dict[str, Any], now: int, place: str) -> None:
+    """Prints one threat; `now` in Unix ms, `place` is where config.ini is."""
+    out = console()
+    title = Text(f"{row['severity']}  ", SEVERITY_STYLES[row["severity"]])
+    title.append(printable(row["kind"]), "bold").append(f"  {row['status']}", STYLES[row["status"]])
+    out.print(title)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, lines in _sections(row, now, place):
+        for line in lines:
+            add(grid, Text(label, "bold"), line)
+            label = ""
+    out.print(grid)
+
+
+def _sections(row: dict[str, Any], now: int, place: str) -> Iterable[tuple[str, Lines]]:
+    yield "what", [row["description"]]
+    yield "to do", [row["recommendation"]] if row["recommendation"] else []
+    yield "means", [row["meaning"]] if row["meaning"] else []
+    yield "who", _who(row["device"], row["who"])
+    yield "target", _who(row["target"], row["whom"]) if row["target"] else []
+    yield "seen", _seen(row, now)
+    yield "numbers", list(_numbers(row["evidence"]))
+    yield "history", _history(row)
+    yield "flows", [row["flows"]] if row["flows"] else []
+    yield "put away", _judging(row)
+    yield "to mute", [row["mute"], f"  below [threats] in {place}, then: systemctl reload netwatchd"]
+
+
+def _who(key: str | None, name: str | None) -> Lines:
+    if key is None:
+        return ["nobody in particular"]
+    if name is None:
+        return [key]
+    command = shlex.join(["netwatchd", "device", key])
+    return [f"{name} ({key}): {command}" if name != key else f"{key}: {command}"]
+
+
+def _seen(row: dict[str, Any], now: int) -> Lines:
+    first, last = row["first_seen"], row["last_seen"]
+    times = f"{row['count']:,} times" if row["count"] > 1 else "once"
+    if first == last:
+        return [f"{moment_text(last)} ({ago_text(last, now)}), {times}"]
+    return [f"{moment_text(first)} to {moment_text(last)} ({ago_text(last, now)}), {times}"]
+
+
+def _numbers(evidence: dict[str, Any]) -> Iterable[str]:
+    """The evidence in lines: what is nested stands in the lines below its name."""
+    shown = {name: value for name, value in evidence.items() if name not in (NOTES, "taken_back")}
+    width = min(max(map(len, shown), default=0), 20)
+    for name, value in shown.items():
+        lines = list(_value(value, name))
+        yield f"{name:<{width}}  {lines[0] if lines else 'none'}"
+        yield from (f"{'':<{width}}  {line}" for line in lines[1:MOST_LINES])
+        if len(lines) > MOST_LINES:
+            yield f"{'':<{width}}  and {len(lines) - MOST_LINES} more (--json)"
+
+
+def _value(value: Any, name: str = "") -> Iterable[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield f"{key}: {_short(each)}"
+    elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        yield from map(_short, value)
+    elif isinstance(value, list):
+        yield ", ".join(map(_short, value)) or "none"
+    elif isinstance(value, int) and value > 10**11 and name in ("since", "start", "end", "first_seen", "last_seen"):
+        yield moment_text(value)
+    else:
+        yield _short(value)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(each)}" for key, each in value.items() if each is not None)
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _history(row: dict[str, Any]) -> Lines:
+    """How often it has happened, and what became of it."""
+    evidence = row["evidence"]
+    notes = evidence.get(NOTES) if isinstance(evidence.get(NOTES), dict) else {}
+    lines = []
+    if isinstance(notes.get("happenings"), int):
+        lines.append(f"it has happened {notes['happenings']:,} times, the last time since {_time(notes.get('began'))}")
+    earlier = notes.get("earlier")
+    for past in earlier if isinstance(earlier, list) else []:
+        if isinstance(past, dict):
+            count = past.get("count")
+            often = f", {count:,} times" if isinstance(count, int) and count > 1 else ""
+            lines.append(f"  {_time(past.get('first_seen'))} to {_time(past.get('last_seen'))}{often}")
+    for name, words in (("judged", "you have {0} it {1}, when it was {2}"),
+                        ("before", "you had {0} it {1}, when it was {2}; it is open again")):  # fmt: skip
+        if isinstance(past := notes.get(name), dict):
+            lines.append(words.format(past.get("status"), _time(past.get("time")), past.get("severity")))
+    if "muted_by" in notes:
+        lines.append(f"the rule {notes['muted_by']!r} has put it away")
+    if "taken_back" in evidence:
+        lines.append(f"taken back: {evidence['taken_back']}")
+    return lines
+
+
+def _time(value: Any) -> str:
+    return time_text(value) if isinstance(value, int) else "?"
+
+
+def _judging(row: dict[str, Any]) -> Lines:
+    verbs = {"open": ("acknowledge", "dismiss"), "acknowledged": ("dismiss", "reopen"), "dismissed": ("reopen",)}
+    return [" | ".join(f"netwatchd {verb} {row['id']}" for verb in verbs[row["status"]])]
