@@ -93,13 +93,14 @@ def _of_tcp(flow: Flow, state: str) -> int | None:
 def _of_answered(flow: Flow) -> int | None:
     """Refused, knocked at, or used (None)."""
     state, whole = flow[12], flow[13] in _WHOLE
-    if flow[8] > _KNOCK or flow[11] > _GREETING * min(flow[10], 2) or state == "partial":
+    if not 0 < flow[8] <= _KNOCK or flow[11] > _GREETING * min(flow[10], 2) or state == "partial":
         return None
     # What exporters and logs tell of may be a slice of a long connection, unless a RST has ended it.
     if state != "reset" and not whole:
         return None
     if flow[8] == flow[10] == 1 and state not in LIVE:
-        return REFUSED  # the RST to a SYN, as conntrack has it
+        # The RST to a SYN, as conntrack has it; of packets it would be `rejected`, and this the RST to an ACK.
+        return None if flow[13] == "capture" else REFUSED
     return OPENED
 
 
