@@ -220,15 +220,16 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     else:
         device, here = home.owner(source) or address_text(source), is_here(home, source)
     if not tally.told:
-        tally.target = scanners.target(device, *_target(key, tally))
+        tally.target = scanners.target(device, *_target(key, tally), tally.last)
     tally.note_told()
     severity = severity_of(home, device, inside=here)
     if not key.here and severity == "medium" and isinstance(key.what, int) and key.what in _CONTROL:
         severity = "high"  # so behaves malware that spreads
+    outcomes = tally.outcomes("answered" if isinstance(key.what, str) else "open")
     who, where = called_by_key(home, device), "here" if key.here else "on the Internet"
     return threat(
         "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
-        description=f"{who} {_deed(key, tally)} {where} in {tally.span()}: {tally.outcomes()}",
+        description=f"{who} {_deed(key, tally)} {where} in {tally.span()}: {outcomes}",
         recommendation=what_to_do(home, device, inside=here),
         evidence=tally.evidence("hosts", address_text) | {"slow": slow},
     )  # fmt: skip

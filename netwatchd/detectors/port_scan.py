@@ -115,7 +115,7 @@ def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool
     source, host = pair
     device = home.owner(source) or address_text(source)
     name = address_text(host)
-    tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world")
+    tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world", tally.last)
     tally.note_told()
     evidence = tally.evidence("ports", port_text) | {"slow": slow}
     if tally.target != name:

@@ -10,27 +10,38 @@ SIMPLE = frozenset((
     "printer", "camera", "tv", "speaker", "media", "voip", "light", "plug", "hub", "sensor", "thermostat", "lock",
     "appliance", "health", "energy", "iot", "watch",
 ))  # fmt: skip
+DAY = 86_400_000
 MOST_ROWS = 5  # targets of one scanner that are told one by one; those that follow are one together
+
+
+class _Told:
+    """What was told of one, and when the last of it was new."""
+
+    def __init__(self) -> None:
+        self.targets: list[str] = []
+        self.at = 0
 
 
 class Scanners:
     """Which targets were told of whom."""
 
     def __init__(self) -> None:
-        self._told: Bounded[str, list[str]] = Bounded(512, list)
+        self._told: Bounded[str, _Told] = Bounded(512, _Told)
 
-    def target(self, device: str, target: str, together: str) -> str:
-        """As what a target is told: `together` once there are many."""
+    def target(self, device: str, target: str, together: str, time: int) -> str:
+        """As what a target is told at a time (Unix ms): `together` once there are many of a day."""
         told = self._told.touch(device)
-        if target in told[:MOST_ROWS]:
-            return target
-        if len(told) < 4 * MOST_ROWS and target not in told:
-            told.append(target)
-        return target if len(told) <= MOST_ROWS else together
+        if target not in told.targets:
+            if time - told.at > DAY:
+                told.targets.clear()
+            told.at = time
+            if len(told.targets) < 4 * MOST_ROWS:
+                told.targets.append(target)
+        return target if target in told.targets[:MOST_ROWS] else together
 
     def targets(self, device: str) -> list[str]:
         """The first of those of a device, in the order in which they were found."""
-        return list(self._told.touch(device))
+        return list(self._told.touch(device).targets)
 
 
 def is_here(home: Home, address: Address) -> bool:

@@ -137,10 +137,10 @@ class Tally:
         """The things of which that became."""
         return [thing for thing, tried in self.things.items() if tried.outcome == outcome]
 
-    def outcomes(self) -> str:
+    def outcomes(self, opened: str = "open") -> str:
         """`3 open, 290 refused, 19 silent`, of as many as are told apart."""
         counts = ((number, len(self.of(number))) for number in (OPENED, REFUSED, SILENT, UNKNOWN))
-        words = ("answer not known yet", "silent", "refused", "open")
+        words = ("answer not known yet", "silent", "refused", opened)
         told = [f"{count:,} {words[number]}" for number, count in counts if count]
         return ", ".join([*told, f"{self.more:,} more"] if self.more else told)
 
