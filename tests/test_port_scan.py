@@ -127,6 +127,14 @@ def test_it_can_be_switched_off_and_set() -> None:
     assert not scans(shown(panel(port_scan=config.PortScan(ports=40)), tried[:14]))
 
 
+def test_a_flow_that_begins_and_ends_in_one_batch_is_one_attempt() -> None:
+    begun = [fresh(n, dport=n + 1, at=n / 100) for n in range(40)]
+    ended = [each._replace(packets_out=1, bytes_out=60, packets_in=1, bytes_in=40, state="closed") for each in begun]
+    both = [each for pair in zip(begun, ended, strict=True) for each in pair]
+    last = scans(shown(panel(), both))[-1].evidence
+    assert last["attempts"] == last["ports_tried"] and last["refused"] >= last["ports_tried"] - 1
+
+
 # Look-alikes.
 
 

@@ -138,6 +138,8 @@ class HostSweep:
     def _see(self, key: Key, flow: Flow, how: int, way: str, new: bool) -> Findings:
         tally = self._tallies.touch(key, flow[1])
         host = flow[5]
+        # What begins and ends in one batch is told twice as new.
+        new = new and flow[0] not in self._pending
         tally.see(host, Tried(flow[1], how, 2 if way == "icmp-empty" else 1), way, flow[13], new=new)
         self._pending.note(flow, tally, host)
         return self._decide(key, tally)

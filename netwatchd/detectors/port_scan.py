@@ -69,7 +69,7 @@ class PortScan:
             return ()
         tally = self._tallies.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
-        tally.see(thing, Tried(time, how, worth), way_of(flow), flow[13], new=new)
+        tally.see(thing, Tried(time, how, worth), way_of(flow), flow[13], new=new and flow[0] not in self._pending)
         self._pending.note(flow, tally, thing)
         if tally.told:
             return [self._scan(pair, tally)] if tally.is_worth_telling_again() else ()
