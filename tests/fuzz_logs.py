@@ -4,7 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Callable
 
-from fuzz_targets import Target, check_event
+from fuzz_checks import check_event
+from fuzz_targets import Target
 from store_kit import NOON
 from test_eve_decoder import event, half
 from test_nfdump_decoder import HEADER_1_6, HEADER_1_7, SUMMARY, row
