@@ -95,3 +95,5 @@ KINDS = {each.kind: each for each in _CATALOG}
 FLOOD = "threat_flood"
 # Kinds in which one device tries many: whoever knows the device means all that it tries.
 SCANS = frozenset(("port_scan", "host_sweep"))
+# Kinds that the source capture shows with `filter = all` only.
+OF_ALL_PACKETS = frozenset(("icmp_tunnel",))
