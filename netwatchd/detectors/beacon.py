@@ -67,7 +67,6 @@ class Beacon:
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
-        self.listed = _nobody  # a hook: the list in which an address stands, if it stands in one
         self._home = home
         self._callers: dict[str, _Caller] = {}
         self._note: str | None = None
@@ -193,7 +192,7 @@ class Beacon:
 
     def _severity(self, flow: Flow, device: str, rhythm: Rhythm, measure: Measure, strange: bool) -> str | None:
         """How bad it is; USUAL where it is a habit, None where it is not told yet: the usual cases first."""
-        listed = self.listed(flow.dst_ip)
+        listed = self._list(flow.dst_ip)
         # It speaks something else on a port of TLS.
         if strange:
             return "high" if listed else "medium"
@@ -209,6 +208,10 @@ class Beacon:
             return "high"
         # A recording has no time before it: whether it is new is not known.
         return "info" if not self._learning else "low" if peoples else "medium"
+
+    def _list(self, address: Address) -> str | None:
+        """The blocklist in which an address stands, if one of threats has it."""
+        return next((each.list for each in self._home.listed(address) if each.purpose == "threat"), None)
 
     def _is_usual(self, flow: Flow, device: str, about: Device | None, rhythm: Rhythm, measure: Measure) -> bool:
         """Whether the device, or another one of its maker, is used to it."""
@@ -245,7 +248,7 @@ class Beacon:
         every = _period_text(measure.period)
         size = measure.bytes_out + measure.bytes_in
         what = f"{called_by_key(self._home, device)} calls {target} every {every}, {rhythm.total} times so far"
-        listed = self.listed(flow.dst_ip)
+        listed = self._list(flow.dst_ip)
         return threat(
             "beacon", severity, rhythm.begun, measure.last, device=device, target=target,
             description=f"{what}, with {size} bytes each time"
@@ -278,10 +281,6 @@ def _service(address: Address, port: int) -> Service:
     if isinstance(address, int):
         return port << 32 | address
     return hash(address + port.to_bytes(2, "big"))
-
-
-def _nobody(_: Address) -> str | None:
-    return None
 
 
 def _is_strange(flow: Flow, measure: Measure) -> bool:
