@@ -13,6 +13,7 @@ from store_kit import device
 from waiting import eventually
 
 from netwatchd.alerts import box as boxes
+from netwatchd.alerts import outgoing
 from netwatchd.alerts.channels import NAMES, configured
 from netwatchd.config import Config, parse
 from netwatchd.events import SEVERITIES, ThreatStatus
@@ -33,6 +34,7 @@ def told(server: Receiver) -> list[int]:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of a moment, so that nobody waits half a minute for the second attempt."""
     monkeypatch.setattr(boxes, "PAUSES", (0.05, 0.05))
+    monkeypatch.setattr(outgoing, "TURN", 0.02)
 
 
 def test_a_threat_is_told_by_every_channel_that_is_configured_and_wants_it() -> None:
