@@ -68,6 +68,7 @@ class Updates:
         self._kept = Kept(state)
         self._records: dict[str, Record] = {}
         self._due: dict[str, float] = {}  # when each is asked again, by the steady clock
+        self._wanted: set[str] = set()  # those that somebody wants now
         self._reminded = threading.Event()
         self._changed = True
         self._around = around
@@ -89,7 +90,7 @@ class Updates:
 
     def expire(self) -> None:
         """Has every list be asked for anew, whenever it is due."""
-        self._due = dict.fromkeys(self._due, 0.0)
+        self._wanted.update(each.name for each in (*self.settings.sources, *allowing(self.settings)))
         self._reminded.set()
 
     def due_in(self, name: str) -> float:
@@ -105,8 +106,8 @@ class Updates:
         self._worker = worker
         try:
             while not worker.stopping.is_set():
+                self._reminded.clear()  # before: what comes meanwhile is looked at next
                 self.look()
-                self._reminded.clear()
                 while not self._reminded.is_set():
                     self._alive()
                     # Short, because being asked to stop does not set what is waited for.
@@ -172,14 +173,15 @@ class Updates:
             return True
         if not source.is_url and _stamp(Path(source.place)) != record.stamp:
             return True
-        due = self._due.get(source.name, 0.0)
-        # A file that has not changed is read again only where that failed, or somebody wants it.
-        wanted = source.is_url or record.failures or not record.generation or not due
-        return bool(wanted) and clock.now().steady >= due
+        if source.name in self._wanted:
+            return True
+        # A file that has not changed is read again only where that failed.
+        may = source.is_url or record.failures or not record.generation
+        return bool(may) and clock.now().steady >= self._due.get(source.name, 0.0)
 
     def _update(self, source: Source) -> None:
         record = self._records[source.name]
-        record.tried = clock.now().wall
+        self._wanted.discard(source.name)
         stamp = [] if source.is_url else _stamp(Path(source.place))
         retry = 0.0
         try:
@@ -238,7 +240,7 @@ class Updates:
     def _take(self, source: Source, record: Record, answer: Answer | None, stamp: list[int]) -> None:
         """Puts what came in force, if it is fit; raises Refused or OSError."""
         now = clock.now().wall
-        record.checked = now
+        record.checked = record.tried = now
         if answer is None or (answer.digest == record.digest and record.generation):
             if answer is not None:
                 record.etag, record.modified, record.stamp = answer.etag, answer.modified, stamp
@@ -248,7 +250,7 @@ class Updates:
             return
         new = Record(
             source.name, source.place, source.form or "", fetched=now, checked=now, etag=answer.etag,
-            modified=answer.modified, stamp=stamp, digest=answer.digest, size=answer.size, tried=record.tried,
+            modified=answer.modified, stamp=stamp, digest=answer.digest, size=answer.size, tried=now,
         )  # fmt: skip
         before = record.entries if record.generation else None
         build(
@@ -264,6 +266,7 @@ class Updates:
 
     def _fail(self, source: Source, record: Record, why: str) -> None:
         """Notes why a list was not taken, and says it once."""
+        record.tried = clock.now().wall
         record.failures += 1
         if why != record.error:
             kept = f"; that of {record.entries:,} entries stays" if record.generation else ""

@@ -30,7 +30,7 @@ AGAIN = 10_000  # ms between two tellings of the same that has only grown
 STILL = 3_600_000  # ms after which what merely goes on is told again, so that its row shows that it does
 # How long a conversation with an address counts as one with the name that it was the answer to. A program connects at
 # once; what comes later may be meant for another name at the same address.
-RESOLVED = 60_000
+RESOLVED = 20_000
 FORWARDED = 10_000  # ms in which a resolver passes on a question; it has five seconds, and may try twice
 MOST_PORTS = 8
 MOST_LIVE = 64
