@@ -69,7 +69,7 @@ def test_what_was_not_delivered_when_it_was_killed_is_delivered_after_the_next_s
 
 
 def test_what_goes_on_is_told_once_what_is_worse_again_and_what_is_muted_never(daemon: Make) -> None:
-    muted = "[threats]\nmute = muted *\n"
+    muted = '[threats]\nmute = "muted" *\n'
     with Receiver() as server, daemon(muted + hook(server.url("/"))) as running:
         assert running.emit(threat(9, kind="muted"), *[threat(1, severity="medium")] * 50) == []
         eventually(lambda: server.requests)
