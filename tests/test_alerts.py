@@ -81,6 +81,17 @@ def test_what_fails_is_sent_again_with_its_id_and_counted_and_status_says_why(hu
     assert (state["state"], state["last_error"], state["waiting"]) == ("on", None, 0)
 
 
+def test_where_no_thread_is_to_be_had_it_is_tried_again(hurried: None) -> None:
+    with Receiver() as server, Desk(hook(server)) as desk:
+        usual = threading.stack_size(1 << 46)  # which no machine has
+        try:
+            desk.tell(found(1))
+            eventually(lambda: desk.counters["alerts.retried.webhook"] >= 1)
+        finally:
+            threading.stack_size(usual)
+        eventually(lambda: desk.counters["alerts.sent.webhook"] == 1)
+
+
 def test_what_is_refused_is_given_up_and_the_next_is_sent() -> None:
     with Receiver(Answer(404), Answer()) as server, Desk(hook(server)) as desk:
         desk.tell(found(1))

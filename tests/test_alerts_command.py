@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import resource
 import sys
 import threading
 import time
@@ -111,6 +112,18 @@ def test_a_program_that_is_none_is_tried_again_and_said(tmp_path: Path) -> None:
     (tmp_path / "program").chmod(0o755)
     with pytest.raises(Postponed, match="cannot be run: Exec format error"):
         run(str(tmp_path / "program"))
+
+
+def test_where_descriptors_are_scarce_it_is_tried_again() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(free := os.dup(0))  # the lowest number that is free
+    for spare in range(4):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + spare, hard))
+        try:
+            with pytest.raises(Postponed, match="cannot be run: Too many open files"):
+                run("/bin/true")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:

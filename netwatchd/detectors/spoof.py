@@ -26,6 +26,7 @@ ANSWER = 3000  # milliseconds after which an answer will not come any more
 ASK_AGAIN = 30_000  # milliseconds until the same are asked again, and twice as long each time
 # Questions at once, and a minute: as many as a person may need who walks through the house, and nothing to a network.
 BURST, RATE = 24, 60
+PAUSE = 600_000  # milliseconds after which what the same one does is another attack
 EVERY = 10_000  # milliseconds between two that are told of the same, at least
 SEEN_BY_TABLE = "neighbours"  # the source that sees owners move; others only hear of them (leases, logs)
 _ACK = 5
@@ -38,6 +39,7 @@ class Attack:
     target: str
     first: int
     victims: dict[Address, str] = field(default_factory=dict)  # and their owners' MACs
+    last: int = 0  # when it was found last
     told: int = 0
     claims: int = 0  # when it was told
 
@@ -275,8 +277,9 @@ class Spoof:
     def _tell(self, contest: Contest, taker: str, owner: str, time: int) -> list[Finding]:
         kind = "arp_spoof" if isinstance(contest.ip, int) else "nd_spoof"
         attack = self._attacks.pop((kind, taker), None)
-        if attack is None or abs(time - attack.told) > 100 * WITHIN:
+        if attack is None or abs(time - attack.last) > PAUSE:
             attack = Attack(address_text(contest.ip), contest.began)
+        attack.last = time
         self._attacks[kind, taker] = attack
         if len(self._attacks) > MOST_TOLD:
             del self._attacks[next(iter(self._attacks))]

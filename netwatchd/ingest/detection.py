@@ -176,6 +176,7 @@ class Detection:
         """It is `time`."""
         self._ask(lambda: self.panel.tick(time), _moment(time))
         self._threats.tick(time)
+        self._looked = self._looked or time
         if self._kept is not None and abs(time - self._looked) >= KEEP_EVERY:
             self._looked = time
             self._keep(self._kept)
