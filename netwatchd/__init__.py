@@ -6,6 +6,7 @@ The way of one event, a stage a sentence:
 2. `ingest` takes the events in batches, a worker thread a kind, and puts flows down to devices.
 3. `storage/` keeps them: one connection to SQLite, what was received in an interval in one commit.
 4. `broadcast/` pushes them, as they happen, to whoever listens by WebSocket.
+5. `alerts/` tells people of threats, beyond this machine: by ntfy, webhook, e-mail, or a command.
 
 `daemon` builds the parts and is the only one to know them all; `replay` puts what was recorded through the same stages;
 `cli` holds the verbs.

@@ -43,6 +43,9 @@ _CATALOG = (
     Kind("beacon", "beacon", "medium", "Small conversations with one service elsewhere, at regular intervals.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "UDP other than QUIC, resolvers and mail are not looked at; of DNS, dns_tunnel is told."),
+    Kind("upload", "upload", "low", "A device has sent much more to the world than on any day before.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Who was watched for less than a week has no days to be compared with."),
     Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
          ("eve", "zeek"), (), ""),
     Kind("brute_force", "brute_force", "medium", "Somebody tries passwords: many short connections to a service.",
@@ -91,4 +94,6 @@ KINDS = {each.kind: each for each in _CATALOG}
 # What gathers threats of any kinds, where more come than anybody can read.
 FLOOD = "threat_flood"
 # Kinds in which one device tries many: whoever knows the device means all that it tries.
-SCANS = frozenset(("port_scan", "host_sweep", "slow_scan"))
+SCANS = frozenset(("port_scan", "host_sweep"))
+# Kinds that the source capture shows with `filter = all` only.
+OF_ALL_PACKETS = frozenset(("icmp_tunnel",))

@@ -50,6 +50,10 @@ def _lines(*lines: str) -> bytes:
 
 
 _DHCP = '{"ts": 9.5, "mac": "00:20:18:eb:ca:21", "assigned_addr": "192.0.2.9", "host_name": "tv", "msg_types": ["ACK"]}'
+_DNS = (
+    '{"ts": 9.5, "id.orig_h": "192.0.2.1", "id.resp_h": "192.0.2.2", "id.resp_p": 53, "query": "a.example", "qtype": 1}'
+)
+_ASKED = {"type": "answer", "rrname": "a.example", "rrtype": "A", "grouped": {"A": ["192.0.2.9"]}}
 _LOCAL = {"local_orig": True, "local_resp": True, "orig_l2_addr": "02:00:00:00:00:05"}
 _OTHER = (
     "#separator \\x7c",
@@ -63,13 +67,27 @@ _JSON_WORDS = (b"{", b"}", b"[", b"]", b",", b":", b'"', b"null", b"true", b"NaN
 LOGS = [
     Target(
         "zeek",
-        [_lines(*HEADER, tsv(), *_OTHER, "1.0|192.0.2.1|8|fe80::1|0|icmp"), _lines(as_json(**_LOCAL), _DHCP)],
+        [_lines(*HEADER, tsv(), *_OTHER, "1.0|192.0.2.1|8|fe80::1|0|icmp"), _lines(as_json(**_LOCAL), _DHCP, _DNS)],
         reading(zeek.ZeekDecoder),
         (*_JSON_WORDS, b"\t", b"#fields\t", b"#path\tdhcp", b"\\x09", b"#separator ", b"|", b"icmp", b'"id": {'),
     ),
     Target(
         "eve",
-        [_lines(*map(json.dumps, (half(7), half(8), half(7, to_server=False), event(), event(vlan=[1, 2]))))],
+        [
+            _lines(
+                *map(
+                    json.dumps,
+                    (
+                        half(7),
+                        half(8),
+                        half(7, to_server=False),
+                        event(),
+                        event(vlan=[1, 2]),
+                        event(event_type="dns", dns=_ASKED),
+                    ),
+                )
+            )
+        ],
         reading(eve.EveDecoder),
         (
             *_JSON_WORDS,

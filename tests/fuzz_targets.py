@@ -45,6 +45,7 @@ from netwatchd.counters import Counters
 from netwatchd.decoders import json_lines, neighbours, netlink
 from netwatchd.decoders.conntrack import MOST_SHAPES, ConntrackDecoder, Entry
 from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.observations import DnsMessage, Observation
 from netwatchd.sources import json_lines as json_source
 from netwatchd.sources.liveflows import LiveFlows
 from netwatchd.sources.netlink import check
@@ -139,7 +140,7 @@ def _link(message: bytes) -> str:
 # What other programs hand in.
 
 
-def check_event(event: Sighting | Flow | Threat) -> str:
+def check_event(event: Sighting | Flow | Threat | Observation) -> str:
     """What comes out of a decoder is fit for the database and for the clients."""
     if isinstance(event, Threat):
         schema.threat_row(event)
@@ -149,6 +150,9 @@ def check_event(event: Sighting | Flow | Threat) -> str:
         messages.update(1, NOON, event)
         assert all(isinstance(value, int | bytes | str | None) for value in event)
         assert all(0 <= value < 2**63 for value in event if isinstance(value, int))
+    elif isinstance(event, Observation):
+        assert 0 <= event.time < json_lines.END_OF_TIME
+        assert not isinstance(event, DnsMessage) or (event.name.isascii() and event.name.isprintable())
     else:
         assert event.mac is None or parse_mac(event.mac) == event.mac
         assert all(parse_address(address_text(ip)) == ip for ip in event.ips)

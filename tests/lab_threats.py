@@ -51,7 +51,7 @@ ATTACKS = (
     Attack("discovery", {}, ()),
     Attack("mixed", {"seconds": 20}, ()),
     Attack("scan_syn", {"target": "web"}, ("port_scan",)),
-    Attack("scan_syn", {"target": "router"}, ("port_scan",), tables=False),
+    Attack("scan_syn", {"target": "router"}, ("port_scan",)),
     Attack("sweep_lan", {}, ("host_sweep",), tables=False),
     Attack("ssh_brute", {"target": "ssh"}, ("brute_force",)),
     Attack("ssh_brute", {"target": "in"}, ("brute_force",), by="internet"),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from running import rows
-from store_kit import DAY, FILE, NOON, Kept, flow, storing
+from store_kit import DAY, FILE, NOON, Kept, flow, storing, threat
 from waiting import eventually
 
+from netwatchd.events import ThreatStatus
 from netwatchd.storage import retention, schema
 from netwatchd.storage.retention import Clock
 
@@ -139,3 +140,15 @@ def test_a_clock_that_began_elsewhere_than_the_last_run_ended_is_not_good(newest
 @pytest.mark.parametrize("leap", [30 * DAY, -30 * DAY, 2 * HOUR])
 def test_a_clock_that_leapt_while_we_ran_is_not_good(leap: int) -> None:
     assert not Clock(wall()).is_good(wall() + leap)
+
+
+def test_threats_that_were_not_seen_for_long_are_removed_whatever_was_made_of_them(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        for n, status in enumerate(ThreatStatus):
+            store.upsert_threat(threat(n + 1, kind=f"old {n}", status=status, last_seen=NOON - DAY))
+        store.upsert_threat(threat(9, last_seen=NOON))
+        eventually(lambda: store.counters["stored.threats"] == 4)
+        store.cleanup_old_data(NOON)
+        assert len(rows(tmp_path / "core.db", "SELECT id FROM threats")) == 4
+        store.cleanup_old_data(NOON, NOON)
+        assert rows(tmp_path / "core.db", "SELECT id FROM threats") == [(9,)]

@@ -83,6 +83,13 @@ def test_both_directions_are_one_threat_that_grows() -> None:
     assert "1 more" in scene.threats[-1].description
 
 
+def test_what_he_does_an_hour_later_is_another_attack() -> None:
+    scene = Scene(HOUSE)
+    scene.moves(0, AT[LAPTOP], KALI, LAPTOP)
+    scene.moves(3600, AT[NAS], KALI, NAS)
+    assert scene.told == {("arp_spoof", KALI, AT[LAPTOP]), ("arp_spoof", KALI, AT[NAS])}
+
+
 def test_who_has_no_address_of_his_own_but_takes_several_is_found() -> None:
     scene = Scene({AT[LAPTOP]: {LAPTOP}, AT[ROUTER]: {ROUTER}}, Street(
         device(LAPTOP, AT[LAPTOP]), device(ROUTER, AT[ROUTER]), device(KALI),

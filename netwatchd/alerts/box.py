@@ -81,7 +81,10 @@ class Box:
         if rank(threat.severity) < rank(self.rules.severity):
             return False
         threat = brief(threat)
-        self.waiting[key_of(threat)] = Waiting(f"{threat.id}-{now.wall}", now.wall, now.steady, threat)
+        each = self.waiting[key_of(threat)] = Waiting(f"{threat.id}-{now.wall}", now.wall, now.steady, threat)
+        if not self._has_room(threat.severity, now):
+            self._hold(each, "budget", now)
+            return False
         alerts = [each for each in self.waiting.values() if isinstance(each.content, Threat) and each is not self.busy]
         if len(alerts) <= MOST_WAITING:
             return True
@@ -93,7 +96,6 @@ class Box:
         """What is to be sent now; it is `busy` until `taken`, `failed` or `drop` says what became of it."""
         if self.busy is not None or now.steady < self.again:
             return None
-        self.sent = [moment for moment in self.sent if now.steady - moment < HOUR]
         quiet = is_quiet(self.rules.quiet_hours, now.wall, self.rules.zone)
         # Those that failed come last, so that one which can never be sent does not keep the others from it.
         for each in sorted(self.waiting.values(), key=lambda each: (each.tries, -rank(each.severity), each.born)):
@@ -104,7 +106,7 @@ class Box:
                     return each
             elif unfit:
                 self._hold(each, "quiet_hours", now)
-            elif not self._has_room(each.severity):
+            elif not self._has_room(each.severity, now):
                 self._hold(each, "budget", now)
             else:
                 self.busy = each
@@ -148,7 +150,8 @@ class Box:
                 self.drop(each)
         return old
 
-    def _has_room(self, severity: str) -> bool:
+    def _has_room(self, severity: str, now: Now) -> bool:
+        self.sent = [moment for moment in self.sent if now.steady - moment < HOUR]
         budget = self.rules.budget
         return len(self.sent) < (budget if rank(severity) >= PRECIOUS else budget - budget // 5)
 

@@ -17,7 +17,6 @@ Not looked at: UDP other than QUIC, which keeps holes in firewalls open by regul
 resolvers and mail, which are asked regularly by design; what nobody answers. DNS is the detector dns_tunnel's.
 """
 
-from array import array
 from typing import Literal
 
 from netwatchd.addresses import Address, address_text, is_host
@@ -52,13 +51,12 @@ PEOPLES_BEATS, PEOPLES_SPAN = 60, 6 * 3_600_000
 PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server", "nas", "console", "tv", "media"))
 # Services that are remembered of a device, and of these, rhythms: one that calls thousands of others forgets, first,
 # those that it called once.
-MOST_SERVICES, MOST_RHYTHMS = 512, 96
-ONCE = 1024  # places for marks of services that were called once
-MARK = 2**64 - 1  # of a hash
+MOST_SERVICES, MOST_RHYTHMS = 256, 64
+ONCE = 1023  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
 AGAIN = 2  # told again when it has come this many times as often
 USUAL = "usual"
-Service = int | bytes
+Service = int  # address and port in a number
 
 
 class Beacon:
@@ -99,15 +97,14 @@ class Beacon:
             caller = self._caller(device)
         address = flow[5]
         # A number, and not a tuple: the garbage collector does not look at it.
-        service = address << 16 | port if address.__class__ is int else _service(address, port)
+        service = port << 32 | address if address.__class__ is int else _service(address, port)
         rhythm = caller.called.get(service)
         if rhythm is None:
             # Most services are called once: that is noted where the next one is noted over it.
-            mark = hash(service) & MARK
-            at = (mark ^ mark >> 16) % ONCE
-            if caller.once[at] != mark:
-                caller.once[at] = mark
-                network = address >> 16 << 16 | port if address.__class__ is int else network_of(address, port)
+            once, at = caller.once, (service ^ service >> 10) & ONCE
+            if once[at] != service:
+                once[at] = service
+                network = service >> 16 if address.__class__ is int else network_of(address, port)
                 if network not in caller.networks:
                     caller.usual.meet(network, flow[1])
                     self._changed = True
@@ -170,9 +167,7 @@ class Beacon:
         # What is usual need not be looked at; but on a port of TLS it may turn out to be none.
         if port not in TLS_PORTS and not usual.learns(time, learning) and usual.knows(address, port, time, learning):
             return False
-        rhythm = Rhythm(time, flow.bytes_out, flow.bytes_in)
-        rhythm.add(max(flow.start, before), flow.bytes_out, flow.bytes_in)
-        return rhythm
+        return Rhythm(time, max(flow.start, before), flow.bytes_out, flow.bytes_in)
 
     def _judge(self, flow: Flow, device: str, caller: "_Caller", rhythm: Rhythm) -> Findings:
         """As many beats have come as make it worth a look."""
@@ -272,7 +267,7 @@ class _Caller:
     __slots__ = ("called", "networks", "once", "usual")
 
     def __init__(self) -> None:
-        self.once = array("Q", bytes(8 * ONCE))  # marks of services that were called once
+        self.once = [0] * (ONCE + 1)  # services that were called once
         # Those that were called again, at first only when that was; False: it need not be looked at.
         self.called: dict[Service, Rhythm | int] = {}
         self.usual = Usual()
@@ -280,7 +275,9 @@ class _Caller:
 
 
 def _service(address: Address, port: int) -> Service:
-    return address << 16 | port if isinstance(address, int) else address + port.to_bytes(2, "big")
+    if isinstance(address, int):
+        return port << 32 | address
+    return hash(address + port.to_bytes(2, "big"))
 
 
 def _nobody(_: Address) -> str | None:

@@ -25,11 +25,13 @@ from netwatchd.detectors.passwords import (
     BURST_LEAST,
     BURST_WITHIN,
     SERVICES,
+    WEB,
     WITHIN_REMOTE,
     Service,
     Talk,
     are_alike,
     are_tries,
+    is_load_test,
     looks_failed,
     talk_of,
 )
@@ -178,7 +180,9 @@ class BruteForce:
         if max(starts) - min(starts) > within or not are_alike(talks):
             return ()
         # Nobody from elsewhere has jobs here.
-        if service.waits and within != WITHIN_REMOTE and not are_tries(talks):
+        if within != WITHIN_REMOTE and (
+            is_load_test(talks) if service is WEB else service.waits and not are_tries(talks)
+        ):
             return ()
         return self._tell(pair, service, tries, None)
 
@@ -242,6 +246,8 @@ class BruteForce:
             f"{tries.tries} short connections in {span(tries.last - tries.start)}, "
             f"each answered by some {amount(sum(answers) // len(answers))}, as a refused login is"
         )
+        if service is WEB:
+            what += ", or a page that is not there"
         evidence: dict[str, Any] = {
             "service": service.name, "connections": tries.tries, "seconds": round((tries.last - tries.start) / 1000, 1),
             "answered": [min(answers), max(answers)], "lasted": [min(lasted), max(lasted)], "looked_at": len(answers),
@@ -249,7 +255,8 @@ class BruteForce:
         advice = "see what runs there: tools that try passwords, malware, or a program with an old password"
         if not is_here(self._home, pair[0]):
             advice = "close the port to the world, or let in keys only (no passwords) or a VPN"
-        severity = "high" if tries.tries >= MANY else "medium"
+        # Of the web it is least known what was asked for.
+        severity = "low" if service is WEB else "high" if tries.tries >= MANY else "medium"
         if success is not None:
             size = amount(success.answered + success.sent)
             what += f"; then one connection of {span(success.lasted)} with {size} followed, which may be a login"

@@ -46,6 +46,7 @@ class Contest:
     owner: str  # whose it was
     heard: int  # when that one claimed it before this began
     began: int
+    interface: str | None = None  # where packets showed it
     shown: dict[str, int] = field(default_factory=dict)  # MAC -> how often it claimed the address
     turns: deque[Turn] = field(default_factory=lambda: deque(maxlen=MOST_TURNS))
     sources: set[str] = field(default_factory=set)

@@ -24,13 +24,13 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import DnsTunnel as Settings
 from netwatchd.detectors import Finding, Findings, Home
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.dns_names import KNOWN, entropy, is_label_made_up, is_made_up, registered
+from netwatchd.detectors.dns_names import KNOWN, entropy, is_counted_up, is_label_random, is_random, registered
 from netwatchd.detectors.dns_zones import HOUR, NXDOMAIN, Distinct, Zone
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.telling import threat
 from netwatchd.observations import DnsMessage
 
-FEW, ZONES, CLIENTS, SERVERS = 4096, 1024, 1024, 64  # how many of each are remembered: 10 MB when all are full
+FEW, ZONES, CLIENTS, SERVERS = 2048, 1024, 1024, 64  # how many of each are remembered: 10 MB when all are full
 MOSTLY = 8
 
 # Distinct names below which nothing is said: a page with all its parts asks for fewer below one domain.
@@ -45,6 +45,7 @@ FOR_DATA = 4  # the part of it that is enough where the types are for data, and 
 
 # Distinct names below one domain in 10 s: a page that has its links looked up asks for dozens, but they are words.
 MANY = 30
+ANSWERED = 2_000  # ms within which most questions are answered
 # Distinct names below one domain that do not exist, in a minute: a program with a list of names that are gone retries
 # these, and a typo is one. Made-up ones, and whatever they are.
 MANY_MISSING, VERY_MANY_MISSING = 20, 100
@@ -134,13 +135,9 @@ class DnsTunnel:
         hour, day = zone.hour, zone.day
         if hour.up >= limit and hour.up >= LEAST_EACH * hour.names:
             return "high"
-        if (
-            day.up >= 2 * self.settings.hourly * times
-            and day.up >= LEAST_EACH_SLOW * day.names
-            and is_made_up(zone.pool)
-        ):
-            return "medium"
-        return None
+        limit = self.settings.hourly * times * 2
+        is_slow = day.up >= limit and day.up >= LEAST_EACH_SLOW * day.names
+        return "medium" if is_slow and is_random(zone.pool) else None
 
     def _is_mass(self, zone: Zone, times: int) -> bool:
         """Many names at once that somebody made up, or nearly all of which do not exist."""
@@ -152,8 +149,14 @@ class DnsTunnel:
         if missing >= VERY_MANY_MISSING * times:
             return True
         # Long names are a tunnel's, which is told of when it has carried something.
-        rather = 4 if zone.up >= MANY_LONG * zone.distinct.count else 1
-        return (burst >= MANY * times * rather or missing >= MANY_MISSING * times * rather) and is_made_up(zone.pool)
+        times *= 4 if zone.up >= MANY_LONG * zone.distinct.count else 1
+        if missing >= MANY_MISSING * times:
+            return is_random(zone.pool) or is_counted_up(zone.pool)
+        if burst < MANY * times:
+            return False
+        # Numbered servers are honest if they are there, which takes the answers some time to tell.
+        are_there = zone.last - zone.burst.start < ANSWERED or zone.found * 2 >= zone.queries
+        return is_random(zone.pool) or (is_counted_up(zone.pool) and not are_there)
 
     def _tell(self, zone: Zone, time: int, kind: str, severity: str, much: int, tell: Any) -> list[Finding]:
         """Tells it, unless it was told just now or somebody behind the client asks."""
@@ -193,7 +196,7 @@ class DnsTunnel:
     def _miss(self, message: DnsMessage, domain: str) -> list[Finding]:
         """A name that does not exist: is its domain one of those that were drawn by lot?"""
         label = domain.split(".", 1)[0]
-        if not is_label_made_up(label):
+        if not is_label_random(label):
             return []
         lots = self._lots.touch(message.client)
         if not lots.first or not -HOUR < message.time - lots.first < HOUR:

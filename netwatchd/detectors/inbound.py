@@ -24,8 +24,12 @@ MOST_DOORS = 1024  # device, protocol and port
 MOST_KNOWN = 65_536  # addresses whose side is remembered
 # Ports that clients take by themselves begin here on Linux; other systems use 49152 and above (RFC 6335).
 EPHEMERAL = 32_768
-# Others at one port of UDP without a known service. A call tries all addresses of the other one, and a relay or two.
+# Others, by their networks, at one port of UDP without a known service. A call tries all addresses of the other one,
+# and a relay or two.
 CROWD = 8
+# And at one port of TCP that a client may have taken by itself, to connect to another one's high port before anybody
+# looked: he takes one for each connection.
+PAIR = 2
 LAST = 5  # whom the evidence names
 # IP and TCP headers with time stamps, and what a SYN has more: below this, a side has said nothing.
 _EMPTY4, _EMPTY6, _SYN = 52, 72, 8
@@ -105,11 +109,11 @@ class Inbound:
         exposed = service_of(protocol, port)
         if exposed is None:
             exposed = ANY_UDP if protocol == UDP else ANY_LOW if port < 1024 else ANY_TCP
-            if protocol == UDP:
-                if len(door.groups) < CROWD:
-                    door.groups.add(source >> 8 if isinstance(source, int) else source[:6])
-                if len(door.groups) < CROWD:
-                    return ()
+            crowd = CROWD if protocol == UDP else PAIR if port >= EPHEMERAL else 1
+            if len(door.groups) < crowd:
+                door.groups.add(source >> 8 if isinstance(source, int) else source[:6])
+            if len(door.groups) < crowd:
+                return ()
         if door.connections < 2 * door.told:
             return ()
         return [self._threat(flow, device, door, exposed)]

@@ -25,6 +25,7 @@ from netwatchd.detectors.port_scan import PortScan
 from netwatchd.detectors.rogue_dhcp import RogueDhcp
 from netwatchd.detectors.slow_scan import SlowScan
 from netwatchd.detectors.spoof import Spoof
+from netwatchd.detectors.upload import Upload
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
@@ -36,6 +37,7 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "slow_scan": SlowScan,
     "iot": Iot,
     "beacon": Beacon,
+    "upload": Upload,
     "blocklist": Blocklist,
     "brute_force": BruteForce,
     "flood": Flood,

@@ -48,7 +48,7 @@ _DATABASE = Service("a database", 30, 4_000, 2_500, 30_000, 120_000, 40, 20, 0, 
 _MAIL = Service("mail", 8, 3_000, 7_000, 60_000, 120_000, 40, 40, 0, True)
 # Flows show neither the page nor the answer. What polls a page does so once or twice a second; who tries passwords or
 # names of pages does it as fast as the server can.
-_WEB = Service("HTTP", 60, 3_000, 3_500, 30_000, 20_000, 100, 100, 0)
+WEB = Service("HTTP", 60, 3_000, 3_500, 30_000, 20_000, 100, 100, 0)
 
 SERVICES: dict[int, Service] = {
     22: _SSH, 2222: _SSH,
@@ -62,7 +62,7 @@ SERVICES: dict[int, Service] = {
     110: _MAIL._replace(name="POP3"), 995: _MAIL._replace(name="POP3"),
     143: _MAIL._replace(name="IMAP"), 993: _MAIL._replace(name="IMAP"),
     465: _MAIL._replace(name="SMTP submission"), 587: _MAIL._replace(name="SMTP submission"),
-    80: _WEB, 5000: _WEB, 8000: _WEB, 8080: _WEB, 8081: _WEB, 8888: _WEB,
+    80: WEB, 5000: WEB, 8000: WEB, 8080: WEB, 8081: WEB, 8888: WEB,
 }  # fmt: skip
 
 WITHIN_REMOTE = 600_000  # milliseconds: who tries from elsewhere, tries slowly; nobody else has a reason to
@@ -83,6 +83,9 @@ LOOKED = 5
 # a second.
 REFUSED_AFTER = 1500  # milliseconds, of half of the dialogues at least
 EAGER = 2
+# Web servers here are also tested by how much they can bear, by hundreds or thousands a second of the same small page.
+# Tools that try passwords wait for the answers to a few, and for what the server does to check them.
+TESTING = 50  # a second
 
 _HEADERS4, _HEADERS6, _OPTIONS = 40, 60, 12  # IP and TCP; time stamps (RFC 7323), which most systems put into each
 
@@ -122,6 +125,12 @@ def are_alike(talks: Sequence[Talk]) -> bool:
         if max(sizes) > min(sizes) * ALIKE + ALIKE_BYTES:
             return False
     return len({talk.port for talk in talks}) * 2 > len(talks)
+
+
+def is_load_test(talks: Sequence[Talk]) -> bool:
+    """Whether they come faster than anybody tries passwords."""
+    starts = [talk.start for talk in talks]
+    return len(talks) * 1000 > TESTING * (max(starts) - min(starts))
 
 
 def are_tries(talks: Sequence[Talk]) -> bool:

@@ -6,7 +6,6 @@ an exponential distribution the median deviation is 0.7 of the median, of one th
 """
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -56,47 +55,41 @@ class Measure(NamedTuple):
 class Rhythm:
     """The last conversations of a pair, by when they began."""
 
-    __slots__ = ("_back", "_out", "_starts", "begun", "due", "told", "total")
+    __slots__ = ("_beats", "begun", "due", "told", "total")
 
-    def __init__(self, start: int, bytes_out: int, bytes_in: int) -> None:
-        self.begun = start
-        self.total = 1  # beats so far, also those that are not remembered any more
+    def __init__(self, first: int, second: int, bytes_out: int, bytes_in: int) -> None:
+        """Two conversations began at these times (Unix ms, in this order); of the second one the bytes are known."""
+        self.begun = first
+        self.total = 2  # beats so far, also those that are not remembered any more
         self.due = EVEN[0][0] + 1  # at how many it is judged next
         self.told = 0  # how many they were when it was told
-        self._starts = array("Q", (start,))
-        self._out = array("Q", (bytes_out,))
-        self._back = array("Q", (bytes_in,))
-
-    @property
-    def last(self) -> int:
-        """When the latest conversation began."""
-        return self._starts[-1]
+        # Start, bytes out and bytes in of each beat, one behind the other: one array is made faster than three.
+        self._beats = array("Q", (first, bytes_out, bytes_in, second, bytes_out, bytes_in))
 
     def add(self, start: int, bytes_out: int, bytes_in: int) -> bool:
         """Adds a conversation, or what more is known of it by now; whether it is a beat of its own."""
-        starts = self._starts
-        at = len(starts) if start > starts[-1] else bisect_left(starts, start)
-        for near in (at - 1, at):
-            if 0 <= near < len(starts) and abs(starts[near] - start) <= SAME:
+        beats = self._beats
+        at = len(beats)
+        while at and beats[at - 3] > start:
+            at -= 3
+        for near in (at - 3, at):
+            if 0 <= near < len(beats) and abs(beats[near] - start) <= SAME:
                 # The same one that is told again, or one beside it.
-                self._out[near] = max(self._out[near], bytes_out)
-                self._back[near] = max(self._back[near], bytes_in)
+                beats[near + 1] = max(beats[near + 1], bytes_out)
+                beats[near + 2] = max(beats[near + 2], bytes_in)
                 return False
-        if len(starts) >= MOST_BEATS:
+        if len(beats) >= 3 * MOST_BEATS:
             if at == 0:
                 return False  # told so late that it lies before all that is remembered
-            for values in (starts, self._out, self._back):
-                del values[0]
-            at -= 1
-        starts.insert(at, start)
-        self._out.insert(at, bytes_out)
-        self._back.insert(at, bytes_in)
+            del beats[:3]
+            at -= 3
+        beats[at:at] = array("Q", (start, bytes_out, bytes_in))
         self.total += 1
         return True
 
     def measure(self) -> Measure:
-        """What is regular about it; of at least two beats."""
-        starts = self._starts
+        """What is regular about it."""
+        starts, sizes, answers = self._beats[::3], self._beats[1::3], self._beats[2::3]
         intervals = [after - before for before, after in pairwise(starts)]
         period = max(_median(intervals), 1)
         beats = [max(round(interval / period), 1) for interval in intervals]
@@ -104,11 +97,11 @@ class Rhythm:
             count <= MOST_MISSED + 1 and abs(interval - count * period) <= JITTER * period
             for interval, count in zip(intervals, beats, strict=True)
         )
-        out = _median(self._out)
+        out = _median(sizes)
         return Measure(
             period, len(intervals), sum(count - 1 for count in beats if count <= MOST_MISSED + 1),
             _median([abs(interval - period) for interval in intervals]) / period, near / len(intervals),
-            out, _median(self._back), _median([abs(each - out) for each in self._out]) / max(out, 1),
+            out, _median(answers), _median([abs(each - out) for each in sizes]) / max(out, 1),
             starts[0], starts[-1],
         )  # fmt: skip
 

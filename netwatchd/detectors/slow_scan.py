@@ -27,7 +27,7 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
-from netwatchd.detectors.scanners import Scanners
+from netwatchd.detectors.scanners import Scanners, is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
@@ -37,7 +37,7 @@ SLOT = 600_000
 SLOTS, PER_SLOT = 6, 8
 QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
-INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 48
+INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
 
 
@@ -68,14 +68,14 @@ class SlowScan:
         pair = source, target
         tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
-        tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13])
+        tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)
         found = [scan(self._home, self._scanners, pair, tally, slow=True)] if _is_slow(tally, PORTS) else []
-        here = target in self._home.networks
-        inward = here and source not in self._home.networks
+        here = is_here(self._home, target)
+        inward = here and not is_here(self._home, source)
         if inward or (flow[7] == TCP and port in CONTROL):
             key = Key(source, 0 if inward else flow[7] << 16 | port, here)
             tally = self._sweeps.touch(key, time)
-            tally.see(target, Tried(time, how), way_of(flow), flow[13])
+            tally.see(target, Tried(time, how), way_of(flow), flow[13], new=new)
             if _is_slow(tally, INWARD if inward else HOSTS):
                 found.append(sweep(self._home, self._scanners, key, tally, slow=True))
         return found
@@ -84,7 +84,7 @@ class SlowScan:
         """Somebody asked who has an address."""
         assert isinstance(observation, AddressAsked)
         target = observation.target
-        if self._home.owner(target) is not None or target not in self._home.networks:
+        if self._home.owner(target) is not None or not (isinstance(target, bytes) or target in self._home.networks):
             return ()
         key = Key(observation.mac, ARP + ("6" if isinstance(target, bytes) else ""), True)
         tally = self._sweeps.touch(key, observation.time)

@@ -26,6 +26,7 @@ ANSWER = 3000  # milliseconds after which an answer will not come any more
 ASK_AGAIN = 30_000  # milliseconds until the same are asked again, and twice as long each time
 # Questions at once, and a minute: as many as a person may need who walks through the house, and nothing to a network.
 BURST, RATE = 24, 60
+PAUSE = 600_000  # milliseconds after which what the same one does is another attack
 EVERY = 10_000  # milliseconds between two that are told of the same, at least
 SEEN_BY_TABLE = "neighbours"  # the source that sees owners move; others only hear of them (leases, logs)
 _ACK = 5
@@ -38,6 +39,7 @@ class Attack:
     target: str
     first: int
     victims: dict[Address, str] = field(default_factory=dict)  # and their owners' MACs
+    last: int = 0  # when it was found last
     told: int = 0
     claims: int = 0  # when it was told
 
@@ -103,7 +105,8 @@ class Spoof:
             # One of those that claim an address may use another one.
             return [found for each in self._contests_of(shown.mac) for found in self._judge(each, shown.time)]
         owner = shown.before or ("" if ours else shown.mac)
-        return self._see_move(shown.time, shown.ip, shown.mac, owner, shown.heard, shown.source)
+        move = Claim(shown.time, shown.ip, shown.mac, owner, shown.source)
+        return self._see_move(move, shown.heard, shown.interface)
 
     def _see_claim(self, claim: Claim) -> list[Finding]:
         # A link-local address of IPv6 is unique on its link only: fe80::1 is the router of many.
@@ -113,9 +116,11 @@ class Spoof:
         device = self._home.device(claim.before)
         if taker is None or owner is None or device is None:
             return []
-        return self._see_move(claim.time, claim.ip, taker, owner, device.last_seen, claim.source)
+        return self._see_move(claim._replace(key=taker, before=owner), device.last_seen, None)
 
-    def _see_move(self, time: int, ip: Address, mac: str, owner: str, heard: int, source: str) -> list[Finding]:
+    def _see_move(self, move: Claim, heard: int, interface: str | None) -> list[Finding]:
+        """A MAC claims an address that was another's (their MACs as `key` and `before`), which that did at `heard`."""
+        time, ip, mac, owner, source = move
         contests = self._contests.touch(ip)
         if not contests or abs(time - contests[0].last) > WITHIN:
             contests[:] = [Contest(ip, owner, heard, time)]
@@ -123,6 +128,7 @@ class Spoof:
                 contests[0].claim(heard, owner, source)
         contest = contests[0]
         contest.claim(time, mac, source)
+        contest.interface = interface or contest.interface
         self._used.touch(mac).contest(ip)
         if mac != contest.owner:
             self._ask(contest, mac, time)
@@ -153,7 +159,7 @@ class Spoof:
             questions += [(contest.owner, ip) for ip in (contest.ip, *others)]
         if not self._afford(len(questions), time):
             return
-        asked = {question for question in questions if self._home.machine.ask(*question)}
+        asked = {question for question in questions if self._home.machine.ask(*question, contest.interface)}
         contest.asked, contest.questions = time, contest.questions + 1
         if asked:
             contest.waiting = asked
@@ -271,8 +277,9 @@ class Spoof:
     def _tell(self, contest: Contest, taker: str, owner: str, time: int) -> list[Finding]:
         kind = "arp_spoof" if isinstance(contest.ip, int) else "nd_spoof"
         attack = self._attacks.pop((kind, taker), None)
-        if attack is None or abs(time - attack.told) > 100 * WITHIN:
+        if attack is None or abs(time - attack.last) > PAUSE:
             attack = Attack(address_text(contest.ip), contest.began)
+        attack.last = time
         self._attacks[kind, taker] = attack
         if len(self._attacks) > MOST_TOLD:
             del self._attacks[next(iter(self._attacks))]

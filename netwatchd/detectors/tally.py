@@ -65,27 +65,27 @@ class Tally:
         """How many things were tried."""
         return len(self.things) + self.more
 
-    def see(self, thing: Any, tried: Tried, way: str, source: str) -> None:
-        """Something was tried, or more is known of it."""
+    def see(self, thing: Any, tried: Tried, way: str, source: str, *, new: bool = True) -> None:
+        """Something was tried; if that is not `new`, perhaps more is known of it."""
         time = tried.time
         if not self.attempts or time < self.first:
             self.first = time
         self.last = max(self.last, time)
-        self.attempts += 1
+        self.attempts += new or not self.attempts
+        if len(self.ways) < EXAMPLES:
+            self.ways.add(way)
+            self.sources.add(source)
         known = self.things.get(thing)
         if known is None:
             if len(self.things) >= MOST and not self._make_room():
                 self._see_beyond(thing)
                 return
             self.things[thing] = tried
-        elif tried.outcome > known.outcome:
-            self.things[thing] = tried._replace(time=known.time)
+        elif tried.outcome > known.outcome or tried.worth > known.worth:
+            self.things[thing] = Tried(known.time, max(tried.outcome, known.outcome), max(tried.worth, known.worth))
         else:
             return
         self.news += 1
-        if len(self.ways) < EXAMPLES:
-            self.ways.add(way)
-            self.sources.add(source)
 
     def retract(self, thing: Any) -> None:
         """It is in use, and no evidence."""
