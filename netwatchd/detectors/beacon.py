@@ -24,7 +24,7 @@ from netwatchd.config import Beacon as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
-from netwatchd.detectors.rhythm import MOST_BEATS, SAME, Measure, Rhythm
+from netwatchd.detectors.rhythm import SAME, Measure, Rhythm
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, network_of, of_note, to_note
 from netwatchd.events import Change, Claim, Device, Flow, Gone, Threat
@@ -54,6 +54,7 @@ PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server",
 MOST_SERVICES, MOST_RHYTHMS = 256, 64
 ONCE = 1023  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
+SELDOM = 512  # calls after which what was irregular for long is looked at again, at the latest
 AGAIN = 2  # told again when it has come this many times as often
 USUAL = "usual"
 Service = int  # address and port in a number
@@ -171,8 +172,8 @@ class Beacon:
     def _judge(self, flow: Flow, device: str, caller: "_Caller", rhythm: Rhythm) -> Findings:
         """As many beats have come as make it worth a look."""
         measure = rhythm.measure()
-        # It costs some microseconds: what is irregular is looked at again when half of it is new.
-        rhythm.due = rhythm.total + min(max(rhythm.total // 4, 2), MOST_BEATS // 2)
+        # It costs 20 microseconds: what is irregular is looked at ever more seldom.
+        rhythm.due = rhythm.total + min(max(rhythm.total * 2 // 5, 2), SELDOM)
         if not measure.regular or measure.bytes_out > MOST_OUT or measure.bytes_in > MOST_IN:
             return ()
         if measure.alike > ALIKE:
