@@ -52,7 +52,7 @@ PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server",
 # Services that are remembered of a device, and of these, rhythms: one that calls thousands of others forgets, first,
 # those that it called once.
 MOST_SERVICES, MOST_RHYTHMS = 256, 64
-ONCE = 1023  # one less than there are places for services that were called once: the bits of their numbers
+ONCE = 511  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
 SELDOM = 512  # calls after which what was irregular for long is looked at again, at the latest
 AGAIN = 2  # told again when it has come this many times as often
