@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/ACCURACY.md"
 DATA = ROOT.parent / "shared/data"
 _WIDE = 160  # columns, where nobody says how many there are
-MODULES = ("exports", "packets", "logs", "leases", "devices", "verdicts")
+MODULES = ("exports", "packets", "logs", "leases", "devices", "blocklists", "verdicts")
 
 
 def main() -> int:

@@ -19,7 +19,8 @@ from accuracy import Row
 from netwatchd.addresses import address_text
 from netwatchd.decoders import eve, nfdump, zeek
 from netwatchd.decoders.log_lines import LogDecoder, events
-from netwatchd.events import Flow, Sighting, protocol_name
+from netwatchd.events import Flow, Sighting, Threat, protocol_name
+from netwatchd.observations import DnsMessage
 
 MASKED, TIME = b"XXXXXXXXXX.XXXXXX", b"1000000000.000000"
 Values = dict[str, Any]
@@ -33,12 +34,15 @@ class _Log:
         found = list(events(lines, decoder, 0, self.bad))
         self.flows = [event for event in found if isinstance(event, Flow)]
         self.sightings = [event for event in found if isinstance(event, Sighting)]
+        self.others = [event for event in found if isinstance(event, Threat | DnsMessage)]
         self.skipped = sum(decoder.skipped.values())
 
     @property
     def understood(self) -> int:
-        """Lines that gave a flow or a device, or were known to be something else."""
-        return len(self.flows) + self.skipped
+        """Lines that gave a flow, a device, a question or a threat, or were known to be something else."""
+        # A line of dns.log is a question, and perhaps its answer; one of notice.log a threat.
+        lines = [event for event in self.others if isinstance(event, Threat) or not event.answer]
+        return len(self.flows) + len(lines) + self.skipped
 
 
 def rows(data: Path) -> list[Row]:
@@ -207,7 +211,7 @@ def _suricata(data: Path) -> list[Row]:
             flows = [each for each in told if each.get("event_type") == "flow"]
             expected += len(told)
             right = (Counter(map(_seen, log.flows)) & Counter(map(_event, flows))).total()
-            matched += right + min(log.skipped, len(told) - len(flows))
+            matched += right + min(log.skipped + len(log.others), len(told) - len(flows))
             if backwards := sum(_event(flow)[5] < 0 for flow in flows):
                 why = "it ends a day before it begins, as somebody has edited the date; our flow ends when it begins"
                 differences.append(f"{backwards} of {path.name}: {why}")

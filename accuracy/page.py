@@ -11,7 +11,7 @@ Tables = Mapping[str, Sequence[Row]]  # the rows of each module, by its name
 
 TITLES = {
     "exports": "Flow exports", "packets": "Captures", "logs": "Logs of other programs", "leases": "Leases",
-    "devices": "Devices", "verdicts": "Threats",
+    "devices": "Devices", "blocklists": "Blocklists", "verdicts": "Threats",
 }  # fmt: skip
 _TEXT = r"((?:[^|\\]|\\.)+?)"  # a cell; a bar within it is escaped
 INTRODUCTION = """\

@@ -66,7 +66,10 @@ DEMANDED: Mapping[str, tuple[Alert, ...]] = {
     "dns_nxdomain_flood.pcap": (Alert(("dns_anomaly", "dns_tunnel")),),
 }
 # More that is true of a recording, though its verdict does not name it: told there, it is no false alarm.
-ALSO: Mapping[str, tuple[Alert, ...]] = {}
+ALSO: Mapping[str, tuple[Alert, ...]] = {
+    # A bit of everything: SYN, NULL, FIN, XMAS and UDP to twelve ports.
+    "mixed_soup.pcap": (Alert(_PORT, "203.0.113.9", "198.51.100.7"),),
+}
 # News of devices are no alerts, and what is merely information is true of clean traffic, too.
 _NEWS = frozenset(("new_device", "device_back", "name_changed"))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import capture, delay, detectors, memory, rate, records, stalled, storage, wear
+from bench import blocklists, capture, delay, detectors, memory, rate, records, stalled, storage, wear
 
 PARTS: dict[str, Callable[[], None]] = {
     "startup": memory.startup,
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "memory": memory.with_load,
     "wear": wear.wear,
     "capture": capture.captured,
+    "blocklists": blocklists.blocklists,
     "detectors": detectors.detectors,
 }
 

@@ -58,7 +58,7 @@ _CATALOG = (
          "A flood that the firewall drops before it is tracked is seen by packets only, on the interface it comes by."),
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
-         "Services of the router itself are seen where its outer address is known as a device's."),
+         "Services of the router itself are seen where it masquerades, and netwatchd runs on it."),
     Kind("arp_spoof", "spoof", "high", "A device takes the address of another one, which is still there, by ARP.",
          ("neighbours", "capture"), (),
          "The neighbour table shows what this machine is told; what others are told, only a capture in promiscuous "
@@ -94,4 +94,6 @@ KINDS = {each.kind: each for each in _CATALOG}
 # What gathers threats of any kinds, where more come than anybody can read.
 FLOOD = "threat_flood"
 # Kinds in which one device tries many: whoever knows the device means all that it tries.
-SCANS = frozenset(("port_scan", "host_sweep", "slow_scan"))
+SCANS = frozenset(("port_scan", "host_sweep"))
+# Kinds that the source capture shows with `filter = all` only.
+OF_ALL_PACKETS = frozenset(("icmp_tunnel",))

@@ -9,7 +9,6 @@ import logging
 import queue
 import signal
 import socket
-import sqlite3
 import ssl
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address
-from netwatchd.alerts.outgoing import WAITING, Outgoing
+from netwatchd.alerts.outgoing import Outgoing
 from netwatchd.alerts.text import Author
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
@@ -28,6 +27,7 @@ from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
 from netwatchd.detectors.panel import Panel
+from netwatchd.earlier import Earlier
 from netwatchd.event_ids import EventIds
 from netwatchd.events import Command, Judge, Status, UpdateLists
 from netwatchd.ingest import Watches
@@ -38,7 +38,7 @@ from netwatchd.ingest.forwards import Forwards
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
-from netwatchd.ingest.watching import LEARNING, Watching
+from netwatchd.ingest.watching import Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
@@ -49,7 +49,7 @@ from netwatchd.positions import Positions
 from netwatchd.reload import merge_reloadable
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
-from netwatchd.storage import queries, retention
+from netwatchd.storage import retention
 from netwatchd.storage.storage import Storage
 from netwatchd.storage.verdicts import ERRORS, NotOurs
 from netwatchd.worker import Worker
@@ -111,7 +111,8 @@ class Daemon:
     def _build(self) -> None:
         settings = self.settings
         spools = [settings.storage.spool] if settings.storage.spool else [self._state, self._runtime]
-        self.storage = Storage(settings.storage, self._state, spools, self.counters, self._remember)
+        self.earlier = Earlier(self)
+        self.storage = Storage(settings.storage, self._state, spools, self.counters, self.earlier.remember)
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
@@ -173,7 +174,7 @@ class Daemon:
 
     def _jobs(self) -> list[Job]:
         settings = self.settings
-        self._clock = retention.Clock(self._newest)
+        self._clock = retention.Clock(self.earlier.newest)
         return [
             Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
             Job(TICK, self._tick),
@@ -199,8 +200,8 @@ class Daemon:
             self.storage.open()
         except NotOurs as error:
             raise CannotStart(f"cannot use the databases in {self._state}: {error}") from error
-        self._recall()
-        new_id = EventIds(self._newest_id)
+        self.earlier.recall()
+        new_id = EventIds(self.earlier.newest_id)
         intake = Intake(
             self.settings, self._runtime, self.inboxes, self.counters, new_id, self._position_of, self._addresses,
             self.forwards,
@@ -237,42 +238,6 @@ class Daemon:
                 f"cannot listen on {websocket.host} port {websocket.port}: {error.strerror or error} "
                 "(is netwatchd running already? [websocket] port and host say where to listen)"
             ) from error
-
-    def _recall(self) -> None:
-        """What the flows files tell of earlier runs: the newest event, and the flows that a crash left alive.
-
-        What was stored of these is the last word on them: those that go on are told anew, from zero, by their source.
-        """
-        self._newest_id = 0
-        self._newest: int | None = None
-        try:
-            alive = queries.live_flows(self._state)
-            self._newest_id = queries.newest_flow(self._state) or 0
-        except (*ERRORS, queries.NoDatabase) as error:
-            log.warning("reading what earlier runs stored failed: %s; beginning without it", error)
-            return
-        self._newest = self._newest_id >> 12 or None
-        self.flows.remember(alive, self._newest_id)
-        self.inboxes.flows.put([flow._replace(state="closed") for flow in alive])
-
-    def _remember(self, db: sqlite3.Connection) -> None:
-        """Takes in what core.db holds, when it is opened for the first time or was replaced."""
-        stored = queries.stored(db)
-        self.devices.remember(stored.devices, clock.now(), stored.kept)
-        self.threats.remember(stored.threats)
-        self.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), clock.now())
-        self.alerts.remember(queries.note_in(db, WAITING), clock.now())
-        self.detection.remember(lambda key: queries.note_in(db, key))
-        if stored.devices and not self.counters["storage.commits"]:
-            # Traffic that a crash kept out of the totals is still in the flows.
-            try:
-                traffic = queries.traffic(self._state, stored.settled, stored.devices)
-            except (*ERRORS, queries.NoDatabase) as error:
-                log.warning("adding up the last flows of the last run failed: %s; the totals lack them", error)
-            else:
-                self.devices.account(traffic, {}, clock.now())
-        elif self.counters["storage.commits"]:
-            self.flows.settle(anew=True)
 
     def _watch(self) -> int:
         """The main thread's loop; returns the exit code."""

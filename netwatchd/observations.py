@@ -34,6 +34,7 @@ class AddressShown(NamedTuple):
     ip: Address
     before: str | None = None  # another MAC that said so last
     heard: int = 0  # when that one did
+    interface: str | None = None  # of this machine, where it was seen
 
 
 class AddressAnswered(NamedTuple):

@@ -27,7 +27,7 @@ class Asked:
         self.can = True
         self.questions: list[tuple[str, Address]] = []
 
-    def ask(self, mac: str, address: Address) -> bool:
+    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
         """Notes the question."""
         if self.can:
             self.questions.append((mac, address))

@@ -311,6 +311,7 @@ def test_what_was_kept_is_taken_in_by_whatever_clock(leap: float) -> None:
     for number in range(1, 6):
         before.take(found(number, "high"), at(0))
     drained(before, at(0))
+    before.rules = Rules(budget=3)
     before.take(found(9, "high"), at(1))
     text = json.dumps(before.to_json(at(2)))
     after = Box(Rules(budget=2))

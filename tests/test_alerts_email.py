@@ -107,6 +107,12 @@ def test_the_password_may_be_in_a_file(files: tuple[Path, Path], tmp_path: Path)
     assert isinstance(failure, Postponed) and "cannot be read" in str(failure)
 
 
+def test_a_password_that_cannot_be_sent_is_refused_without_saying_it() -> None:
+    with MailServer(login=LOGIN) as server:
+        failure = fails(email(server.port, user="pi", password="hunter2ü"))
+    assert isinstance(failure, Refused) and "ASCII" in str(failure)
+
+
 def test_a_wrong_password_is_refused() -> None:
     with MailServer(login=("pi", "another")) as server:
         failure = fails(email(server.port, user="pi", password="hunter2"))

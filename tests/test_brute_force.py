@@ -45,7 +45,7 @@ REFUSALS = {
     "telnet at the other port": (2323, (14, 640), (12, 700), 2.0, 2.2),
     "ftp": (21, (11, 608), (9, 613), 2.2, 2.3),
     "rdp": (3389, (12, 2200), (9, 2600), 0.6, 1.0),
-    "smb": (445, (9, 1300), (8, 1400), 1.1, 1.2),
+    "smb": (445, (9, 1300), (8, 1400), 0.1, 0.15),
     "vnc": (5900, (8, 480), (7, 420), 0.5, 2.0),
     "mysql": (3306, (7, 520), (6, 480), 0.02, 0.05),
     "postgresql": (5432, (8, 600), (7, 520), 0.02, 0.05),
@@ -175,6 +175,33 @@ def _browsing() -> Iterator[Flow]:
         yield flow(n, at=n * 0.02, dport=80, out=(7, 800), back=(9, sizes.randrange(500, 40_000)))
 
 
+def _load_test() -> Iterator[Flow]:
+    """Somebody tests how much his web server at home can bear."""
+    for n in range(5000):
+        yield refused(n, every=0.003, dport=8080, out=(6, 500), back=(5, 900), seconds=0.01)
+
+
+def _ansible() -> Iterator[Flow]:
+    """Tasks for a machine: one connection is shared by some, and each of the others copies and runs something."""
+    sizes = random.Random(5)
+    for n in range(100):
+        yield refused(n, every=3.0, out=(60, sizes.randrange(9000, 60_000)), back=(50, 9000), seconds=2.5)
+
+
+def _gateway() -> Iterator[Flow]:
+    """A gateway for RDP: sessions of all lengths, and its look every half minute whether the host is there."""
+    for n in range(60):
+        yield refused(n, every=30.0, dport=3389, out=(5, 260), back=(4, 230), seconds=0.1)
+        yield session(n + 100, at=n * 20.0, dport=3389, seconds=5 + n * 10)
+
+
+def _ftp_data() -> Iterator[Flow]:
+    """Files by FTP: one dialogue, and a connection for each file, to ports of the server's choice."""
+    yield session(1, at=0, dport=21, seconds=300)
+    for n in range(500):
+        yield refused(n, every=0.5, dport=40_000 + n, out=(9, 900), back=(8, 700), seconds=0.1)
+
+
 def _mail() -> Iterator[Flow]:
     """A phone with five accounts at one server, which looks for mail every minute."""
     for n in range(300):
@@ -220,8 +247,8 @@ def _other_ports() -> Iterator[Flow]:
 
 
 ORDINARY = [
-    _git, _remote_command, _rsync, _check, _editor, _camera, _polling, _browsing, _mail, _database, _scan,
-    _connect_scan, _pieces, _few, _other_ports,
+    _git, _remote_command, _rsync, _check, _editor, _camera, _polling, _browsing, _load_test, _ansible, _gateway,
+    _ftp_data, _mail, _database, _scan, _connect_scan, _pieces, _few, _other_ports,
 ]  # fmt: skip
 
 
@@ -341,11 +368,11 @@ def test_it_can_be_switched_off_and_set() -> None:
 def test_made_up_clients_fill_no_memory_and_hide_nobody() -> None:
     detector = BruteForce(config.BruteForce(), Street())
     found: list[Finding] = []
-    for n in range(20_000):
+    for n in range(10_000):
         made_up = began(n, src=address_text(0x2D000000 + n), every=0.001)
         found += detector.see_flow(made_up, None, True)
-        if n % 1500 == 0:
-            found += detector.see_flow(refused(n // 1500), LAPTOP, True)
+        if n % 900 == 0:
+            found += detector.see_flow(refused(n // 900), LAPTOP, True)
     assert kinds(found) == ["brute_force"]
     assert len(detector._bursts) <= MOST_BURSTS
     assert len(detector._pairs) <= MOST_PAIRS

@@ -15,7 +15,18 @@ from waiting import eventually
 
 from netwatchd import config
 from netwatchd.catalog import KINDS, Kind
-from netwatchd.cli.checks import BROKEN, NOTE, OK, Patient, check_all, of_losses, of_sources, source_names
+from netwatchd.cli.checks import (
+    BROKEN,
+    NOTE,
+    OK,
+    Patient,
+    check_all,
+    of_alerts,
+    of_lists,
+    of_losses,
+    of_sources,
+    source_names,
+)
 from netwatchd.cli.doctor import DIRECTLY, INDIRECTLY, NOT, OFF, sight
 
 Make = Callable[..., Daemon]
@@ -114,6 +125,7 @@ def test_rules_that_mean_nobody_are_told_and_those_that_work_are_counted(daemon:
         _, checks, _ = told(running)
     notes = [each["text"] for each in checks["mute"] if each["state"] == NOTE]
     assert notes == ["'plaintext kali' mutes nothing: no device has the name 'kali'"]
+    assert checks["alerts"][0]["state"] == OK
     assert checks["mute"][-1]["text"] == "3 rules, 1 findings muted since the start"
 
 
@@ -122,7 +134,7 @@ def test_rules_that_mean_nobody_are_told_and_those_that_work_are_counted(daemon:
 
 @pytest.mark.parametrize("kind", [each for each in KINDS.values() if each.direct], ids=lambda kind: kind.kind)
 def test_each_kind_is_seen_as_the_sources_that_are_on_show_it(kind: Kind) -> None:
-    settings = config.Config()
+    settings = config.parse("[source:capture]\nfilter = all\n")
     for source in kind.direct:
         seen = sight(kind, {source, *kind.indirect}, settings)
         assert (seen["seen"], seen["by"], seen["would_help"]) == (DIRECTLY, [source], [])
@@ -134,6 +146,30 @@ def test_each_kind_is_seen_as_the_sources_that_are_on_show_it(kind: Kind) -> Non
     if kind.detector:
         off = config.parse(f"[detector:{kind.detector}]\nenabled = no\n")
         assert sight(kind, set(source_names()), off)["seen"] == OFF
+
+
+def test_what_needs_all_packets_is_not_said_to_be_seen_by_a_capture_of_some() -> None:
+    kind = KINDS["icmp_tunnel"]
+    assert sight(kind, {"capture"}, config.Config())["would_help"] == ["capture with filter = all"]
+    assert sight(kind, {"capture"}, config.Config())["seen"] == NOT
+
+
+def test_what_is_not_seen_even_so_is_told_when_asked_for(daemon: Make) -> None:
+    stopped = daemon()
+    limits = stopped.cli("doctor", "--limits").stdout
+    for kind in KINDS.values():
+        assert " ".join(kind.limits.split()[:6]) in " ".join(limits.split())
+    assert len(stopped.cli("doctor").stdout.splitlines()) < len(limits.splitlines())
+
+
+def test_channels_and_lists_that_fail_are_told() -> None:
+    channel = {"name": "ntfy", "state": "failing", "place": "x", "waiting": 2, "last_error": "refused"}
+    blocklist = {"name": "mine", "error": "404", "entries": None}
+    status = {"alerts": [channel, channel | {"state": "on"}, channel | {"state": "off"}], "blocklists": [blocklist]}
+    patient = Patient(config.Config(), "config.ini", [], status, "")
+    assert [(each.state, each.text) for each in [*of_alerts(patient), *of_lists(patient)]] == [
+        (BROKEN, "ntfy fails: refused (2 messages wait)"), (OK, "ntfy works: x"), (NOTE, "not up to date: mine: 404"),
+    ]  # fmt: skip
 
 
 def test_losses_and_silent_sources_are_told_by_the_daemons_own_account() -> None:

@@ -36,20 +36,20 @@ def test_a_flood_of_syn_by_one_is_told_with_who_to_whom_and_how_much() -> None:
     (threat,) = floods(shown(panel(), [syn(n) for n in range(4000)]))
     assert told([threat]) == [("flood", LAPTOP, f"{AT[NAS]}:80")]
     assert threat.description == (  # type: ignore[union-attr]
-        "a flood of SYN: laptop, 192.168.1.20 began 1000 of them to nas (nas), 192.168.1.10, port 80 in 2.0 s"
+        "a flood of SYN: laptop, 192.168.1.20 began 500 of them to nas (nas), 192.168.1.10, port 80 in 1.0 s"
     )
     assert threat.severity == "high"  # type: ignore[union-attr]
     assert threat.evidence["per_second"] == 500  # type: ignore[union-attr]
 
 
 def test_made_up_sources_make_one_row_of_which_the_target_is_the_subject() -> None:
-    flows = [syn(n, every=0.0005, src=made_up(n)) for n in range(60_000)]
+    flows = [syn(n, every=0.001, src=made_up(n)) for n in range(30_000)]
     found = floods(shown(panel(), flows))
     assert set(told(found)) == {("flood", None, f"{AT[NAS]}:80")}
     assert len(found) == 3  # in 30 seconds
     assert found[-1].first_seen == NOON  # type: ignore[union-attr]
-    assert found[-1].evidence["flows"] > 40_000  # type: ignore[union-attr]
-    assert found[-1].evidence["sources"] == pytest.approx(found[-1].evidence["flows"], rel=0.2)  # type: ignore[union-attr]
+    assert found[-1].evidence["flows"] > 20_000  # type: ignore[union-attr]
+    assert found[-1].evidence["sources"] == pytest.approx(found[-1].evidence["flows"], rel=0.4)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("state", ["attempt", "new", "unreplied", "timeout"])
@@ -76,18 +76,18 @@ def test_the_order_in_which_it_is_told_matters_little() -> None:
 
 
 def test_whole_connections_by_many_or_from_elsewhere_are_a_flood_too() -> None:
-    crowd = [flow(n, at=n * 0.001, src=made_up(n % 300), dst=AT[NAS], dport=80) for n in range(20_000)]
+    crowd = [flow(n, at=n * 0.001, src=made_up(n % 300), dst=AT[NAS], dport=80) for n in range(5000)]
     found = floods(shown(panel(), crowd))
     assert told(found)[0] == ("flood", None, f"{AT[NAS]}:80")
     assert found[0].severity == "medium"  # type: ignore[union-attr]
-    bot = [flow(n, at=n * 0.001, dport=80) for n in range(20_000)]
+    bot = [flow(n, at=n * 0.001, dport=80) for n in range(5000)]
     assert told(floods(shown(panel(), bot)))[0] == ("flood", LAPTOP, f"{WEB}:80")
 
 
 def test_datagrams_to_one_port_and_to_any_port() -> None:
     one = [syn(n, every=0.001, dst=WEB, protocol="udp", dport=27015) for n in range(3000)]
     assert told(floods(shown(panel(), one))) == [("flood", LAPTOP, f"{WEB}:27015")]
-    each = [syn(n, every=0.0002, dst=WEB, protocol="udp", dport=n % 60_000 + 1) for n in range(40_000)]
+    each = [syn(n, every=0.0002, dst=WEB, protocol="udp", dport=n % 60_000 + 1) for n in range(21_000)]
     assert told(floods(shown(panel(), each))) == [("flood", LAPTOP, WEB)]
 
 
@@ -123,7 +123,7 @@ def test_pings_without_end() -> None:
 
 def _torrent() -> Iterator[Flow]:
     """BitTorrent that looks for peers: thirty a second, most of them gone."""
-    for n in range(20_000):
+    for n in range(10_000):
         yield unanswered(n, at=n * 0.03, dst=made_up(n), dport=n % 60_000 + 1024, protocol="tcp" if n % 2 else "udp")
 
 
@@ -135,15 +135,15 @@ def _retries() -> Iterator[Flow]:
 
 def _scan() -> Iterator[Flow]:
     """A scan of all ports of one machine, and of one port of many."""
-    for n in range(65_000):
+    for n in range(20_000):
         yield unanswered(n, at=n * 0.001, dst=AT[NAS], dport=n + 1)
-    for n in range(5000):
+    for n in range(3000):
         yield unanswered(n, at=n * 0.001, dst=made_up(n), dport=22)
 
 
 def _load_test() -> Iterator[Flow]:
     """Somebody tests his web server at home with all that his notebook can do."""
-    for n in range(30_000):
+    for n in range(10_000):
         yield flow(n, at=n * 0.001, dst=AT[NAS], dport=80)
 
 
@@ -155,8 +155,8 @@ def _names() -> Iterator[Flow]:
 
 def _no_answer_to_names() -> Iterator[Flow]:
     """The same while the line is down."""
-    for n in range(3000):
-        yield unanswered(n, at=n * 0.04, protocol="udp", dport=53)
+    for n in range(10_000):
+        yield unanswered(n, at=n * 0.01, protocol="udp", dport=53)
 
 
 def _metrics() -> Iterator[Flow]:
@@ -167,7 +167,7 @@ def _metrics() -> Iterator[Flow]:
 
 def _broadcast() -> Iterator[Flow]:
     """Chatter to all, and to groups."""
-    for n in range(20_000):
+    for n in range(5000):
         yield unanswered(n, at=n * 0.0001, protocol="udp", dst="255.255.255.255", dport=67, sport=68)
         yield unanswered(n, at=n * 0.0001, protocol="udp", dst="239.255.255.250", dport=1900)
 
@@ -205,7 +205,7 @@ def test_it_can_be_switched_off_and_set() -> None:
 def test_other_targets_neither_fill_the_memory_nor_hide_a_flood() -> None:
     detector = Flood(config.Flood(), Street())
     found: list[Finding] = []
-    for n in range(40_000):
+    for n in range(16_000):
         found += detector.see_flow(unanswered(n, at=n * 0.0005, dst=made_up(n), dport=22), None, True)
         if n % 4 == 0:
             found += detector.see_flow(syn(n, every=0.0005), LAPTOP, True)
@@ -221,7 +221,7 @@ def test_the_sketch_counts_each_once_and_nearly_right(number: int) -> None:
         sketch.add(0x0A000000 + n // 2)
         if n < 1000:
             sketch.add(0x0A000000 + n)
-    assert len(sketch) == pytest.approx(number, rel=0.3, abs=2)
+    assert len(sketch) == pytest.approx(number, rel=0.4, abs=2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -240,3 +240,27 @@ def test_whatever_numbers_come_are_borne(numbers: list[tuple[Any, ...]]) -> None
         one = flow(n, at=at, protocol=protocol, dport=port, sport=8, out=(out, out), back=(back, back))
         for found in detector.see_flow(one._replace(end=NOON), LAPTOP, new):
             assert found.kind == "flood"
+
+
+def test_fewer_pings_than_a_flood_of_them_and_a_small_one() -> None:
+    ping = {"protocol": "icmp", "sport": 8, "dport": 0, "dst": AT[NAS]}
+    assert floods(shown(panel(), [flow(1, out=(3000, 252_000), back=(0, 0), seconds=1.0, **ping)]))
+    assert not floods(shown(panel(), [flow(1, out=(1900, 159_600), back=(0, 0), seconds=0.5, **ping)]))
+    assert not floods(shown(panel(), [flow(1, out=(864_000, 72_576_000), back=(800_000, 9), seconds=86_400, **ping)]))
+
+
+def test_a_syn_that_is_answered_and_then_dropped_is_no_connection() -> None:
+    """As by a tool that makes its packets itself: its system knows of no such connection, and breaks it off."""
+    reset = [syn(n, out=(2, 80), back=(1, 44), state="reset") for n in range(1500)]
+    assert told(floods(shown(panel(), reset))) == [("flood", LAPTOP, f"{AT[NAS]}:80")]
+    half_open = [
+        syn(n, src=made_up(n), out=(1, 40), back=(n % 6 + 1, 44 * (n % 6 + 1)), state="timeout") for n in range(3000)
+    ]
+    found = floods(shown(panel(), half_open))
+    assert told(found)[0] == ("flood", None, f"{AT[NAS]}:80")
+    assert "a flood of SYN" in found[0].description  # type: ignore[union-attr]
+
+
+def test_connections_of_which_only_the_syn_was_captured_yet_are_none() -> None:
+    assert not floods(shown(panel(), [syn(n, out=(1, 60), back=(1, 60), state="active") for n in range(5000)]))
+    assert not floods(shown(panel(), [syn(n, out=(1, 60), back=(1, 40), state="rejected") for n in range(5000)]))

@@ -45,6 +45,14 @@ def test_it_says_who_came_to_what_of_whom() -> None:
     assert threat.evidence["latest"] == {WEB: NOON}
 
 
+def test_the_router_itself_by_its_outer_address() -> None:
+    home, outer = Street(), "203.0.113.2"
+    home.outer.add(parse_address(outer))
+    (threat,) = inbound(shown(panel(home), [visit(dst=outer, dport=23), flow(1, src=outer)], home))
+    assert told([threat]) == [("inbound", outer, "tcp/23")]
+    assert threat.description.endswith("telnet (port 23/tcp) of 203.0.113.2, which is this router itself")
+
+
 def test_a_forwarded_port_is_named() -> None:
     home = Street()
     home.forwards[parse_address(AT[NAS]), 22, 6] = parse_address("203.0.113.2"), 2222
@@ -61,7 +69,7 @@ def test_it_is_told_once_and_again_only_when_it_has_doubled() -> None:
     assert "addresses from elsewhere, the last " in found[-1].description
     assert " made 512 connections to SSH (port 22/tcp) of nas" in found[-1].description
     assert len(found[-1].evidence["latest"]) == 5
-    assert found[-1].evidence["sources"] == pytest.approx(512, rel=0.2)
+    assert found[-1].evidence["sources"] == pytest.approx(512, rel=0.4)
     assert found[-1].first_seen == NOON
 
 
@@ -112,6 +120,12 @@ def test_by_ipv6_without_a_firewall() -> None:
     assert threat.description.endswith("by IPv6, which nothing stops")
 
 
+def test_two_others_at_one_high_port_of_tcp_show_that_it_is_a_service() -> None:
+    peers = [visit(n, src=visitor(n), dport=51_413) for n in range(2)]
+    assert not inbound(shown(panel(), peers[:1]))
+    assert told(inbound(shown(panel(), peers))) == [("inbound", NAS, "tcp/51413")]
+
+
 def test_many_others_at_one_port_of_udp_show_that_all_may() -> None:
     few = [visit(n, src=visitor(n % 7), dport=51_413, sport=40_000, protocol="udp") for n in range(100)]
     assert not inbound(shown(panel(), few))
@@ -160,6 +174,12 @@ def _call() -> Iterator[Flow]:
             yield visit(n, src=visitor(n), sport=40_000 + n, dport=50_000 + call, protocol="udp", at=call * 3600)
 
 
+def _peers() -> Iterator[Flow]:
+    """File sharing with others at their high ports, begun here before anybody looked, each from a port of its own."""
+    for n in range(500):
+        yield visit(n, src=visitor(n), sport=51_413, dport=40_000 + n, state="active")
+
+
 def _others() -> Iterator[Flow]:
     """Pings, groups, tunnels, link-local neighbours."""
     yield visit(protocol="icmp", sport=8, dport=0)
@@ -175,7 +195,9 @@ def _elsewhere() -> Iterator[Flow]:
 
 
 @pytest.mark.parametrize(
-    "ordinary", [_knocks, _began_here, _answers, _call, _others, _elsewhere], ids=lambda each: each.__name__.strip("_")
+    "ordinary",
+    [_knocks, _began_here, _answers, _call, _peers, _others, _elsewhere],
+    ids=lambda each: each.__name__.strip("_"),
 )
 def test_what_is_none_is_not_told(ordinary: Any) -> None:
     assert not inbound(shown(panel(), ordinary()))

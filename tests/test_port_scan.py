@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from detector_kit import AT, LAPTOP, NAS, NOON, Street, flow, panel, shown, told, unanswered
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatchd import config
@@ -293,11 +293,12 @@ def test_a_scan_of_all_ports_is_counted_to_the_end() -> None:
     assert all(len(tally.things) <= 512 for tally in detector._tallies._grown.values())
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(
     st.integers(0, 3), st.integers(0, 65_535), st.integers(-10**6, 10**6), st.integers(0, 5), st.integers(0, 5),
     st.sampled_from(["new", "active", "attempt", "partial", "closed", "rejected", "fin", "whatever"]),
     st.sampled_from(["tcp", "udp", "icmp", "gre"]), st.integers(0, 1), st.integers(0, 50),
-), max_size=200))  # fmt: skip
+), max_size=100))  # fmt: skip
 def test_any_flows_in_any_order_are_taken(raw: list[tuple[Any, ...]]) -> None:
     watching = panel()
     hosts = (AT[LAPTOP], AT[NAS], "198.51.100.1", "224.0.0.251")
@@ -307,3 +308,12 @@ def test_any_flows_in_any_order_are_taken(raw: list[tuple[Any, ...]]) -> None:
     ]  # fmt: skip
     for found in watching.flows(FlowBatch(flows, [LAPTOP] * len(flows)), [each[7] for each in raw]):
         assert isinstance(found, Threat | TakenBack)
+
+
+def test_when_a_scan_is_over_all_of_it_is_told() -> None:
+    watching = panel()
+    shown(watching, [unanswered(n, dst=AT[NAS], dport=n + 1, at=n / 1000) for n in range(700)])
+    assert not scans(watching.tick(NOON + 1000))
+    (last,) = scans(watching.tick(NOON + 5000))
+    assert last.evidence["ports_tried"] == 700 and "700 ports" in last.description
+    assert not scans(watching.tick(NOON + 9000))

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from running import rows
-from store_kit import DAY, FILE, NOON, Kept, flow, storing
+from store_kit import DAY, FILE, NOON, Kept, flow, storing, threat
 from waiting import eventually
 
+from netwatchd.events import ThreatStatus
 from netwatchd.storage import retention, schema
-from netwatchd.storage.retention import Clock
+from netwatchd.storage.retention import MOST_THREATS, Clock
 
 HOUR = 3_600_000
 
@@ -139,3 +140,26 @@ def test_a_clock_that_began_elsewhere_than_the_last_run_ended_is_not_good(newest
 @pytest.mark.parametrize("leap", [30 * DAY, -30 * DAY, 2 * HOUR])
 def test_a_clock_that_leapt_while_we_ran_is_not_good(leap: int) -> None:
     assert not Clock(wall()).is_good(wall() + leap)
+
+
+def test_threats_that_were_not_seen_for_long_are_removed_whatever_was_made_of_them(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        for n, status in enumerate(ThreatStatus):
+            store.upsert_threat(threat(n + 1, kind=f"old {n}", status=status, last_seen=NOON - DAY))
+        store.upsert_threat(threat(9, last_seen=NOON))
+        eventually(lambda: store.counters["stored.threats"] == 4)
+        store.cleanup_old_data(NOON)
+        assert len(rows(tmp_path / "core.db", "SELECT id FROM threats")) == 4
+        store.cleanup_old_data(NOON, NOON)
+        assert rows(tmp_path / "core.db", "SELECT id FROM threats") == [(9,)]
+
+
+def test_of_very_many_threats_those_that_were_judged_and_the_latest_stay(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.upsert_threat(threat(1, kind="old", status=ThreatStatus.DISMISSED, last_seen=NOON - DAY))
+        for n in range(MOST_THREATS + 5):
+            store.upsert_threat(threat(n + 2, target=str(n), last_seen=NOON + n))
+        eventually(lambda: store.counters["stored.threats"] == MOST_THREATS + 6)
+        store.cleanup_old_data(NOON)
+        kept = rows(tmp_path / "core.db", "SELECT id FROM threats ORDER BY id")
+        assert [kept[0], kept[1], len(kept)] == [(1,), (8,), MOST_THREATS]

@@ -10,7 +10,7 @@ from packet_kit import MAC_A, MAC_B, MAC_ROUTER, A, B, ethernet, ip4, packed, ud
 from test_dhcp_clues import body, client, server
 
 from netwatchd.addresses import parse_address
-from netwatchd.decoders.address_questions import arp_answer, nd_answer, question
+from netwatchd.decoders.asking import arp_answer, nd_answer, question
 from netwatchd.decoders.dhcp import read_message
 from netwatchd.decoders.eve import EveDecoder
 from netwatchd.decoders.shown import MOST_SHOWN, Crowd, Shown

@@ -39,9 +39,9 @@ def test_a_host_every_ten_minutes_is_a_sweep(fields: dict[str, Any], device: str
 
 
 def test_an_address_every_other_minute_asked_for_by_arp_is_a_sweep() -> None:
-    found = sweeps(panel().observe([asked(n, at=n * 2 * MINUTES) for n in range(60)]))
+    found = sweeps(panel().observe([asked(n, at=n * 2 * MINUTES) for n in range(80)]))
     assert {(each.device, each.target) for each in found} == {(LAPTOP, "192.168.1.0/24")}
-    assert not sweeps(panel().observe([asked(n, ROUTER, at=n * 2 * MINUTES) for n in range(60)]))
+    assert not sweeps(panel().observe([asked(n, ROUTER, at=n * 2 * MINUTES) for n in range(80)]))
 
 
 def test_what_is_quick_is_not_slow() -> None:

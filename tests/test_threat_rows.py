@@ -11,7 +11,7 @@ from store_kit import threat
 from netwatchd import config
 from netwatchd.clock import Now
 from netwatchd.config import Threats as Settings
-from netwatchd.events import Judge, TakenBack, Threat, ThreatStatus
+from netwatchd.events import Judge, Merge, TakenBack, Threat, ThreatStatus
 from netwatchd.ingest.rows import MOST_EARLIER, NOTES, notes_of
 from netwatchd.ingest.threats import MOST_THREATS, Threats
 
@@ -24,7 +24,7 @@ class House:
 
     def __init__(self, **settings: Any) -> None:
         self.seen = Recorder()
-        devices = devices_of(self.seen)
+        devices = self.devices = devices_of(self.seen)
         devices.see([sighting(ips=(0xC0A80105,)), sighting(OTHER_MAC, ips=(0xC0A80106,))], T0)
         self.seen.published.clear()
         self.alerts: list[Threat] = []
@@ -235,6 +235,20 @@ def test_a_restart_keeps_what_was_judged_and_when_it_was_last_seen() -> None:
     assert again.alerts == [], "one is acknowledged, and the other goes on"
     again.see(9 * HOUR, kind="other")
     assert len(again.alerts) == 1
+
+
+def test_a_device_that_was_merged_goes_on_in_its_row_and_what_was_judged_stays_so() -> None:
+    house = House()
+    house.see(0, device=OTHER_MAC, target="10.0.0.1")
+    house.threats.judge(Judge(1, DISMISSED))
+    assert house.devices.act(Merge(OTHER_MAC, MAC)) is None
+    house.see(1, device="192.168.1.6", target="10.0.0.1")
+    house.see(2, device=OTHER_MAC, target="10.0.0.1")
+    house.see(3, device=MAC, target="10.0.0.1")
+    assert (house.row.device, house.row.count, house.row.status) == (OTHER_MAC, 4, DISMISSED)
+    house.mute(f"* {MAC}")
+    house.see(4, device=OTHER_MAC)
+    assert house.seen.counters["threats.muted"] == 1
 
 
 # Rules.

@@ -28,10 +28,12 @@ class Attempt:
         self._line = Line()
         self._on_end = on_end
         self._deadline = time.monotonic() + max(PATIENCE, getattr(channel, "patience", 0.0) + 5)
-        self._thread = threading.Thread(
-            target=self._run, args=(channel, message), name=f"alert:{channel.name}", daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(channel, message), name=f"alert:{channel.name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread is to be had now, such as beyond the unit's TasksMax=
+            self.failure = Postponed(f"{error}, which it would need")
+            self.over.set()
 
     def look(self) -> None:
         """Cuts the line, where it takes too long."""

@@ -81,7 +81,10 @@ class Box:
         if rank(threat.severity) < rank(self.rules.severity):
             return False
         threat = brief(threat)
-        self.waiting[key_of(threat)] = Waiting(f"{threat.id}-{now.wall}", now.wall, now.steady, threat)
+        each = self.waiting[key_of(threat)] = Waiting(f"{threat.id}-{now.wall}", now.wall, now.steady, threat)
+        if not self._has_room(threat.severity, now):
+            self._hold(each, "budget", now)
+            return False
         alerts = [each for each in self.waiting.values() if isinstance(each.content, Threat) and each is not self.busy]
         if len(alerts) <= MOST_WAITING:
             return True
@@ -93,7 +96,6 @@ class Box:
         """What is to be sent now; it is `busy` until `taken`, `failed` or `drop` says what became of it."""
         if self.busy is not None or now.steady < self.again:
             return None
-        self.sent = [moment for moment in self.sent if now.steady - moment < HOUR]
         quiet = is_quiet(self.rules.quiet_hours, now.wall, self.rules.zone)
         # Those that failed come last, so that one which can never be sent does not keep the others from it.
         for each in sorted(self.waiting.values(), key=lambda each: (each.tries, -rank(each.severity), each.born)):
@@ -104,7 +106,7 @@ class Box:
                     return each
             elif unfit:
                 self._hold(each, "quiet_hours", now)
-            elif not self._has_room(each.severity):
+            elif not self._has_room(each.severity, now):
                 self._hold(each, "budget", now)
             else:
                 self.busy = each
@@ -148,7 +150,8 @@ class Box:
                 self.drop(each)
         return old
 
-    def _has_room(self, severity: str) -> bool:
+    def _has_room(self, severity: str, now: Now) -> bool:
+        self.sent = [moment for moment in self.sent if now.steady - moment < HOUR]
         budget = self.rules.budget
         return len(self.sent) < (budget if rank(severity) >= PRECIOUS else budget - budget // 5)
 
@@ -192,13 +195,14 @@ class Box:
         }
 
     def restore(self, value: Mapping[str, Any], now: Now) -> None:
-        """Takes in what was kept; raises ValueError, TypeError or KeyError where it is not that, and is as it was."""
+        """Takes in what was kept; raises one of NOT_OURS where it is not that, and is as it was."""
         waiting = [_from_json(each, now) for each in value["waiting"]]
         held = Held.from_json(value["held"])
         sent = [now.ago(int(moment)) for moment in value["sent"]]
         digested = None if value["digested"] is None else now.ago(int(value["digested"]))
+        held_from = now.ago(held.since)
         held.join(self.held)
-        self.held_from = now.ago(held.since)
+        self.held_from = held_from
         self.held, self.sent = held, sorted(sent + self.sent)
         self.digested = self.digested if digested is None else max(digested, self.digested or digested)
         for each in waiting:

@@ -51,6 +51,12 @@ class Command:
 
     def send(self, message: Message, line: Line) -> None:
         """Runs the program to its end; raises Postponed or Refused. To be called by a thread of its own."""
+        try:
+            self._send(message, line)
+        except OSError as error:  # it is no program, or something is scarce now: descriptors, memory, processes
+            raise Postponed(f"{self.place} cannot be run: {error.strerror or error}") from None
+
+    def _send(self, message: Message, line: Line) -> None:
         _give_up_privileges()
         environment = {"PATH": _PATH, **{name: os.environ[name] for name in _INHERITED if name in os.environ}}
         # A file in memory, which the program may read or not: nobody waits for that.
@@ -66,8 +72,6 @@ class Command:
                 raise Refused(f"{self.place} cannot be run: {error.strerror}") from None
             except (FileNotFoundError, NotADirectoryError):
                 raise Refused(f"{self.place} is not there") from None
-            except OSError as error:
-                raise Postponed(f"{self.place} cannot be run: {error.strerror or error}") from None
         with process:
             self._watch(process, line)
 

@@ -51,6 +51,8 @@ class Email:
         settings = self._settings
         context = trust(settings.ca_file)
         password = secret(settings.password, settings.password_file)
+        if not (settings.user + password).isascii():
+            raise Refused("user and password should be ASCII, as smtplib sends no other ones")
         with closing(_connected(settings, context)) as server:
             line.holds_connection(server)
             if settings.security == "starttls":

@@ -17,7 +17,7 @@ from netwatchd.alerts import Channel, Message, Postponed
 from netwatchd.alerts.attempt import Attempt
 from netwatchd.alerts.box import Box, Waiting
 from netwatchd.alerts.channels import NAMES, configured, rules_of
-from netwatchd.alerts.held import Held, Key, key_of
+from netwatchd.alerts.held import NOT_OURS, Held, Key, key_of
 from netwatchd.alerts.text import Author
 from netwatchd.clock import Now
 from netwatchd.config import Config
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 WAITING = "alerts.waiting"  # the key of the note, in meta
 TURN = 0.5  # seconds between two looks at what a clock decides
-# Seconds between two notes of what is only held back: a flood must not be written to the card a thousand times.
+# Seconds between two notes of what is only held back: a flood must not be written to the card a thousand times. It is
+# what a power cut may cost, as of flows.
 NOTE_EVERY = 5.0
 
 
@@ -70,6 +71,7 @@ class Outgoing:
         self._ways: dict[str, _Way] = {}
         self._woken = False
         self._noted = ""
+        self._remembered = False
         self._unnoted = False  # something changed that the note does not hold
         self._note_from = 0.0  # steady time before which that is not hurried
         self.apply(settings)
@@ -100,24 +102,33 @@ class Outgoing:
             self._count_held()
             self._unnoted = True
             if any(waits):
-                self._note(now, soon=True)
+                self._note(now)
             self._wake()
 
     def remember(self, note: str | None, now: Now) -> None:
         """Takes in what an earlier run has kept. A file that was begun anew gets the note again."""
         with self._changed:
-            if note and note != self._noted:
-                try:
-                    kept = json.loads(note)
-                    for name, way in self._ways.items():
-                        if name in kept:
-                            way.box.restore(kept[name], now)
-                except (ValueError, TypeError, KeyError, AttributeError) as error:
-                    log.error("the alerts that waited cannot be read, and are lost: %s", error, extra={"event": "loss"})
+            first, self._remembered = not self._remembered, True
+            if note and first:
+                self._restore(note, now)
             self._noted = note or ""
             if any(way.box.waiting or way.box.held for way in self._ways.values()):
-                self._note(now, soon=True)
+                self._note(now)
                 self._wake()
+
+    def _restore(self, note: str, now: Now) -> None:
+        lost = {"event": "loss"}
+        try:
+            kept = dict(json.loads(note))
+        except NOT_OURS as error:
+            log.error("the alerts that waited cannot be read, and are lost: %s", error, extra=lost)
+            return
+        for name, way in self._ways.items():
+            try:
+                if name in kept:
+                    way.box.restore(kept[name], now)
+            except NOT_OURS as error:
+                log.error("the alerts that waited for %s cannot be read, and are lost: %s", name, error, extra=lost)
 
     def status(self) -> list[dict[str, Any]]:
         """How it goes with each channel; without what may be secret."""
@@ -221,7 +232,7 @@ class Outgoing:
             else:
                 way.box.drop(each)
                 way.last_error = str(failure)
-            self._note(now, soon=True)
+            self._note(now)
         key = {"repeat": f"alerts.{name}", "event": "alert"}
         if failure is None:
             self._counters.add(f"alerts.sent.{name}")
@@ -260,16 +271,16 @@ class Outgoing:
         """Keeps what changed meanwhile, unless that was just done."""
         with self._changed:
             if self._unnoted and (ending or now.steady >= self._note_from):
-                self._note(now, soon=ending)
+                self._note(now)
 
-    def _note(self, now: Now, *, soon: bool) -> None:
+    def _note(self, now: Now) -> None:
         """Keeps what waits, where it is something else than was kept. Called with the lock held."""
         text = json.dumps({name: way.box.to_json(now) for name, way in self._ways.items()}, separators=(",", ":"))
         self._unnoted = False
         self._note_from = now.steady + NOTE_EVERY
         if text != self._noted:
             self._noted = text
-            self._keep_note(WAITING, text, soon=soon)
+            self._keep_note(WAITING, text, soon=True)
 
 
 def _unknown(key: Key, severity: str) -> Threat:

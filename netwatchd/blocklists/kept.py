@@ -44,7 +44,7 @@ class Record:
     counts: dict[str, int] = field(default_factory=dict)  # ipv4, ipv6, names
     passed: dict[str, int] = field(default_factory=dict)  # what it lists besides that cannot be looked for, by a word
     bad: int = 0  # lines that could not be read
-    tried: int = 0  # the last attempt
+    tried: int = 0  # when the last attempt ended
     failures: int = 0  # attempts without success since the last one with
     error: str = ""  # why the last attempt failed, a sentence; empty: it did not
 

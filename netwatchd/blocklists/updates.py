@@ -34,6 +34,9 @@ from netwatchd.worker import Worker
 log = logging.getLogger(__name__)
 
 TURN = 1.0  # seconds between two signs of life
+# Seconds that others have the interpreter to themselves after every few thousand lines of a list: to read millions of
+# lines takes a small machine a minute, in which flows are not to wait.
+POLITE = 0.005
 FIRST_PAUSE = 300.0  # seconds after a failure; it doubles with each further one, up to `interval`
 JITTER = 0.1  # the share by which an interval varies, so that not all ask at the same time
 GIVEN_UP = LONGEST + 60.0  # seconds after which a request is left to itself
@@ -68,6 +71,7 @@ class Updates:
         self._kept = Kept(state)
         self._records: dict[str, Record] = {}
         self._due: dict[str, float] = {}  # when each is asked again, by the steady clock
+        self._wanted: set[str] = set()  # those that somebody wants now
         self._reminded = threading.Event()
         self._changed = True
         self._around = around
@@ -89,7 +93,7 @@ class Updates:
 
     def expire(self) -> None:
         """Has every list be asked for anew, whenever it is due."""
-        self._due = dict.fromkeys(self._due, 0.0)
+        self._wanted.update(each.name for each in (*self.settings.sources, *allowing(self.settings)))
         self._reminded.set()
 
     def due_in(self, name: str) -> float:
@@ -105,12 +109,12 @@ class Updates:
         self._worker = worker
         try:
             while not worker.stopping.is_set():
+                self._reminded.clear()  # before: what comes meanwhile is looked at next
                 self.look()
-                self._reminded.clear()
                 while not self._reminded.is_set():
-                    self._alive()
-                    # Short, because being asked to stop does not set what is waited for.
-                    self._reminded.wait(TURN / 4)
+                    worker.beat()
+                    if worker.stopping.wait(TURN):
+                        return
         except Stopped:
             return
 
@@ -121,7 +125,7 @@ class Updates:
         if self._changed:
             self._changed = False
             self._begin()
-        elif (found := self._around()) != self._here:
+        elif self.settings.lists and (found := self._around()) != self._here:
             self._put_in_force(found)
         for source in (*self.settings.sources, *allowing(self.settings)):
             if self._is_due(source):
@@ -148,7 +152,7 @@ class Updates:
             self._restore(source, record, anew=keyless or other_form)
         if self._records or self._kept.directory.exists():
             self._kept.sweep(self._records)
-        self._put_in_force(self._around())
+        self._put_in_force(self._around() if self.settings.lists else {})
 
     def _restore(self, source: Source, record: Record, anew: bool) -> None:
         """Builds the table of a list anew where it is to be, or only its copy is whole, as after an update of ours."""
@@ -156,7 +160,7 @@ class Updates:
             return
         copy, table = self._kept.copy(record), self._kept.staged_table(source.name)
         try:
-            build(copy, table, record, self._kept.made_key(), self._alive)
+            build(copy, table, record, self._kept.made_key(), self._give_way)
             self._kept.rebuilt(record)
             self._kept.save(record)
         except (Refused, OSError) as error:
@@ -172,14 +176,15 @@ class Updates:
             return True
         if not source.is_url and _stamp(Path(source.place)) != record.stamp:
             return True
-        due = self._due.get(source.name, 0.0)
-        # A file that has not changed is read again only where that failed, or somebody wants it.
-        wanted = source.is_url or record.failures or not record.generation or not due
-        return bool(wanted) and clock.now().steady >= due
+        if source.name in self._wanted:
+            return True
+        # A file that has not changed is read again only where that failed.
+        may = source.is_url or record.failures or not record.generation
+        return bool(may) and clock.now().steady >= self._due.get(source.name, 0.0)
 
     def _update(self, source: Source) -> None:
         record = self._records[source.name]
-        record.tried = clock.now().wall
+        self._wanted.discard(source.name)
         stamp = [] if source.is_url else _stamp(Path(source.place))
         retry = 0.0
         try:
@@ -238,7 +243,7 @@ class Updates:
     def _take(self, source: Source, record: Record, answer: Answer | None, stamp: list[int]) -> None:
         """Puts what came in force, if it is fit; raises Refused or OSError."""
         now = clock.now().wall
-        record.checked = now
+        record.checked = record.tried = now
         if answer is None or (answer.digest == record.digest and record.generation):
             if answer is not None:
                 record.etag, record.modified, record.stamp = answer.etag, answer.modified, stamp
@@ -248,12 +253,12 @@ class Updates:
             return
         new = Record(
             source.name, source.place, source.form or "", fetched=now, checked=now, etag=answer.etag,
-            modified=answer.modified, stamp=stamp, digest=answer.digest, size=answer.size, tried=record.tried,
+            modified=answer.modified, stamp=stamp, digest=answer.digest, size=answer.size, tried=now,
         )  # fmt: skip
         before = record.entries if record.generation else None
         build(
             self._kept.staged(source.name), self._kept.staged_table(source.name), new, self._kept.made_key(),
-            self._alive, before,
+            self._give_way, before,
         )  # fmt: skip
         new.generation = record.generation
         self._kept.commit(new)
@@ -264,6 +269,7 @@ class Updates:
 
     def _fail(self, source: Source, record: Record, why: str) -> None:
         """Notes why a list was not taken, and says it once."""
+        record.tried = clock.now().wall
         record.failures += 1
         if why != record.error:
             kept = f"; that of {record.entries:,} entries stays" if record.generation else ""
@@ -290,6 +296,11 @@ class Updates:
 
     def _varied(self, seconds: float) -> float:
         return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # nobody gains by guessing it
+
+    def _give_way(self) -> None:
+        self._alive()
+        if self._worker is not None:
+            self._worker.stopping.wait(POLITE)
 
     def _alive(self) -> None:
         if self._worker is not None:

@@ -57,7 +57,19 @@ class Patient(NamedTuple):
 
 def check_all(patient: Patient) -> list[Check]:
     """All checks, in the order in which they matter."""
-    checks = (of_config, of_daemon, of_database, of_disk, of_clock, of_permissions, of_kernel, of_losses, of_mutes)
+    checks = (
+        of_config,
+        of_daemon,
+        of_database,
+        of_disk,
+        of_clock,
+        of_permissions,
+        of_kernel,
+        of_losses,
+        of_mutes,
+        of_alerts,
+        of_lists,
+    )
     return [check for look in checks for check in look(patient)]
 
 
@@ -225,13 +237,39 @@ def of_mutes(patient: Patient) -> Iterable[Check]:
     yield Check("threats", OK, f"{len(core.threats) - put_away:,} open, {put_away:,} acknowledged or dismissed")
 
 
+def of_alerts(patient: Patient) -> Iterable[Check]:
+    """Whether anybody is told of threats."""
+    if patient.status is None:
+        return
+    channels = [each for each in patient.status["alerts"] if each["state"] != "off"]
+    if not channels:
+        yield Check("alerts", OK, "no channel is configured: threats are seen by whoever looks (docs/ALERTS.md)")
+    for each in channels:
+        if each["state"] == "failing":
+            text = f"{each['name']} fails: {each['last_error']} ({each['waiting']} messages wait)"
+            yield Check("alerts", BROKEN, text, f"netwatchd alert-test {each['name']}")
+        else:
+            yield Check("alerts", OK, f"{each['name']} works: {each['place']}")
+
+
+def of_lists(patient: Patient) -> Iterable[Check]:
+    """Whether the blocklists are there, and fresh."""
+    lists = (patient.status or {}).get("blocklists") or []
+    failing = [f"{each['name']}: {each['error']}" for each in lists if each["error"]]
+    if failing:
+        yield Check("blocklists", NOTE, f"not up to date: {'; '.join(failing)}", "netwatchd lists tells more")
+    elif lists:
+        entries = sum(each["entries"] or 0 for each in lists)
+        yield Check("blocklists", OK, f"{len(lists)} with {entries:,} entries")
+
+
 def of_sources(patient: Patient) -> tuple[list[Check], set[str]]:
     """Which sources are on, and why the others are not; and the names of those that are on, or may be."""
     if patient.status is None:
         hoped = {name for name in source_names() if getattr(patient.settings, name).enabled != "no"}
         text = f"not known without the daemon; not switched off: {', '.join(sorted(hoped))}"
         return [Check("sources", NOTE, text)], hoped
-    states = {each["name"]: each for each in patient.status["sources"] if each["name"] != "prober"}
+    states = {each["name"]: each for each in patient.status["sources"] if each["name"] in source_names()}
     on = {name for name, each in states.items() if each["state"] == "on"}
     checks = [
         Check("sources", OK if on else BROKEN, f"on: {', '.join(name for name in states if name in on) or 'none'}")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netwatchd import config
-from netwatchd.catalog import KINDS, Kind
+from netwatchd.catalog import KINDS, OF_ALL_PACKETS, Kind
 from netwatchd.cli.answer import FAILED, Unanswered, show
 from netwatchd.cli.checks import BROKEN, NOTE, OK, Check, Patient, check_all, of_sources, source_names
 from netwatchd.cli.reach import ask
@@ -32,7 +32,8 @@ def doctor(options: argparse.Namespace) -> int:
         "sources_on": sorted(on),
         "kinds": kinds,
     }
-    show(options, answer, lambda _: _print(checks, kinds, broken=broken))
+    limits = _limits(kinds) if options.limits else ()
+    show(options, answer, lambda _: _print(checks, [*_sights(kinds), *limits], broken=broken))
     return FAILED if broken else 0
 
 
@@ -51,7 +52,8 @@ def _examine(options: argparse.Namespace) -> Patient:
 def sight(kind: Kind, on: Collection[str], settings: config.Config) -> dict[str, Any]:
     """How threats of a kind are seen with the sources that are on, and what would help."""
     enabled = not kind.detector or getattr(settings, kind.detector).enabled
-    direct = [name for name in kind.direct if name in on]
+    some = kind.kind in OF_ALL_PACKETS and settings.capture.filter != "all"
+    direct = [name for name in kind.direct if name in on and not (some and name == "capture")]
     indirect = [name for name in kind.indirect if name in on]
     known = source_names()
     return {
@@ -60,12 +62,16 @@ def sight(kind: Kind, on: Collection[str], settings: config.Config) -> dict[str,
         "seen": OFF if not enabled else DIRECTLY if direct else INDIRECTLY if indirect else NOT,
         "by": direct or indirect,
         # Any of these would show it directly.
-        "would_help": [] if direct or not enabled else [name for name in kind.direct if name in known],
+        "would_help": []
+        if direct or not enabled
+        else [
+            f"{name} with filter = all" if some and name == "capture" else name for name in kind.direct if name in known
+        ],
         "limits": kind.limits or None,
     }
 
 
-def _print(checks: list[Check], kinds: list[dict[str, Any]], *, broken: bool) -> None:
+def _print(checks: list[Check], more: Iterable[tuple[str, str, str]], *, broken: bool) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
@@ -74,7 +80,7 @@ def _print(checks: list[Check], kinds: list[dict[str, Any]], *, broken: bool) ->
         add(grid, Text(check.topic, "bold"), Text(check.state, STYLES[check.state]), check.text)
         if check.help:
             add(grid, "", "", Text(printable(f"help: {check.help}"), "dim"))
-    for label, state, text in _sights(kinds):
+    for label, state, text in more:
         add(grid, Text(label, "bold"), Text(state, STYLES[state]), text)
     out = console()
     out.print(grid)
@@ -87,13 +93,19 @@ def _sights(kinds: list[dict[str, Any]]) -> Iterable[tuple[str, str, str]]:
     for seen in (DIRECTLY, INDIRECTLY, NOT, OFF):
         for each in (each for each in kinds if each["seen"] == seen):
             by = ", ".join(each["by"]) if seen == INDIRECTLY else ""
-            alike.setdefault((seen, by, " or ".join(each["would_help"])), []).append(each["kind"])
+            alike.setdefault((seen, by, " or ".join(sorted(each["would_help"]))), []).append(each["kind"])
     label = "threats"
     for (seen, by, help_text), names in alike.items():
         words = {NOT: "not seen", OFF: "switched off in [detector:...]"}.get(seen, f"seen {seen}")
         told = f"{words}{f' (by {by})' if by else ''}: {', '.join(names)}"
         yield label, NOTE if seen == NOT else OK, told + (f"; to see them: {help_text}" if help_text else "")
         label = ""
+    if any(each["limits"] and each["seen"] != OFF for each in kinds):
+        yield "", "", "netwatchd doctor --limits tells what of them is not seen even so"
+
+
+def _limits(kinds: list[dict[str, Any]]) -> Iterable[tuple[str, str, str]]:
+    """What no source, or none of most, can show."""
     limits: dict[str, list[str]] = {}
     for each in kinds:
         if each["limits"] and each["seen"] != OFF:

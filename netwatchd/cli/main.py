@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "status", look.status, "what runs, what came in, what was stored and dropped")
     _json(verb)
     verb = _verb(verbs, "doctor", _doctor, "what works and what does not, and which threats can be seen")
+    verb.add_argument("--limits", action="store_true", help="also what of these threats is not seen even so")
     _json(verb)
     _devices(verbs)
     verb = _verb(verbs, "flows", look.flows, "the newest conversations")

@@ -76,9 +76,9 @@ class Flood:
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
     connections: int = setting(
         whole(10, 100_000),
-        "100",
+        "50",
         "How many unanswered connections a second to one port, for ten seconds, are a flood; of those that are "
-        "answered three times as many.",
+        "answered six times as many.",
     )
     packets: int = setting(
         whole(100, 10_000_000),

@@ -5,7 +5,8 @@ an address that two MACs have claimed within CONTESTED is told each time, once a
 two say of other addresses: it decides who of them is who (`detectors.spoof`).
 """
 
-from netwatchd.addresses import Address
+from netwatchd.addresses import Address, mac_of_bytes
+from netwatchd.observations import AddressShown
 
 # Who is there renews what its neighbours know of it within a minute or two.
 CONTESTED = 300_000  # milliseconds
@@ -44,6 +45,16 @@ class Shown:
             return None
         self._note(time, mac, address)
         return None, 0
+
+    def said(
+        self, time: int, source: str, interface: str | None, mac: bytes, address: Address
+    ) -> AddressShown | None:  # fmt: skip
+        """The same as it is told."""
+        other = self.see(time, mac, address)
+        if other is None:
+            return None
+        before = mac_of_bytes(other[0]) if other[0] else None
+        return AddressShown(time, source, mac_of_bytes(mac), address, before, other[1], interface)
 
     def _contest(self, time: int, owner: bytes, mac: bytes, address: Address) -> None:
         for table in (self._contested, self._parties):

@@ -28,11 +28,12 @@ from netwatchd.addresses import (
     is_virtual_mac,
     mac_of_bytes,
 )
-from netwatchd.decoders.address_questions import link_option
 from netwatchd.decoders.announcements import NOTHING_YET, Announcements, Said
+from netwatchd.decoders.asking import link_option
 from netwatchd.decoders.clues import MOST_AT_ONCE, Told
-from netwatchd.decoders.dhcp import Lease, read_dhcp, read_message
+from netwatchd.decoders.dhcp import Lease, read_dhcp
 from netwatchd.decoders.dhcp6 import Lease6, mac_of_duid, read_dhcp6
+from netwatchd.decoders.dhcp_messages import message_in
 from netwatchd.decoders.echoes import Echoes, is_echo
 from netwatchd.decoders.links import ARP, LLC, LLDP, Buffer, Frame, Skipped
 from netwatchd.decoders.lldp import CDP, Neighbour, read_cdp, read_lldp
@@ -41,7 +42,7 @@ from netwatchd.decoders.packets import ICMPV6, UDP, Packet
 from netwatchd.decoders.questions import is_dns, read_questions
 from netwatchd.decoders.shown import Crowd, Shown
 from netwatchd.events import Clue, Sighting
-from netwatchd.observations import AddressAsked, AddressShown, DhcpMessage
+from netwatchd.observations import AddressAsked
 
 AGAIN = 60_000  # milliseconds
 PROOF = 5_000  # milliseconds: a router passes something on within seconds
@@ -61,7 +62,6 @@ _ARP_ETHERNET = (1, 0x0800, 6, 4)
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 133, 134, 135, 136
 _NO_ADDRESS, _MULTICAST6 = bytes(16), 0xFF
 _DHCP_PORTS = (b"\0\x43", b"\0\x44")
-_OF_SERVERS = (2, 5, 6)  # messages of DHCP: OFFER, ACK, NAK
 _DHCP6_PORTS = (b"\2\x22", b"\2\x23")
 _LINK_LOCAL = b"\xfe\x80"
 
@@ -307,27 +307,13 @@ class Stations:
         if not packet.transport:
             return
         if packet.ports[2:] in _DHCP_PORTS and packet.ports[:2] in _DHCP_PORTS:
-            self._see_message(time, packet, data, at)
+            if message := message_in(time, self._source, self._interface, packet, data):
+                self.observed.add(message)
             if lease := read_dhcp(data, at):
                 self._see_dhcp(time, packet, lease)
         # A server may answer from any port (RFC 8415 section 7.2).
         elif packet.ports[2:] in _DHCP6_PORTS and (lease6 := read_dhcp6(data, at)):
             self._see_dhcp6(time, packet, lease6)
-
-    def _see_message(self, time: int, packet: Packet, data: Buffer, at: int) -> None:
-        said = read_message(data, at)
-        if said is None or not is_station(mac_of_bytes(said.mac)):
-            return
-        # What a server sends says where it comes from, also where it keeps its name to itself.
-        server = said.server or (packet.src_ip if packet.ports[:2] == _DHCP_PORTS[0] and not said.relayed else None)
-        sender = mac_of_bytes(packet.mac) if packet.mac else None
-        self.observed.add(
-            DhcpMessage(
-                time, self._source, said.kind, sender, mac_of_bytes(said.mac), said.address,
-                server if said.kind in _OF_SERVERS else said.server, said.router, said.relayed, said.dns, said.routes,
-                self._interface,
-            )
-        )  # fmt: skip
 
     def _see_dhcp6(self, time: int, packet: Packet, lease: Lease6) -> None:
         mac = lease.mac
@@ -363,10 +349,8 @@ class Stations:
             # Told, so that it is counted; but the address stays with whoever else shows it.
             self._tell(time, mac, address, again=False)
             return
-        if sure and (other := self._shown.see(time, mac, address)):
-            before, heard = other
-            before_text = mac_of_bytes(before) if before else None
-            self.observed.add(AddressShown(time, self._source, mac_of_bytes(mac), address, before_text, heard))
+        if sure and (said := self._shown.said(time, self._source, self._interface, mac, address)):
+            self.observed.add(said)
         changed = self._owners.get(address, mac) != mac
         _bounded(self._owners)[address] = mac
         self._tell(time, mac, address, again=changed)

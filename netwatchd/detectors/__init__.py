@@ -47,10 +47,11 @@ class Machine(Protocol):
     def dhcp_links(self) -> Container[str]:
         """The names of its interfaces on which it serves DHCP itself."""
 
-    def ask(self, mac: str, address: Address) -> bool:
+    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
         """Has a MAC, and it alone, asked whether it has an address; False where nobody can be asked.
 
-        The answer is an observation, AddressAnswered, some seconds later at most. Never blocks.
+        `interface` is where it was seen, where that is known: a link-local address says nothing of its link. The
+        answer is an observation, AddressAnswered, some seconds later at most. Never blocks.
         """
 
 
@@ -81,6 +82,9 @@ class Home(Protocol):
 
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """The address and port of this router that are forwarded to those of a device; None where none is known."""
+
+    def is_outer(self, address: Address) -> bool:
+        """Whether it is an address of this router towards the world, behind which devices here are hidden."""
 
 
 class FlowDetector(Protocol):

@@ -21,8 +21,11 @@ _OF_STATES = {
     "attempt": SILENT, "unreplied": SILENT, "syn": SILENT, "denied": SILENT, "rejected": REFUSED,
     "fin": SILENT, "null": SILENT, "xmas": SILENT,
 }  # fmt: skip
+TRIED = frozenset(_OF_STATES)
 ODD = frozenset(("fin", "null", "xmas"))
 
+# Sources that tell of a conversation from its beginning, and say where they do not.
+_WHOLE = frozenset(("conntrack", "capture"))
 # A SYN without data, with all its options: what conntrack counts of a connection that was never answered.
 _LONGEST_SYN = 80
 # What comes back from an open port that is only knocked at: a SYN-ACK (60 bytes, 80 by IPv6), perhaps the greeting of
@@ -46,7 +49,7 @@ SERVICES = CONTROL | frozenset((
     1080, 1099, 1194, 1434, 1723, 1883, 1900, 2049, 2082, 2083, 2181, 2375, 2376, 3000, 3128, 3268, 3690, 4369, 4444,
     4786, 4899, 5000, 5001, 5038, 5060, 5061, 5353, 5357, 5601, 5631, 5672, 5683, 5800, 5901, 5984, 6000, 6001, 6443,
     6667, 7001, 7070, 8000, 8008, 8009, 8080, 8081, 8086, 8088, 8089, 8443, 8545, 8554, 8834, 8880, 8883, 8888, 9000,
-    9001, 9042, 9090, 9100, 9443, 9999, 10000, 10250, 15672, 32764, 49152,
+    9042, 9090, 9100, 9443, 9999, 10000, 10250, 15672, 32764, 49152,
 ))  # fmt: skip
 # The same of UDP; games, calls and peers are everywhere else.
 _UDP_SERVICES = frozenset((1194, 1434, 1604, 1645, 1701, 1812, 1900, 2049, 5060, 5353, 5683, 11_211))
@@ -82,15 +85,20 @@ def _of_tcp(flow: Flow, state: str) -> int | None:
         return (SILENT if flow[8] else UNKNOWN) if flow[4] >= WELL_KNOWN or flow[6] < WELL_KNOWN else None
     if state == "closed" and flow.source == "conntrack":
         return SILENT if flow[9] <= _LONGEST_SYN * flow[8] else None
-    # A SYN that was broken off by its own side, as far as was seen; a lone RST is backscatter.
-    return SILENT if state == "reset" and flow[8] > 1 and flow[4] >= WELL_KNOWN else None
+    # What was broken off by its own side, as far as was seen. A lone RST without data is backscatter.
+    more = flow[8] > 1 or flow[9] > _LONGEST_SYN
+    return SILENT if state == "reset" and more and flow[4] >= WELL_KNOWN else None
 
 
 def _of_answered(flow: Flow) -> int | None:
     """Refused, knocked at, or used (None)."""
-    if flow[12] == "partial" or flow[8] > _KNOCK or flow[11] > _GREETING * min(flow[10], 2):
+    state, whole = flow[12], flow[13] in _WHOLE
+    if flow[8] > _KNOCK or flow[11] > _GREETING * min(flow[10], 2) or state == "partial":
         return None
-    if flow[8] == flow[10] == 1 and flow[12] not in LIVE:
+    # What exporters and logs tell of may be a slice of a long connection, unless a RST has ended it.
+    if state != "reset" and not whole:
+        return None
+    if flow[8] == flow[10] == 1 and state not in LIVE:
         return REFUSED  # the RST to a SYN, as conntrack has it
     return OPENED
 

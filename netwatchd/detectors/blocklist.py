@@ -30,7 +30,7 @@ AGAIN = 10_000  # ms between two tellings of the same that has only grown
 STILL = 3_600_000  # ms after which what merely goes on is told again, so that its row shows that it does
 # How long a conversation with an address counts as one with the name that it was the answer to. A program connects at
 # once; what comes later may be meant for another name at the same address.
-RESOLVED = 60_000
+RESOLVED = 20_000
 FORWARDED = 10_000  # ms in which a resolver passes on a question; it has five seconds, and may try twice
 MOST_PORTS = 8
 MOST_LIVE = 64
@@ -145,12 +145,14 @@ class Blocklist:
         found = self._told_of(found)
         if not found or ASKS.get(flow.protocol, flow.src_port) != flow.src_port:
             return ()
+        if self._home.owner(flow.dst_ip):
+            return ()  # a device here, whose provider's network is listed
         device, text = self._key(flow.src_ip), what if isinstance(what, str) else address_text(what)
         return self._met(flow, new, device, text, found, flow.bytes_out, flow.bytes_in, _is_answered(flow))
 
     def _inbound(self, flow: Flow, new: bool, found: Sequence[Listing]) -> Findings:
         found = self._told_of(found)
-        if not found or flow.protocol in ASKS:
+        if not found or flow.protocol in ASKS or self._home.owner(flow.src_ip):
             return ()
         device, text = self._key(flow.dst_ip), address_text(flow.src_ip)
         if flow.src_port < 1024 <= flow.dst_port:

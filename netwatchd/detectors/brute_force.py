@@ -25,11 +25,13 @@ from netwatchd.detectors.passwords import (
     BURST_LEAST,
     BURST_WITHIN,
     SERVICES,
+    WEB,
     WITHIN_REMOTE,
     Service,
     Talk,
     are_alike,
     are_tries,
+    is_load_test,
     looks_failed,
     talk_of,
 )
@@ -46,7 +48,7 @@ QUIET = 3_600_000  # milliseconds without a try, after which another row of trie
 # Who got in within a day must look refused so many times longer: jobs that log in by themselves often say little.
 FAMILIAR, DAY = 6, 86_400_000
 MANY = 100  # tries from which on it is no mistake of anybody, nor an old password in a phone
-AGAIN = 10_000  # milliseconds between two tellings, at least, if it only goes on
+AGAIN = 10_000  # milliseconds between two tellings of a success that lives
 # One after the other, many addresses from elsewhere at one service are one thing: so many of them, with so many tries.
 TOGETHER, TOGETHER_TRIES = 5, 20
 
@@ -56,7 +58,7 @@ Pair = tuple[Address, Address, int]  # client, server, port
 class _Tries:
     """What a pair has done."""
 
-    __slots__ = ("got_in", "last", "start", "talks", "told", "told_at", "tries")
+    __slots__ = ("got_in", "last", "start", "talks", "told", "tries")
 
     def __init__(self) -> None:
         self.talks: deque[Talk] = deque()  # the latest that look refused, up to as many as are too many
@@ -64,7 +66,6 @@ class _Tries:
         self.start = self.last = 0
         self.got_in = 0  # when it last had a dialogue that looks like a success; 0: never
         self.told = 0  # tries that were told
-        self.told_at = 0
 
 
 class _Burst:
@@ -81,12 +82,12 @@ class _Burst:
 class _Crowd:
     """Clients from elsewhere at one service."""
 
-    __slots__ = ("last", "sources", "start", "told", "told_at", "tries")
+    __slots__ = ("last", "sources", "start", "told", "tries")
 
     def __init__(self) -> None:
         self.sources: dict[Address, int] = {}
         self.tries = self.told = 0
-        self.start = self.last = self.told_at = 0
+        self.start = self.last = 0
 
 
 class BruteForce:
@@ -171,8 +172,7 @@ class BruteForce:
             talks.popleft()
         if tries.told:
             # It goes on: told again when it has doubled.
-            grown = tries.tries >= 2 * tries.told and abs(tries.last - tries.told_at) >= AGAIN
-            return self._tell(pair, service, tries, None) if grown else ()
+            return self._tell(pair, service, tries, None) if tries.tries >= 2 * tries.told else ()
         known = tries.got_in and abs(tries.last - tries.got_in) < DAY
         if tries.tries < limit * (FAMILIAR if known else 1) or len(talks) < limit:
             return ()
@@ -180,7 +180,9 @@ class BruteForce:
         if max(starts) - min(starts) > within or not are_alike(talks):
             return ()
         # Nobody from elsewhere has jobs here.
-        if service.waits and within != WITHIN_REMOTE and not are_tries(talks):
+        if within != WITHIN_REMOTE and (
+            is_load_test(talks) if service is WEB else service.waits and not are_tries(talks)
+        ):
             return ()
         return self._tell(pair, service, tries, None)
 
@@ -204,9 +206,9 @@ class BruteForce:
 
     def _together(self, server: Address, port: int, service: Service, crowd: _Crowd) -> Findings:
         """Many addresses from elsewhere try."""
-        if crowd.told and (crowd.tries < 2 * crowd.told or crowd.last - crowd.told_at < AGAIN):
+        if crowd.tries < 2 * crowd.told:
             return ()
-        crowd.told, crowd.told_at = crowd.tries, crowd.last
+        crowd.told = crowd.tries
         count = f"{len(crowd.sources)}{' or more' if len(crowd.sources) == MOST_SOURCES else ''}"
         busiest = sorted(crowd.sources, key=lambda each: -crowd.sources[each])[:10]
         return [
@@ -237,13 +239,15 @@ class BruteForce:
         return found
 
     def _tell(self, pair: Pair, service: Service, tries: _Tries, success: Talk | None) -> list[Finding]:
-        tries.told, tries.told_at = tries.tries, tries.last
+        tries.told = tries.tries
         answers = [talk.answered for talk in tries.talks]
         lasted = [talk.lasted for talk in tries.talks]
         what = (
             f"{tries.tries} short connections in {span(tries.last - tries.start)}, "
             f"each answered by some {amount(sum(answers) // len(answers))}, as a refused login is"
         )
+        if service is WEB:
+            what += ", or a page that is not there"
         evidence: dict[str, Any] = {
             "service": service.name, "connections": tries.tries, "seconds": round((tries.last - tries.start) / 1000, 1),
             "answered": [min(answers), max(answers)], "lasted": [min(lasted), max(lasted)], "looked_at": len(answers),
@@ -251,7 +255,8 @@ class BruteForce:
         advice = "see what runs there: tools that try passwords, malware, or a program with an old password"
         if not is_here(self._home, pair[0]):
             advice = "close the port to the world, or let in keys only (no passwords) or a VPN"
-        severity = "high" if tries.tries >= MANY else "medium"
+        # Of the web it is least known what was asked for.
+        severity = "low" if service is WEB else "high" if tries.tries >= MANY else "medium"
         if success is not None:
             size = amount(success.answered + success.sent)
             what += f"; then one connection of {span(success.lasted)} with {size} followed, which may be a login"

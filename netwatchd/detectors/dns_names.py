@@ -41,9 +41,11 @@ _OWN = (
     "office365.com onedrive.com sharepoint.com spotifycdn.com steamcontent.com trafficmanager.net ttvnw.net "
     "usercontent.goog whatsapp.net windows.com windows.net windowsupdate.com wns.com "
     # Measurements, advertisements and sandboxes, which make a name up each time, so that it is in no cache or apart.
-    "apnic.net cedexis-radar.net claudeusercontent.com dns-oarc.net dnsleaktest.com dotnxdomain.com "
+    "apnic.net cedexis-radar.net cf-ipfs.com claudeusercontent.com dns-oarc.net dnsleaktest.com dotnxdomain.com "
     "dotnxdomain.net doubleclick.net footprintdns.com googlesyndication.com gstatic.com imrworldwide.com "
     "ipleak.net oaiusercontent.com online-metrix.net perfops.net "
+    # Gateways to IPFS: a name for each file, which is its hash.
+    "dweb.link ipfs.io nftstorage.link w3s.link "
     # A name for each device that a person owns, made from its address or its key.
     "myfritz.net myqnapcloud.com plex.direct quickconnect.to synology.me tailscale.io ts.net ui.direct "
     # Antivirus and filters ask by DNS whether a file, a page or a mail is known to be bad.
@@ -52,10 +54,10 @@ _OWN = (
     "rspamd.com sophos.com sophosxl.com sophosxl.net sophosxl.org surfright.nl symantec.com trellix.com "
     "trendmicro.com "
     # Blocklists that mail servers ask (RFC 5782).
-    "0spam.org abusix.zone backscatterer.org barracudacentral.org dnswl.org habeas.com isipp.com "
-    "junkemailfilter.com mailspike.net manitu.net mailspike.org nordspam.com returnpath.net s5h.net "
-    "senderscore.com sorbs.net spamcop.net spameatingmonkey.net spamhaus.net spamhaus.org spamrats.com "
-    "support-intelligence.net surbl.org surriel.com uceprotect.net uribl.com wpbl.info "
+    "0spam.org abusix.zone backscatterer.org barracudacentral.org dnswl.org gbudb.net habeas.com invaluement.com "
+    "isipp.com junkemailfilter.com mailspike.net mailspike.org manitu.net msbl.org nordspam.com returnpath.net "
+    "s5h.net senderscore.com sorbs.net spamcop.net spameatingmonkey.net spamhaus.net spamhaus.org spamrats.com "
+    "spfbl.net support-intelligence.net surbl.org surriel.com uceprotect.net uribl.com wpbl.info zapbl.net "
 )
 KNOWN = frozenset(_OWN.split())
 
@@ -75,8 +77,8 @@ oo op or os ot ou ov ow pa pe ph pi pl po pp pr ra rd re ri rk rm rn ro rs rt ru
 th ti to tr ts tt tu ty ub uc ue ul um un up ur us ut ve vi vo wa we wi wo
 """.split()  # noqa: SIM905  # 181 quotes would hide them
 )
-_MADE_UP = 0.42  # share of such pairs below which a pool of labels is made up
-_ONE_MADE_UP = 0.25  # the same of a single label, of which there are few pairs
+_RANDOM = 0.42  # share of such pairs below which a pool of labels is drawn by lot
+_ONE_RANDOM = 0.25  # the same of a single label, of which there are few pairs
 _LEAST_PAIRS = 7  # of a single label
 _ALIKE = 0.8  # share of a pool that differs in numbers only
 
@@ -97,7 +99,7 @@ def registered(name: str) -> tuple[str, str] | None:
 
 def carrying(labels: list[str], before: Iterable[str]) -> int:
     """Bytes of the labels below a domain that can carry data; `before` are those of the name before it."""
-    if len(labels) >= 4 and _is_address(labels):
+    if is_address(labels):
         return 0
     if len(labels) > 1:
         labels = labels[: _appended(labels)]
@@ -105,33 +107,44 @@ def carrying(labels: list[str], before: Iterable[str]) -> int:
     return sum(len(each) - 3 * each.count("\\") for each in labels if each not in before and each[:1] != "_")
 
 
+def is_address(labels: list[str]) -> bool:
+    """An IPv4 address backwards, or the 32 digits of an IPv6 address: what is looked up in a blocklist (RFC 5782)."""
+    if len(labels) < 4:
+        return False
+    if all(each.isdigit() and len(each) <= 3 for each in labels[:4]):
+        return True
+    return len(labels) >= 32 and all(len(each) == 1 for each in labels[:32])
+
+
 def is_appended(labels: list[str]) -> bool:
     """Whether these labels are a whole name, to which a resolver has appended what follows."""
     return _appended(labels) < len(labels)
 
 
-def is_made_up(labels: Iterable[str]) -> bool:
-    """Whether a pool of labels was drawn by lot, or counted up."""
-    pool = list(labels)
+def is_counted_up(pool: list[str]) -> bool:
+    """Whether most of these labels differ in numbers only."""
     shapes: dict[str, int] = {}
     for label in pool:
         shape = _DIGITS.sub("0", label)
         if shape != label:
             shapes[shape] = shapes.get(shape, 0) + 1
-    if max(shapes.values(), default=0) >= _ALIKE * len(pool):
-        return True
+    return max(shapes.values(), default=0) >= _ALIKE * len(pool)
+
+
+def is_random(pool: list[str]) -> bool:
+    """Whether these labels look drawn by lot, or are data."""
     common = pairs = 0
     for label in pool:
         known, told = _pairs(label)
         common += known
         pairs += told
-    return pairs > 0 and common / pairs < _MADE_UP
+    return pairs > 0 and common / pairs < _RANDOM
 
 
-def is_label_made_up(label: str) -> bool:
+def is_label_random(label: str) -> bool:
     """Whether a single label looks as if it was drawn by lot; of short ones that cannot be told."""
     common, pairs = _pairs(label)
-    return pairs >= _LEAST_PAIRS and common / pairs <= _ONE_MADE_UP
+    return pairs >= _LEAST_PAIRS and common / pairs <= _ONE_RANDOM
 
 
 def entropy(texts: Iterable[str]) -> float:
@@ -153,13 +166,6 @@ def _pairs(label: str) -> tuple[int, int]:
         pairs += 1
         common += first + second in _PAIRS
     return common, pairs
-
-
-def _is_address(labels: list[str]) -> bool:
-    """An IPv4 address backwards, or the 32 digits of an IPv6 address: what is looked up in a blocklist (RFC 5782)."""
-    if all(each.isdigit() and len(each) <= 3 for each in labels[:4]):
-        return True
-    return len(labels) >= 32 and all(len(each) == 1 for each in labels[:32])
 
 
 def _appended(labels: list[str]) -> int:

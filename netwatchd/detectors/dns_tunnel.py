@@ -24,13 +24,13 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import DnsTunnel as Settings
 from netwatchd.detectors import Finding, Findings, Home
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.dns_names import KNOWN, entropy, is_label_made_up, is_made_up, registered
+from netwatchd.detectors.dns_names import KNOWN, entropy, is_counted_up, is_label_random, is_random, registered
 from netwatchd.detectors.dns_zones import HOUR, NXDOMAIN, Distinct, Zone
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.telling import threat
 from netwatchd.observations import DnsMessage
 
-FEW, ZONES, CLIENTS, SERVERS = 4096, 1024, 1024, 64  # how many of each are remembered: 10 MB when all are full
+FEW, ZONES, CLIENTS, SERVERS = 2048, 1024, 1024, 64  # how many of each are remembered: 10 MB when all are full
 MOSTLY = 8
 
 # Distinct names below which nothing is said: a page with all its parts asks for fewer below one domain.
@@ -45,6 +45,7 @@ FOR_DATA = 4  # the part of it that is enough where the types are for data, and 
 
 # Distinct names below one domain in 10 s: a page that has its links looked up asks for dozens, but they are words.
 MANY = 30
+ANSWERED = 2_000  # ms within which most questions are answered
 # Distinct names below one domain that do not exist, in a minute: a program with a list of names that are gone retries
 # these, and a typo is one. Made-up ones, and whatever they are.
 MANY_MISSING, VERY_MANY_MISSING = 20, 100
@@ -119,12 +120,10 @@ class DnsTunnel:
         """What is to be said of a zone that has grown."""
         if zone.distinct.count < LEAST_NAMES:
             return []
-        times = self._times(zone.client)
-        if severity := self._is_tunnel(zone, times):
-            return self._tell(zone, time, "dns_tunnel", severity, zone.up, self._tunnel)
-        if self._is_mass(zone, times):
-            many = zone.burst.names + zone.missing.names
-            return self._tell(zone, time, "dns_anomaly", "medium", many, self._mass)
+        if severity := self._is_tunnel(zone, 1):
+            return self._tell(zone, time, "dns_tunnel", severity, zone.up)
+        if self._is_mass(zone, 1):
+            return self._tell(zone, time, "dns_anomaly", "medium", zone.burst.names + zone.missing.names)
         return []
 
     def _is_tunnel(self, zone: Zone, times: int) -> str | None:
@@ -134,13 +133,9 @@ class DnsTunnel:
         hour, day = zone.hour, zone.day
         if hour.up >= limit and hour.up >= LEAST_EACH * hour.names:
             return "high"
-        if (
-            day.up >= 2 * self.settings.hourly * times
-            and day.up >= LEAST_EACH_SLOW * day.names
-            and is_made_up(zone.pool)
-        ):
-            return "medium"
-        return None
+        limit = self.settings.hourly * times * 2
+        is_slow = day.up >= limit and day.up >= LEAST_EACH_SLOW * day.names
+        return "medium" if is_slow and is_random(zone.pool) else None
 
     def _is_mass(self, zone: Zone, times: int) -> bool:
         """Many names at once that somebody made up, or nearly all of which do not exist."""
@@ -152,23 +147,33 @@ class DnsTunnel:
         if missing >= VERY_MANY_MISSING * times:
             return True
         # Long names are a tunnel's, which is told of when it has carried something.
-        rather = 4 if zone.up >= MANY_LONG * zone.distinct.count else 1
-        return (burst >= MANY * times * rather or missing >= MANY_MISSING * times * rather) and is_made_up(zone.pool)
+        times *= 4 if zone.up >= MANY_LONG * zone.distinct.count else 1
+        if missing >= MANY_MISSING * times:
+            return is_random(zone.pool) or is_counted_up(zone.pool)
+        if burst < MANY * times:
+            return False
+        # Numbered servers are honest if they are there, which takes the answers some time to tell.
+        are_there = zone.last - zone.burst.start < ANSWERED or zone.found * 2 >= zone.queries
+        return is_random(zone.pool) or (is_counted_up(zone.pool) and not are_there)
 
-    def _tell(self, zone: Zone, time: int, kind: str, severity: str, much: int, tell: Any) -> list[Finding]:
-        """Tells it, unless it was told just now or somebody behind the client asks."""
+    def _tell(self, zone: Zone, time: int, kind: str, severity: str, much: int) -> list[Finding]:
+        """Tells it, unless it was told just now, or the client asks for others."""
         before, at = zone.told.get(kind, (0, 0))
         if at and (abs(time - at) < AGAIN or (much < 2 * before and abs(time - at) < ANYWAY)):
             return []
-        if self._asks_for(zone):
+        is_tunnel = kind == "dns_tunnel"
+        times = self._times(zone.client)
+        if times > 1 and not (self._is_tunnel(zone, times) if is_tunnel else self._is_mass(zone, times)):
             return []
         zone.told[kind] = (much, time)
+        if self._asks_for(zone):
+            return []
         client = self._home.owner(zone.client) or address_text(zone.client)
-        return [tell(zone, kind, severity, client)]
+        return [self._tunnel(zone, severity, client) if is_tunnel else self._mass(zone, severity, client)]
 
-    def _tunnel(self, zone: Zone, kind: str, severity: str, client: str) -> Finding:
+    def _tunnel(self, zone: Zone, severity: str, client: str) -> Finding:
         return threat(
-            kind, severity, zone.first, zone.last, device=client, target=zone.domain,
+            "dns_tunnel", severity, zone.first, zone.last, device=client, target=zone.domain,
             description=f"{called_by_key(self._home, client)} sends data in names below {_cut(zone.zone)}: "
             f"{zone.distinct.count} names in {_seconds(zone)} s carried {zone.up} bytes there, and their answers "
             f"{zone.down} bytes back{self._for_others(zone.client)}",
@@ -177,11 +182,11 @@ class DnsTunnel:
             evidence=_evidence(zone),
         )  # fmt: skip
 
-    def _mass(self, zone: Zone, kind: str, severity: str, client: str) -> Finding:
+    def _mass(self, zone: Zone, severity: str, client: str) -> Finding:
         missing = zone.lost.count if zone.lost else 0
         also = f", of which {missing} do not exist" if missing else ""
         return threat(
-            kind, severity, zone.first, zone.last, device=client, target=zone.domain,
+            "dns_anomaly", severity, zone.first, zone.last, device=client, target=zone.domain,
             description=f"{called_by_key(self._home, client)} asks for made-up names below {_cut(zone.zone)}: "
             f"{zone.distinct.count} in {_seconds(zone)} s{also}, as {_cut(zone.pool[-1])}"
             f"{self._for_others(zone.client)}",
@@ -193,7 +198,7 @@ class DnsTunnel:
     def _miss(self, message: DnsMessage, domain: str) -> list[Finding]:
         """A name that does not exist: is its domain one of those that were drawn by lot?"""
         label = domain.split(".", 1)[0]
-        if not is_label_made_up(label):
+        if not is_label_random(label):
             return []
         lots = self._lots.touch(message.client)
         if not lots.first or not -HOUR < message.time - lots.first < HOUR:

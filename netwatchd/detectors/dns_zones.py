@@ -7,7 +7,7 @@ comes from Python's `hash`, which nobody outside can foresee.
 """
 
 from netwatchd.addresses import Address
-from netwatchd.detectors.dns_names import carrying, is_appended
+from netwatchd.detectors.dns_names import carrying, is_address, is_appended
 from netwatchd.observations import DnsMessage
 
 HOUR, DAY = 3_600_000, 86_400_000  # ms
@@ -60,17 +60,17 @@ class Distinct:
 class Window:
     """What was counted since it began; it begins anew after `length` (ms)."""
 
-    __slots__ = ("_start", "length", "names", "up")
+    __slots__ = ("length", "names", "start", "up")
 
     def __init__(self, length: int, time: int) -> None:
         self.length = length
-        self._start = time
+        self.start = time
         self.names = self.up = 0
 
     def add(self, time: int, up: int) -> None:
         """A name that carries so many bytes."""
-        if abs(time - self._start) >= self.length:  # logs tell a little out of order
-            self._start = time
+        if abs(time - self.start) >= self.length:  # logs tell a little out of order
+            self.start = time
             self.names = self.up = 0
         self.names += 1
         self.up += up
@@ -81,7 +81,8 @@ class Zone:
 
     __slots__ = (
         "_before", "answers", "burst", "client", "common", "day", "distinct", "domain", "down", "examples", "first",
-        "for_data", "hour", "kinds", "last", "longest", "lost", "missing", "pool", "queries", "server", "told", "up",
+        "for_data", "found", "hour", "kinds", "last", "longest", "lost", "missing", "pool", "queries", "server",
+        "told", "up",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -93,7 +94,7 @@ class Zone:
         self.domain = ""
         self.first = self.last = 0  # ms; 0: nothing was asked yet
         self.told: dict[str, tuple[int, int]] = {}  # by kind: how much there was when it was told, and when
-        self.queries = self.answers = self.for_data = 0
+        self.queries = self.answers = self.found = self.for_data = 0
         self.up = self.down = self.longest = 0
         self.distinct = Distinct()
         self.lost: Distinct | None = None  # names that do not exist
@@ -121,6 +122,7 @@ class Zone:
             self.for_data += kind in _FOR_DATA or kind >= _PRIVATE
             return fresh
         self.answers += 1
+        self.found += message.code == 0
         self.down += max(message.size - _HEAD - len(message.name), 0)
         if message.code != NXDOMAIN or not _is_counted(prefix.split(".")):
             return fresh
@@ -166,8 +168,8 @@ class Zone:
 
 
 def _is_counted(labels: list[str]) -> bool:
-    """Whether it can be one of many made-up names: no service, and no name with a search domain behind it."""
-    return labels[0][:1] != "_" and not is_appended(labels)
+    """Whether it can be one of many made-up names: no service, no address, no name with a search domain behind it."""
+    return labels[0][:1] != "_" and not is_address(labels) and not is_appended(labels)
 
 
 def _shared(common: list[str], labels: list[str]) -> list[str]:

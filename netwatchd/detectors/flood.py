@@ -32,14 +32,17 @@ NAMES = {ICMP: "ICMP", TCP: "SYN", UDP: "UDP", ICMPV6: "ICMPv6"}
 WINDOW = 10_000  # milliseconds in which flows are counted
 # Of answered flows one of so many is looked at, and counts as many: they are nearly all that there is, and cost most.
 SAMPLE = 32
-# How many times the setting of `connections` (100 a second) there must be. Unanswered: a program that cannot connect
+# How many times the setting of `connections` (50 a second) there must be. Unanswered: a program that cannot connect
 # tries some times a second, BitTorrent up to 30 times, but each time another target; scanners take port after port.
 # Not known: those that browse, and build, open some dozens at once. Answered: a test of a web server makes thousands;
 # if it is one of ours that tests another one, it is his business.
-UNKNOWN, ANSWERED = 2, 3
+UNKNOWN, ANSWERED = 4, 6
+# Datagrams are sent again sooner than connections are. While the line is down, all that a house asks its resolver for
+# is unanswered, again and again (of 50 devices some 100 a second).
+DATAGRAMS, QUESTIONS, DNS = 2, 6, 53
 UNKNOWN_DATAGRAMS = 10
 # UDP to any port of one target: a scan of all 65,535 ports within a minute is no flood yet.
-ANY_PORT = 20
+ANY_PORT = 40
 MOST_TARGETS = 2048
 NOTED = 100  # flows of a target within a window, from which on its sources are counted
 FEW = 3  # sources that are still told by name
@@ -48,8 +51,15 @@ LOCAL_CROWD = 8  # clients here at once, which is no test any more
 # times a second, and sound, pictures and screens make some thousand packets a second. To the world, the largest stream
 # that a home sends makes 1000 (10 Mbit/s).
 IN_LAN = 10
-LEAST_PACKETS = 10_000  # of a flow; less is over before anybody would notice
+# Packets of a flow, at least: less is over before anybody would notice. What is sent on while a line fails, is less.
+LEAST_PACKETS = {UDP: 10_000, ICMP: 2_000, ICMPV6: 2_000}
 AGAIN = 10_000  # milliseconds between two tellings while it goes on
+
+# Packets and bytes of somebody who has not opened a connection, or says nothing in it: SYN and RST, or SYN and ACK.
+OPENING, BARE = 2, 140
+# What has become of a flow: nobody answered; it is not known; a SYN was answered, and nothing followed; any other
+# answer.
+SILENCE, UNKNOWN_YET, HALF, ANSWER = range(4)
 
 Target = tuple[Address, int, int]  # address, protocol, port; 0: any
 
@@ -57,12 +67,12 @@ Target = tuple[Address, int, int]  # address, protocol, port; 0: any
 class _Count:
     """Flows to one target, in one window."""
 
-    __slots__ = ("answered", "begun", "first", "last", "sketch", "sources", "told_at", "total", "unanswered", "unknown")
+    __slots__ = ("begun", "first", "flows", "last", "sketch", "sources", "told_at", "total")
 
     def __init__(self) -> None:
         self.begun = -1  # of the window
         self.first = self.last = 0  # of the flood
-        self.unanswered = self.unknown = self.answered = 0
+        self.flows = [0, 0, 0, 0]  # by their fate
         self.total = 0  # of the flood so far, with windows before this
         self.told_at = 0
         self.sources: set[Address] = set()  # a few
@@ -76,7 +86,7 @@ class _Count:
             self.sources.clear()
             self.sketch = None
         self.begun = self.last = start
-        self.unanswered = self.unknown = self.answered = 0
+        self.flows = [0, 0, 0, 0]
 
 
 class Flood:
@@ -94,40 +104,35 @@ class Flood:
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow: when it begins, and each time that it is told if it is unanswered, or ICMP."""
+        fate = _fate(flow) if flow[10] < 2 or flow[8] < 2 else ANSWER
         weight = 1
         # The usual case, of which a sample will do.
-        if flow[10] and flow[7] not in ECHO:
+        if fate == ANSWER and flow[7] not in ECHO:
             self._skipped = skipped = self._skipped + 1
             if skipped < SAMPLE:
                 return ()
             self._skipped, weight = 0, SAMPLE
-        packets = flow[8]
-        if packets >= LEAST_PACKETS and flow[7] != TCP:
+        protocol = flow[7]
+        if flow[8] >= 2_000 and flow[8] >= LEAST_PACKETS.get(protocol, flow[8] + 1):
             return self._many_packets(flow)
         if not new or not is_host(flow[5]):
             return ()
-        protocol = flow[7]
         if protocol not in NAMES or (protocol in ECHO and flow.src_port != ECHO[protocol]):
             return ()
-        found = self._count((flow[5], protocol, flow[6] if protocol in (TCP, UDP) else 0), flow, weight)
+        found = self._count((flow[5], protocol, flow[6] if protocol in (TCP, UDP) else 0), flow, fate, weight)
         if protocol == UDP:
             # To a port of its own each: only the target is the same.
-            found = found or self._count((flow[5], UDP, 0), flow, weight)
+            found = found or self._count((flow[5], UDP, 0), flow, fate, weight)
         return found
 
-    def _count(self, target: Target, flow: Flow, weight: int) -> list[Finding]:
+    def _count(self, target: Target, flow: Flow, fate: int, weight: int) -> list[Finding]:
         """One more flow to the target, or as many as `weight`."""
         count = self._targets.touch(target)
         start = flow.start
         # Logs tell late: what is older than the window counts in it, too.
         if count.begun < 0 or abs(start - count.begun) >= WINDOW:
             count.begin(start)
-        if flow.packets_in:
-            count.answered += weight
-        elif flow.packets_out:
-            count.unanswered += 1
-        else:
-            count.unknown += 1
+        count.flows[fate] += weight
         count.total += weight
         return self._look(target, flow, count) if count.total >= NOTED else []
 
@@ -147,16 +152,20 @@ class Flood:
     def _is_flood(self, target: Target, flow: Flow, count: _Count) -> bool:
         assert count.sketch is not None
         limit = self.settings.connections * WINDOW // 1000
+        unanswered, unknown, half, answered = count.flows
         both_here = is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip)
         if target[1] != TCP:
             if target[1] == UDP:
+                limit *= ANY_PORT if not target[2] else QUESTIONS if target[2] == DNS else DATAGRAMS
                 limit *= IN_LAN if both_here else 1
-                limit *= 1 if target[2] else ANY_PORT
             # Of what nobody has answered yet, most will be: names are asked for, and players look for each other.
-            return count.unanswered + count.unknown // UNKNOWN_DATAGRAMS >= limit
-        if count.unanswered >= limit or count.unknown + count.unanswered >= UNKNOWN * limit:
+            return unanswered + unknown // UNKNOWN_DATAGRAMS >= limit
+        if unanswered >= limit or unknown + unanswered >= UNKNOWN * limit:
             return True
-        return count.answered >= ANSWERED * limit and (not both_here or len(count.sketch) >= LOCAL_CROWD)
+        crowd = len(count.sketch) >= LOCAL_CROWD
+        if crowd and unanswered + half >= limit:
+            return True
+        return answered + half >= ANSWERED * limit and (not both_here or crowd)
 
     def _tell(self, target: Target, flow: Flow, count: _Count) -> list[Finding]:
         assert count.sketch is not None
@@ -165,7 +174,8 @@ class Flood:
         _, protocol, port = target
         few = len(count.sources) <= FEW
         device = self._key(flow.src_ip) if few else None
-        whole = protocol == TCP and count.answered > count.unanswered + count.unknown
+        unanswered, unknown, half, answered = count.flows
+        whole = protocol == TCP and answered > unanswered + unknown + half
         name = "connections" if whole else NAMES[protocol]
         who = called_by_key(self._home, device) if device is not None else f"about {sources} addresses"
         where = f", port {port}" if port else ""
@@ -179,7 +189,7 @@ class Flood:
                 evidence={
                     "flood": name, "flows": count.total, "per_second": count.total * 1000 // max(lasted, 1000),
                     "in_window": {
-                        "unanswered": count.unanswered, "unknown": count.unknown, "answered": count.answered,
+                        "unanswered": unanswered, "unknown": unknown, "half_open": half, "answered": answered,
                     },
                     "sources": min(sources, count.total),
                     "examples": sorted(map(address_text, count.sources)),
@@ -237,3 +247,17 @@ class Flood:
 
     def _called(self, address: Address) -> str:
         return called_by_key(self._home, self._key(address))
+
+
+def _fate(flow: Flow) -> int:
+    """What has become of a flow that has one packet at most in one direction.
+
+    A host whose address was not made up breaks off what it has not opened, with a RST: SYN, SYN-ACK, RST. One whose
+    address was made up is silent. But where only SYN and FIN are captured, every connection looks like that in its
+    first seconds. A refusal is an answer.
+    """
+    if not flow.packets_in:
+        return SILENCE if flow.packets_out else UNKNOWN_YET
+    if flow.protocol != TCP or flow.state == "rejected" or flow.packets_out > OPENING or flow.bytes_out > BARE:
+        return ANSWER
+    return HALF if flow.packets_out < OPENING else SILENCE

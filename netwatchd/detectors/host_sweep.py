@@ -30,6 +30,7 @@ from netwatchd.detectors.attempts import (
     REFUSED,
     SILENT,
     TCP,
+    TRIED,
     UDP,
     UNKNOWN,
     is_service,
@@ -39,10 +40,10 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
-from netwatchd.events import LIVE, Flow, TakenBack, Threat
+from netwatchd.events import Flow, TakenBack, Threat
 from netwatchd.observations import AddressAsked, Observation
 
 TIME = 60_000  # milliseconds in which the hosts must have been tried
@@ -50,12 +51,13 @@ SILENCE = 300_000  # after which what comes is another sweep
 HASTY_TIME, HASTY = 5_000, 25  # hosts of which it is not known yet whether they answered
 
 # Hosts that make a sweep.
-UNOWNED = 32  # addresses here asked for by ARP or ND that nobody has: who expects some that have left, expects few
+# Addresses here asked for by ARP or ND that nobody has. At a first start, none of a home of fifty may be known yet.
+UNOWNED = 56
 UNOWNED_PINGED = 16
 EMPTY_PINGS = 10
 INWARD = 8
 SCATTERED = 30  # services elsewhere that are silent: more than the mail servers or mirrors of an hour
-OUTAGE = 200  # hosts asked by a browser and its programs before it is clear that the uplink is dead
+OUTAGE = 400  # hosts: a browser knows no names with a dead uplink, but a resolver knows all those that it asks
 NEIGHBOURS = 20  # in one /24 (IPv6: /64)
 PINGED = 100  # elsewhere, of which four fifths are silent: lists of game servers answer
 # A program that runs commands on many servers finds some of them down.
@@ -64,7 +66,8 @@ _PATIENT = {22: 20}
 _CONTROL = frozenset(TCP << 16 | port for port in CONTROL)
 _EMPTY = {ICMP: 28, 58: 48}  # bytes of a ping without payload
 ARP, PING = "arp", "icmp"
-ROUTERS = frozenset(("router",))
+# Kinds of devices that pass on what others send, or keep a list of who is there.
+ROUTERS = frozenset(("router", "access_point", "network"))
 
 
 class Key(NamedTuple):
@@ -79,7 +82,7 @@ class Key(NamedTuple):
 class HostSweep:
     """The detector `host_sweep`."""
 
-    wants = Wants.ATTEMPTS | Wants.TURNED | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.ANSWERED | Wants.ICMP
     ports = None
     observes = (AddressAsked,)
 
@@ -94,50 +97,54 @@ class HostSweep:
         """An attempt; a ping; or what was told of before, and is answered now."""
         protocol, port = flow[7], flow[6]
         if protocol != TCP and protocol != UDP:
-            return self._see_ping(flow)
+            return self._see_ping(flow, new)
         # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
-        if not flow[8] and (port not in CONTROL or protocol != TCP):
+        if flow[10] > 1 and flow[12] not in TRIED and flow[0] not in self._pending:
             return ()
-        if flow[10] > 1 and flow[0] not in self._pending:
+        if not flow[8] and (port not in CONTROL or protocol != TCP):
             return ()
         how = outcome(flow)
         if how is None or how == OPENED:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
-        here = flow[5] in self._home.networks
-        inward = here and flow[3] not in self._home.networks
+        here = is_here(self._home, flow[5])
+        inward = here and not is_here(self._home, flow[3])
         if inward and not is_service(flow):
             return ()
         key = Key(flow[3], 0 if inward else protocol << 16 | port, here, is_service(flow))
-        return self._see(key, flow, how, way_of(flow))
+        return self._see(key, flow, how, way_of(flow), new)
 
     def observe(self, observation: Observation) -> Findings:
         """Somebody asked who has an address."""
         assert isinstance(observation, AddressAsked)
         home, target = self._home, observation.target
-        # An address that is not one of here is asked for by whoever has a wrong netmask.
-        if home.owner(target) is not None or target not in home.networks:
+        # An address that is not one of here is asked for by whoever has a wrong netmask. Those of IPv6 are learned from
+        # routers, and right.
+        if home.owner(target) is not None or not (isinstance(target, bytes) or target in home.networks):
             return ()
         key = Key(observation.mac, ARP + ("6" if isinstance(target, bytes) else ""), True)
         tally = self._tallies.touch(key, observation.time)
         tally.see(target, Tried(observation.time, SILENT), ARP if isinstance(target, int) else "nd", observation.source)
         return self._decide(key, tally)
 
-    def _see_ping(self, flow: Flow) -> Findings:
+    def _see_ping(self, flow: Flow, new: bool) -> Findings:
         how = outcome_of_ping(flow)
         if how is None:
             return ()
-        here = flow[5] in self._home.networks
+        here = is_here(self._home, flow[5])
         key = Key(flow[3], PING + ("6" if isinstance(flow[5], bytes) else ""), here)
         empty = flow[8] and flow[9] == _EMPTY.get(flow[7], 0) * flow[8]
-        return self._see(key, flow, how, "icmp-empty" if empty else "icmp")
+        return self._see(key, flow, how, "icmp-empty" if empty else "icmp", new)
 
-    def _see(self, key: Key, flow: Flow, how: int, way: str) -> Findings:
+    def _see(self, key: Key, flow: Flow, how: int, way: str, new: bool) -> Findings:
         tally = self._tallies.touch(key, flow[1])
         host = flow[5]
-        tally.see(host, Tried(flow[1], how, 2 if way == "icmp-empty" else 1), way, flow[13])
-        if flow[12] in LIVE:
-            self._pending.note(flow[0], tally, host)
+        tally.see(host, Tried(flow[1], how, 2 if way == "icmp-empty" else 1), way, flow[13], new=new)
+        self._pending.note(flow, tally, host)
         return self._decide(key, tally)
+
+    def tick(self, time: int) -> Findings:
+        """The last word on what is over."""
+        return [self._sweep(key, tally) for key, tally in self._tallies.ended(time)]
 
     def _sweep(self, key: Key, tally: Tally) -> Threat:
         return sweep(self._home, self._scanners, key, tally)
@@ -211,7 +218,7 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     if isinstance(source, str):
         device, here = source, True  # who asks by ARP is on the link
     else:
-        device, here = home.owner(source) or address_text(source), source in home.networks
+        device, here = home.owner(source) or address_text(source), is_here(home, source)
     if not tally.told:
         tally.target = scanners.target(device, *_target(key, tally))
     tally.note_told()

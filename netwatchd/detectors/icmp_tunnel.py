@@ -42,7 +42,7 @@ _NOTHING = (0, 0, 0, 0)
 class _Pair:
     """Pings of one host to another."""
 
-    __slots__ = ("altered", "counted", "first", "last", "most", "returned", "sent", "told", "unexplained")
+    __slots__ = ("altered", "counted", "first", "last", "most", "returned", "sent", "since", "told", "unexplained")
 
     def __init__(self) -> None:
         self.begin(0)
@@ -51,7 +51,7 @@ class _Pair:
 
     def begin(self, time: int) -> None:
         """Another hour begins."""
-        self.first = self.last = time
+        self.first = self.last = self.since = time
         self.altered = self.sent = self.returned = self.unexplained = self.most = 0
 
 
@@ -70,6 +70,8 @@ class IcmpTunnel:
     def observe(self, observation: EchoAltered) -> Findings:
         """A reply with other data than its request."""
         pair = self._pair(observation.client, observation.server, observation.time, observation.time)
+        if abs(observation.time - pair.since) > HOUR:
+            pair.begin(observation.time)
         pair.altered += 1
         pair.sent += observation.sent
         pair.returned += observation.returned

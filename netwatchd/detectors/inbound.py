@@ -24,10 +24,13 @@ MOST_DOORS = 1024  # device, protocol and port
 MOST_KNOWN = 65_536  # addresses whose side is remembered
 # Ports that clients take by themselves begin here on Linux; other systems use 49152 and above (RFC 6335).
 EPHEMERAL = 32_768
-# Others at one port of UDP without a known service. A call tries all addresses of the other one, and a relay or two.
+# Others, by their networks, at one port of UDP without a known service. A call tries all addresses of the other one,
+# and a relay or two.
 CROWD = 8
+# And at one port of TCP that a client may have taken by itself, to connect to another one's high port before anybody
+# looked: he takes one for each connection.
+PAIR = 2
 LAST = 5  # whom the evidence names
-AGAIN = 10_000  # milliseconds between two tellings of one door
 # IP and TCP headers with time stamps, and what a SYN has more: below this, a side has said nothing.
 _EMPTY4, _EMPTY6, _SYN = 52, 72, 8
 
@@ -35,7 +38,7 @@ _EMPTY4, _EMPTY6, _SYN = 52, 72, 8
 class _Door:
     """One port of one device."""
 
-    __slots__ = ("connections", "first", "groups", "latest", "sketch", "told", "told_at")
+    __slots__ = ("connections", "first", "groups", "latest", "sketch", "told")
 
     def __init__(self) -> None:
         self.connections = 0
@@ -44,7 +47,6 @@ class _Door:
         self.groups: set[Address] = set()  # the first networks that they came from
         self.sketch = Distinct()
         self.told = 0  # connections that were told
-        self.told_at = 0
 
 
 class Inbound:
@@ -63,7 +65,7 @@ class Inbound:
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow."""
         # The usual case: it was opened here.
-        if flow[3] in self._here or device is None:
+        if flow[3] in self._here:
             return ()
         return self._from_elsewhere(flow)
 
@@ -81,7 +83,7 @@ class Inbound:
             return ()
         # Not the flow's device, which may be a neighbour on the side of the provider.
         owner = self._home.owner(target)
-        if owner is None and target not in self._home.networks:
+        if owner is None and not is_here(self._home, target):
             return ()
         if _is_answer(flow) or not _has_said(flow):
             return ()
@@ -107,22 +109,24 @@ class Inbound:
         exposed = service_of(protocol, port)
         if exposed is None:
             exposed = ANY_UDP if protocol == UDP else ANY_LOW if port < 1024 else ANY_TCP
-            if protocol == UDP:
-                if len(door.groups) < CROWD:
-                    door.groups.add(source >> 8 if isinstance(source, int) else source[:6])
-                if len(door.groups) < CROWD:
-                    return ()
-        if door.told and (door.connections < 2 * door.told or abs(flow.start - door.told_at) < AGAIN):
+            crowd = CROWD if protocol == UDP else PAIR if port >= EPHEMERAL else 1
+            if len(door.groups) < crowd:
+                door.groups.add(source >> 8 if isinstance(source, int) else source[:6])
+            if len(door.groups) < crowd:
+                return ()
+        if door.connections < 2 * door.told:
             return ()
         return [self._threat(flow, device, door, exposed)]
 
     def _threat(self, flow: Flow, device: str, door: _Door, exposed: Exposed) -> Threat:
         protocol = "tcp" if flow.protocol == TCP else "udp"
         port, last = flow.dst_port, max(flow.start, door.first)
-        door.told, door.told_at = door.connections, flow.start
+        door.told = door.connections
         outside = self._home.forwarded(flow.dst_ip, port, flow.protocol)
         way = "" if outside is None else f", by port {outside[1]} of the router, which is forwarded to it"
-        if isinstance(flow.dst_ip, bytes):
+        if self._home.is_outer(flow.dst_ip):
+            way = ", which is this router itself"
+        elif isinstance(flow.dst_ip, bytes):
             way = ", by IPv6, which nothing stops"
         others = len(door.sketch)
         who = address_text(flow.src_ip)

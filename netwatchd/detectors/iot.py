@@ -18,7 +18,7 @@ from netwatchd.config import Iot as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.attempts import CONTROL, EVERYDAY, SERVICES, TCP, UNKNOWN, WELL_KNOWN, outcome
 from netwatchd.detectors.naming import called_by_key
-from netwatchd.detectors.scanners import is_simple, what_to_do
+from netwatchd.detectors.scanners import is_here, is_simple, what_to_do
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow, Threat
@@ -60,17 +60,17 @@ class Iot:
             return ()
         if self._home.owner(flow[3]) != device:
             return ()  # it is the one that was asked
-        here, port, how = flow[5] in self._home.networks, flow[6], outcome(flow)
+        here, port, how = is_here(self._home, flow[5]), flow[6], outcome(flow)
         found = []
         if port in CONTROL and (flow[10] or how is not None) and not (here and self._is_control(device)):
             tally = self._tallies.touch((device, port, here), flow[1])
-            tally.see(address_text(flow[5]), Tried(flow[1], how or UNKNOWN), "tcp", flow[13])
+            tally.see(address_text(flow[5]), Tried(flow[1], how or UNKNOWN), "tcp", flow[13], new=new)
             least = 1 if port in TELNET and not here else HOSTS
             if _is_due(tally, least, TIME):
                 found.append(self._tell_control(device, port, here, tally))
         if here and how:
             tally = self._tallies.touch((device, VAIN_KEY, True), flow[1])
-            tally.see((address_text(flow[5]), port), Tried(flow[1], how), "tcp", flow[13])
+            tally.see((address_text(flow[5]), port), Tried(flow[1], how), "tcp", flow[13], new=new)
             if _is_due(tally, VAIN, VAIN_TIME):
                 found.append(self._tell_vain(device, tally))
         return found

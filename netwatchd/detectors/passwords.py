@@ -33,22 +33,22 @@ class Service(NamedTuple):
 # passwords is below that, with post-quantum keys as well (Zeek's ssh script drew the line there, too).
 _SSH = Service("SSH", 400, 8_000, 4_000, 120_000, 120_000, 10, 10, 30, True)
 # Three lines each way, or a dozen where the greeting is long. Telnet echoes what is typed.
-_TELNET = Service("telnet", 4, 600, 2_500, 120_000, 120_000, 10, 10, 30)
+_TELNET = Service("telnet", 4, 600, 2_500, 120_000, 300_000, 10, 10, 30)
 # A camera that stores a picture by FTP every few seconds has short dialogues, too: hence more of them.
 _FTP = Service("FTP", 8, 600, 2_500, 120_000, 120_000, 20, 10, 40, True)
 # TLS, then NTLM or Kerberos within CredSSP. A client makes two connections for one session.
-_RDP = Service("RDP", 200, 8_000, 8_000, 60_000, 120_000, 12, 10, 30)
+_RDP = Service("RDP", 200, 8_000, 8_000, 60_000, 300_000, 12, 10, 30)
 # Negotiation and session setup: three requests. Players look for their shares again and again.
 _SMB = Service("SMB", 200, 3_000, 2_500, 60_000, 120_000, 20, 10, 40, True)
 # Version, kind, 16 bytes of a challenge, their encryption, a refusal (RFC 6143). A picture is far more.
-_VNC = Service("VNC", 12, 800, 1_000, 60_000, 120_000, 10, 10, 30)
+_VNC = Service("VNC", 12, 800, 1_000, 60_000, 300_000, 10, 10, 30)
 # A web application may connect for each of its pages, so the count is high and connections alone say nothing.
-_DATABASE = Service("a database", 30, 4_000, 2_500, 30_000, 120_000, 60, 20, 0, True)
+_DATABASE = Service("a database", 30, 4_000, 2_500, 30_000, 120_000, 40, 20, 0, True)
 # Phones with several accounts look for mail at the same server, each with a short dialogue with TLS.
 _MAIL = Service("mail", 8, 3_000, 7_000, 60_000, 120_000, 40, 40, 0, True)
 # Flows show neither the page nor the answer. What polls a page does so once or twice a second; who tries passwords or
 # names of pages does it as fast as the server can.
-_WEB = Service("HTTP", 60, 3_000, 3_500, 30_000, 30_000, 200, 200, 0)
+WEB = Service("HTTP", 60, 3_000, 3_500, 30_000, 20_000, 100, 100, 0)
 
 SERVICES: dict[int, Service] = {
     22: _SSH, 2222: _SSH,
@@ -62,7 +62,7 @@ SERVICES: dict[int, Service] = {
     110: _MAIL._replace(name="POP3"), 995: _MAIL._replace(name="POP3"),
     143: _MAIL._replace(name="IMAP"), 993: _MAIL._replace(name="IMAP"),
     465: _MAIL._replace(name="SMTP submission"), 587: _MAIL._replace(name="SMTP submission"),
-    80: _WEB, 5000: _WEB, 8000: _WEB, 8080: _WEB, 8081: _WEB, 8888: _WEB,
+    80: WEB, 5000: WEB, 8000: WEB, 8080: WEB, 8081: WEB, 8888: WEB,
 }  # fmt: skip
 
 WITHIN_REMOTE = 600_000  # milliseconds: who tries from elsewhere, tries slowly; nobody else has a reason to
@@ -78,10 +78,14 @@ ALIKE_BYTES = 200
 # counted (the network card has put them together, or only SYN and FIN are captured), the bytes are beyond doubt.
 LOOKED = 5
 
-# A server lets him wait whose password was wrong (PAM: 2 s), while what a job does takes parts of a second. Where it
-# does not wait, a tool makes use of it, and tries at least so many a second.
-REFUSED_AFTER = 1000  # milliseconds, of half of the dialogues at least
+# A server lets him wait whose password was wrong (PAM: 2 s, give or take one), while what a job does takes parts of a
+# second, or a whole one on a small machine. Where it does not wait, a tool makes use of it, and tries at least so many
+# a second.
+REFUSED_AFTER = 1500  # milliseconds, of half of the dialogues at least
 EAGER = 2
+# Web servers here are also tested by how much they can bear, by hundreds or thousands a second of the same small page.
+# Tools that try passwords wait for the answers to a few, and for what the server does to check them.
+TESTING = 50  # a second
 
 _HEADERS4, _HEADERS6, _OPTIONS = 40, 60, 12  # IP and TCP; time stamps (RFC 7323), which most systems put into each
 
@@ -121,6 +125,12 @@ def are_alike(talks: Sequence[Talk]) -> bool:
         if max(sizes) > min(sizes) * ALIKE + ALIKE_BYTES:
             return False
     return len({talk.port for talk in talks}) * 2 > len(talks)
+
+
+def is_load_test(talks: Sequence[Talk]) -> bool:
+    """Whether they come faster than anybody tries passwords."""
+    starts = [talk.start for talk in talks]
+    return len(talks) * 1000 > TESTING * (max(starts) - min(starts))
 
 
 def are_tries(talks: Sequence[Talk]) -> bool:

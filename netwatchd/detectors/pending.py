@@ -3,6 +3,7 @@
 from typing import Any
 
 from netwatchd.detectors.tally import Tally
+from netwatchd.events import LIVE, Flow
 
 MOST = 16_384  # some 4 MB; of more, the oldest keep counting as attempts
 
@@ -13,19 +14,18 @@ class Pending:
     def __init__(self) -> None:
         self._counted: dict[int, tuple[Tally, Any]] = {}
 
-    def note(self, flow: int, tally: Tally, thing: Any) -> None:
+    def note(self, flow: Flow, tally: Tally, thing: Any) -> None:
         """A flow was counted as the trial of a thing."""
+        if flow[12] not in LIVE:
+            self._counted.pop(flow[0], None)  # that was its last word
+            return
         if len(self._counted) >= MOST:
             del self._counted[next(iter(self._counted))]
-        self._counted[flow] = tally, thing
+        self._counted[flow[0]] = tally, thing
 
     def take(self, flow: int) -> tuple[Tally, Any]:
         """What it was counted as; it is no more. Raises KeyError where it was not counted."""
         return self._counted.pop(flow)
-
-    def drop(self, flow: int) -> None:
-        """Its last word has come."""
-        self._counted.pop(flow, None)
 
     def __contains__(self, flow: object) -> bool:
         return flow in self._counted

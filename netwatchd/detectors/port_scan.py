@@ -16,13 +16,13 @@ A port that turns out to be in use is no evidence. Slower ones are for `slow_sca
 from netwatchd.addresses import Address, address_text
 from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, UDP, UNKNOWN, is_service, outcome, way_of
+from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, TRIED, UDP, is_service, outcome, way_of
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
-from netwatchd.events import LIVE, Flow, TakenBack, Threat
+from netwatchd.events import Flow, TakenBack, Threat
 
 SERVICE, OTHER = 3, 1  # what a port is worth
 QUICK_TIME, STEADY_TIME, STEADY = 15_000, 300_000, 15 * SERVICE
@@ -30,7 +30,6 @@ HASTY_TIME, HASTY = 5_000, 25
 SILENCE = STEADY_TIME  # milliseconds after which what comes is another scan
 UDP_PORT = 1 << 16  # beside the number of a port of UDP
 _WEB = frozenset((80, 443))
-_LIKELY = frozenset((UNKNOWN, OPENED))
 _USED = 4  # packets out, from which on an answered connection was none that was only tried
 
 Pair = tuple[Address, Address]
@@ -52,30 +51,35 @@ class PortScan:
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt, or an answered flow: perhaps one that was taken for an attempt."""
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
-        if flow[10] and (flow[8] >= _USED or flow[7] == UDP):
+        if flow[10] and (flow[8] >= _USED or flow[7] == UDP) and flow[12] not in TRIED:
             return self._answered(flow) if flow[0] in self._pending else ()
+        # To the web, what was not answered yet is a browser's, unless that host is looked at by somebody already.
+        if not flow[8] and flow[6] in _WEB and not self._tallies.has_grown((flow[3], flow[5])):
+            return ()
         how = outcome(flow)
         if how is None:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
         worth = _worth(flow, flow[6])
-        return self._see_attempt(flow, how, worth) if worth else ()
+        return self._see_attempt(flow, how, worth, new) if worth else ()
 
-    def _see_attempt(self, flow: Flow, how: int, worth: int) -> Findings:
+    def _see_attempt(self, flow: Flow, how: int, worth: int, new: bool) -> Findings:
         time, port, pair = flow[1], flow[6], (flow[3], flow[5])
-        # To the web, what was not answered yet is a browser's, and what was dropped at once is one of two that it tried
-        # side by side (RFC 8305), unless that host is looked at by somebody already.
-        if how in _LIKELY and port in _WEB and not self._tallies.has_grown(pair) and flow[0] not in self._pending:
+        # What was dropped at once may be one of two that a browser tried side by side (RFC 8305).
+        if how == OPENED and port in _WEB and not self._tallies.has_grown(pair) and flow[0] not in self._pending:
             return ()
         tally = self._tallies.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
-        tally.see(thing, Tried(time, how, worth), way_of(flow), flow[13])
-        if flow[12] in LIVE:
-            self._pending.note(flow[0], tally, thing)
+        tally.see(thing, Tried(time, how, worth), way_of(flow), flow[13], new=new)
+        self._pending.note(flow, tally, thing)
         if tally.told:
             return [self._scan(pair, tally)] if tally.is_worth_telling_again() else ()
         if tally.news < tally.look_at or tally.count < self.settings.ports // 2:
             return ()
         return [self._scan(pair, tally)] if self._is_scan(tally) else ()
+
+    def tick(self, time: int) -> Findings:
+        """The last word on what is over."""
+        return [self._scan(pair, tally) for pair, tally in self._tallies.ended(time)]
 
     def _scan(self, pair: Pair, tally: Tally) -> Threat:
         return scan(self._home, self._scanners, pair, tally)
@@ -111,12 +115,12 @@ def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool
     source, host = pair
     device = home.owner(source) or address_text(source)
     name = address_text(host)
-    tally.target = scanners.target(device, name, "lan" if host in home.networks else "world")
+    tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world")
     tally.note_told()
     evidence = tally.evidence("ports", port_text) | {"slow": slow}
     if tally.target != name:
         evidence["hosts"] = scanners.targets(device)
-    victim, inside = home.owner(host), source in home.networks
+    victim, inside = home.owner(host), is_here(home, source)
     whom = called_by_key(home, victim) if victim else name
     return threat(
         "port_scan", severity_of(home, device, inside=inside), tally.first, tally.last,

@@ -1,8 +1,8 @@
 """The same as `port_scan` and `host_sweep`, but so slowly that no minute shows it: told as these, with `slow`.
 
 Within a DAY at least SLOTS different ten minutes must have brought something new, and of each only the first PER_SLOT
-things count, so that nothing quick gets here. Who watches what is down tries the same again and again, which is nothing
-new. Only last words count: an answer that is under way for a moment is seen often enough in a day.
+things count, which must be half of all, so that nothing quick gets here. Who watches what is down tries the same again
+and again, which is nothing new. Only last words count: an answer that is under way for a moment is seen often enough.
 
 Then a scan is SERVICES services of one host tried in vain; a sweep INWARD hosts here tried by one from elsewhere, HOSTS
 hosts at a port of remote control, PINGED or ASKED addresses here that nobody has. Devices that leave are remembered by
@@ -27,7 +27,7 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
-from netwatchd.detectors.scanners import Scanners
+from netwatchd.detectors.scanners import Scanners, is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
@@ -35,8 +35,9 @@ from netwatchd.observations import AddressAsked, Observation
 DAY = 86_400_000  # milliseconds
 SLOT = 600_000
 SLOTS, PER_SLOT = 6, 8
+QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
-INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 48
+INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
 
 
@@ -67,14 +68,14 @@ class SlowScan:
         pair = source, target
         tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
-        tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13])
+        tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)
         found = [scan(self._home, self._scanners, pair, tally, slow=True)] if _is_slow(tally, PORTS) else []
-        here = target in self._home.networks
-        inward = here and source not in self._home.networks
+        here = is_here(self._home, target)
+        inward = here and not is_here(self._home, source)
         if inward or (flow[7] == TCP and port in CONTROL):
             key = Key(source, 0 if inward else flow[7] << 16 | port, here)
             tally = self._sweeps.touch(key, time)
-            tally.see(target, Tried(time, how), way_of(flow), flow[13])
+            tally.see(target, Tried(time, how), way_of(flow), flow[13], new=new)
             if _is_slow(tally, INWARD if inward else HOSTS):
                 found.append(sweep(self._home, self._scanners, key, tally, slow=True))
         return found
@@ -83,12 +84,18 @@ class SlowScan:
         """Somebody asked who has an address."""
         assert isinstance(observation, AddressAsked)
         target = observation.target
-        if self._home.owner(target) is not None or target not in self._home.networks:
+        if self._home.owner(target) is not None or not (isinstance(target, bytes) or target in self._home.networks):
             return ()
         key = Key(observation.mac, ARP + ("6" if isinstance(target, bytes) else ""), True)
         tally = self._sweeps.touch(key, observation.time)
         way = ARP if isinstance(target, int) else "nd"
         return self._see_unowned(key, tally, target, Tried(observation.time, SILENT), way, observation.source, ASKED)
+
+    def tick(self, time: int) -> Findings:
+        """The latest of what goes on."""
+        scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
+        sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
+        return [*scans, *sweeps]
 
     def _see_ping(self, flow: Flow) -> Findings:
         how, host = outcome_of_ping(flow), flow[5]
@@ -116,12 +123,13 @@ class SlowScan:
 def _is_slow(tally: Tally, least: int) -> bool:
     """Whether there is something to tell."""
     if tally.told:
-        return tally.is_worth_telling_again()
+        return tally.is_worth_telling_again(SLOT)
     if tally.count < _LEAST or tally.news < tally.look_at:
         return False
     tally.forget(tally.last - DAY)
     slots = Counter(tried.time // SLOT for tried in tally.things.values())
     counted = sum(min(count, PER_SLOT) for count in slots.values())
-    # Each thing more is one more, and in one slot more, at most.
-    tally.look_at = tally.news + max(least - counted, SLOTS - len(slots))
-    return counted >= least and len(slots) >= SLOTS
+    # Each thing more is one more of what is missing, at most.
+    missing = max(least - counted, SLOTS - len(slots), tally.count - 2 * counted)
+    tally.look_at = tally.news + missing
+    return missing <= 0

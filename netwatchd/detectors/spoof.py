@@ -26,6 +26,7 @@ ANSWER = 3000  # milliseconds after which an answer will not come any more
 ASK_AGAIN = 30_000  # milliseconds until the same are asked again, and twice as long each time
 # Questions at once, and a minute: as many as a person may need who walks through the house, and nothing to a network.
 BURST, RATE = 24, 60
+PAUSE = 600_000  # milliseconds after which what the same one does is another attack
 EVERY = 10_000  # milliseconds between two that are told of the same, at least
 SEEN_BY_TABLE = "neighbours"  # the source that sees owners move; others only hear of them (leases, logs)
 _ACK = 5
@@ -38,6 +39,7 @@ class Attack:
     target: str
     first: int
     victims: dict[Address, str] = field(default_factory=dict)  # and their owners' MACs
+    last: int = 0  # when it was found last
     told: int = 0
     claims: int = 0  # when it was told
 
@@ -103,7 +105,8 @@ class Spoof:
             # One of those that claim an address may use another one.
             return [found for each in self._contests_of(shown.mac) for found in self._judge(each, shown.time)]
         owner = shown.before or ("" if ours else shown.mac)
-        return self._see_move(shown.time, shown.ip, shown.mac, owner, shown.heard, shown.source)
+        move = Claim(shown.time, shown.ip, shown.mac, owner, shown.source)
+        return self._see_move(move, shown.heard, shown.interface)
 
     def _see_claim(self, claim: Claim) -> list[Finding]:
         # A link-local address of IPv6 is unique on its link only: fe80::1 is the router of many.
@@ -113,9 +116,11 @@ class Spoof:
         device = self._home.device(claim.before)
         if taker is None or owner is None or device is None:
             return []
-        return self._see_move(claim.time, claim.ip, taker, owner, device.last_seen, claim.source)
+        return self._see_move(claim._replace(key=taker, before=owner), device.last_seen, None)
 
-    def _see_move(self, time: int, ip: Address, mac: str, owner: str, heard: int, source: str) -> list[Finding]:
+    def _see_move(self, move: Claim, heard: int, interface: str | None) -> list[Finding]:
+        """A MAC claims an address that was another's (their MACs as `key` and `before`), which that did at `heard`."""
+        time, ip, mac, owner, source = move
         contests = self._contests.touch(ip)
         if not contests or abs(time - contests[0].last) > WITHIN:
             contests[:] = [Contest(ip, owner, heard, time)]
@@ -123,9 +128,10 @@ class Spoof:
                 contests[0].claim(heard, owner, source)
         contest = contests[0]
         contest.claim(time, mac, source)
+        contest.interface = interface or contest.interface
         self._used.touch(mac).contest(ip)
-        if mac != contest.owner:
-            self._ask(contest, mac, time)
+        if mac != owner:
+            self._ask(contest, mac, owner, time)
         return self._judge(contest, time)
 
     def _see_answer(self, answer: AddressAnswered) -> list[Finding]:
@@ -142,21 +148,23 @@ class Spoof:
 
     # Asking.
 
-    def _ask(self, contest: Contest, taker: str, time: int) -> None:
-        """Asks the owner whether the address is still his, and both whether the taker's other addresses are theirs."""
-        due = contest.asked is None or abs(time - contest.asked) >= ASK_AGAIN << min(contest.questions - 1, 10)
-        if not self.settings.ask or not due:
+    def _ask(self, contest: Contest, taker: str, owner: str, time: int) -> None:
+        """Asks both whether the address is theirs, and whether the taker's other addresses are."""
+        last, often = contest.asked.get(taker, (0, 0))
+        if not self.settings.ask or taker not in contest.shown:
+            return
+        if often and abs(time - last) < ASK_AGAIN << min(often - 1, 10):
             return
         others = self._other_addresses(taker, contest.ip)[:MOST_ASKED]
-        questions = [(taker, ip) for ip in others]
-        if contest.owner:  # else it is this machine's own
-            questions += [(contest.owner, ip) for ip in (contest.ip, *others)]
+        # Where it is this machine's own address, the owner need not be asked.
+        both = [mac for mac in (taker, owner) if mac and mac not in self._home.machine.macs]
+        questions = [(mac, ip) for mac in both for ip in (contest.ip, *others)]
         if not self._afford(len(questions), time):
             return
-        asked = {question for question in questions if self._home.machine.ask(*question)}
-        contest.asked, contest.questions = time, contest.questions + 1
+        asked = {question for question in questions if self._home.machine.ask(*question, contest.interface)}
+        contest.asked[taker] = time, often + 1
         if asked:
-            contest.waiting = asked
+            contest.waiting |= asked
             self._waiting[contest.ip] = time + ANSWER
 
     def _afford(self, number: int, time: int) -> bool:
@@ -195,10 +203,12 @@ class Spoof:
         ours = contest.ip in machine.addresses and (not owner or owner in machine.macs)
         several = bool(self._taken_by(taker) - {contest.ip})
         gateway = self._is_gateway(contest.ip, owner)
-        # Who had it before takes it from nobody; but of a gateway, or where he takes others', that only seemed so.
-        if taker == contest.owner and not (several or gateway):
-            return False
         asked = contest.answers.get((owner, contest.ip), False)
+        # Who had it before takes it from nobody; but that only seemed so where it is a gateway's, or he takes others',
+        # or claims it again without answering for it himself, because his machine knows nothing of what he sends.
+        silent = asked and contest.answers.get((taker, contest.ip)) is False
+        if not contest.follows(taker, owner) or (taker == contest.owner and not (several or gateway or silent)):
+            return False
         # The owner has left, sleeps, or was not heard of since: the address has another owner now.
         enough = contest.insists(taker, owner) >= (1 if several or gateway else TWICE)
         if not (asked or enough or (ours and contest.shown[taker] >= TWICE)):
@@ -271,8 +281,9 @@ class Spoof:
     def _tell(self, contest: Contest, taker: str, owner: str, time: int) -> list[Finding]:
         kind = "arp_spoof" if isinstance(contest.ip, int) else "nd_spoof"
         attack = self._attacks.pop((kind, taker), None)
-        if attack is None or abs(time - attack.told) > 100 * WITHIN:
+        if attack is None or abs(time - attack.last) > PAUSE:
             attack = Attack(address_text(contest.ip), contest.began)
+        attack.last = time
         self._attacks[kind, taker] = attack
         if len(self._attacks) > MOST_TOLD:
             del self._attacks[next(iter(self._attacks))]

@@ -16,6 +16,7 @@ MOST = 512  # things of a tally: more than decide anything
 GROWN = 4  # things, from which on a tally is kept apart
 MOST_YOUNG, MOST_GROWN = 4096, 96  # some 4 MB and, when all are full, 10 MB
 AGAIN = 10_000  # milliseconds after which what goes on is told again
+QUIET = 3_000  # milliseconds after which it is over
 EXAMPLES = 20
 _BEYOND = 0x1FFFF  # ports of TCP and UDP, or the low bits of addresses: things beyond MOST, one bit each (16 KB)
 _LOOKED_AT = 8  # tallies, among which the smallest goes
@@ -35,8 +36,8 @@ class Tally:
     """What was tried, and what was told of it."""
 
     __slots__ = (
-        "answered", "attempts", "beyond", "first", "last", "look_at", "news", "sources", "target", "things", "told",
-        "told_at", "ways",
+        "answered", "attempts", "beyond", "first", "last", "look_at", "more", "news", "sources", "target", "things",
+        "told", "told_at", "told_attempts", "ways",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -47,7 +48,8 @@ class Tally:
         """Begins anew; what it was called stays."""
         self.things: dict[Any, Tried] = {}
         self.attempts = 0
-        self.beyond = 0  # bits of things that found it full
+        self.beyond: bytearray | None = None  # a bit for each thing that found it full
+        self.more = 0  # how many these are
         self.answered = 0  # things that turned out to be in use
         self.first = self.last = 0
         self.ways: set[str] = set()
@@ -56,34 +58,34 @@ class Tally:
         self.look_at = 0  # how much must have changed before it can decide something
         self.told = 0  # how many things were told; 0: nothing was
         self.told_at = 0
+        self.told_attempts = 0
 
     @property
     def count(self) -> int:
         """How many things were tried."""
-        return len(self.things) + self.beyond.bit_count()
+        return len(self.things) + self.more
 
-    def see(self, thing: Any, tried: Tried, way: str, source: str) -> None:
-        """Something was tried, or more is known of it."""
+    def see(self, thing: Any, tried: Tried, way: str, source: str, *, new: bool = True) -> None:
+        """Something was tried; if that is not `new`, perhaps more is known of it."""
         time = tried.time
         if not self.attempts or time < self.first:
             self.first = time
         self.last = max(self.last, time)
-        self.attempts += 1
-        known = self.things.get(thing)
-        if known is None:
-            if len(self.things) >= MOST and not self._make_room():
-                self.beyond |= 1 << ((thing if isinstance(thing, int) else hash(thing)) & _BEYOND)
-                self.news += 1
-                return
-            self.things[thing] = tried
-        elif tried.outcome > known.outcome:
-            self.things[thing] = tried._replace(time=known.time)
-        else:
-            return
-        self.news += 1
+        self.attempts += new or not self.attempts
         if len(self.ways) < EXAMPLES:
             self.ways.add(way)
             self.sources.add(source)
+        known = self.things.get(thing)
+        if known is None:
+            if len(self.things) >= MOST and not self._make_room():
+                self._see_beyond(thing)
+                return
+            self.things[thing] = tried
+        elif tried.outcome > known.outcome or tried.worth > known.worth:
+            self.things[thing] = Tried(known.time, max(tried.outcome, known.outcome), max(tried.worth, known.worth))
+        else:
+            return
+        self.news += 1
 
     def retract(self, thing: Any) -> None:
         """It is in use, and no evidence."""
@@ -101,13 +103,19 @@ class Tally:
         """The evidence since then, of what is known so well."""
         return sum(tried.worth for tried in self.things.values() if tried.time >= since and tried.outcome >= least)
 
-    def is_worth_telling_again(self) -> bool:
-        """Whether the picture has grown: it has doubled, or goes on for another while."""
-        return self.count >= 2 * self.told or (self.last - self.told_at >= AGAIN and self.news > 0)
+    def is_worth_telling_again(self, again: int = AGAIN) -> bool:
+        """Whether the picture has grown: it has doubled, or goes on for another while (ms)."""
+        return self.count >= 2 * self.told or (self.last - self.told_at >= again and self.has_news)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is more to tell than was told; to try all of it once more is something, too."""
+        return self.news > 0 or self.attempts >= self.told_attempts + self.told
 
     def note_told(self) -> None:
         """It is told as it is."""
         self.told, self.told_at, self.news = max(self.count, 1), self.last, 0
+        self.told_attempts = self.attempts
 
     def evidence(self, things: str, text: Callable[[Any], str] = str) -> dict[str, Any]:
         """The numbers that decided; `things` are what was tried, and `text` writes one."""
@@ -116,7 +124,7 @@ class Tally:
         for number, word in enumerate(OUTCOMES):
             found[word] = sum(tried.outcome == number for tried in self.things.values())
         found |= {
-            "in_use": self.answered,
+            "more": self.more, "in_use": self.answered,
             "examples": [text(thing) for thing in sorted(self.things)[:EXAMPLES]],
             "found_open": [text(each) for each in sorted(self.of(OPENED))[:EXAMPLES]],
             "scan": sorted(self.ways), "sources": sorted(self.sources),
@@ -130,10 +138,11 @@ class Tally:
         return [thing for thing, tried in self.things.items() if tried.outcome == outcome]
 
     def outcomes(self) -> str:
-        """`3 open, 290 refused, 19 silent`."""
+        """`3 open, 290 refused, 19 silent`, of as many as are told apart."""
         counts = ((number, len(self.of(number))) for number in (OPENED, REFUSED, SILENT, UNKNOWN))
         words = ("answer not known yet", "silent", "refused", "open")
-        return ", ".join(f"{count:,} {words[number]}" for number, count in counts if count)
+        told = [f"{count:,} {words[number]}" for number, count in counts if count]
+        return ", ".join([*told, f"{self.more:,} more"] if self.more else told)
 
     def span(self) -> str:
         """How long it took, in words."""
@@ -141,6 +150,16 @@ class Tally:
         if seconds < 120:
             return f"{seconds:.1f} s" if seconds >= 0.1 else "an instant"
         return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+    def _see_beyond(self, thing: Any) -> None:
+        if self.beyond is None:
+            self.beyond = bytearray((_BEYOND + 1) // 8)
+        number = (thing if isinstance(thing, int) else hash(thing)) & _BEYOND
+        bit = 1 << (number & 7)
+        if not self.beyond[number >> 3] & bit:
+            self.beyond[number >> 3] |= bit
+            self.more += 1
+            self.news += 1
 
     def _make_room(self) -> bool:
         """Of what was not told, the older half goes."""
@@ -179,6 +198,14 @@ class Tallies(Generic[K]):
         if time - tally.last > self._silence and tally.attempts:
             tally.clear()
         return tally
+
+    def ended(self, time: int, quiet: int = QUIET) -> list[tuple[K, Tally]]:
+        """Those that were told, and of which there is more to tell, but nothing has come for a while (ms) at a time."""
+        return [
+            (key, tally)
+            for key, tally in self._grown.items()
+            if tally.told and tally.has_news and tally.last < time - quiet
+        ]
 
     def _touch_young(self, key: K) -> Tally:
         tally = self._young.pop(key, None)

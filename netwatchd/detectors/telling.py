@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from netwatchd.catalog import KINDS
 from netwatchd.events import SEVERITIES, Threat, ThreatStatus
 
 
@@ -24,6 +25,7 @@ def threat(  # noqa: PLR0913  # a threat has so many parts
     what makes it the same threat when it is found again, so nothing that varies from packet to packet belongs there.
     `description` says in a sentence what happened, `recommendation` what to do; `evidence` the numbers that decided.
     """
+    assert kind in KINDS, f"{kind} is not in the catalog"
     assert severity in SEVERITIES
     return Threat(
         0, kind, severity, device, target, description, recommendation, evidence, first, last, 1, ThreatStatus.OPEN

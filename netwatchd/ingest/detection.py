@@ -69,7 +69,7 @@ class Machine(Protocol):
     def dhcp_links(self) -> Container[str]:
         """The names of its interfaces on which it serves DHCP itself."""
 
-    def ask(self, mac: str, address: Address) -> bool:
+    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
         """Has a MAC asked whether it has an address."""
 
 
@@ -81,7 +81,7 @@ class Nowhere:
     gateways: Container[Address] = ()
     dhcp_links: Container[str] = ()
 
-    def ask(self, _mac: str, _address: Address) -> bool:
+    def ask(self, _mac: str, _address: Address, _interface: str | None = None) -> bool:
         """Nobody can be asked."""
         return False
 
@@ -123,6 +123,10 @@ class Home:
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """The address and port of this router that are forwarded to those of a device."""
         return self._forwards.outside(address, port, protocol)
+
+    def is_outer(self, address: Address) -> bool:
+        """Whether it is an address of this router towards the world."""
+        return self._forwards.is_outer(address)
 
 
 class Detection:
@@ -176,6 +180,7 @@ class Detection:
         """It is `time`."""
         self._ask(lambda: self.panel.tick(time), _moment(time))
         self._threats.tick(time)
+        self._looked = self._looked or time
         if self._kept is not None and abs(time - self._looked) >= KEEP_EVERY:
             self._looked = time
             self._keep(self._kept)

@@ -14,7 +14,7 @@ from netwatchd.addresses import address_text, parse_address
 from netwatchd.clock import Now
 from netwatchd.config import Threats as Settings
 from netwatchd.counters import Counters
-from netwatchd.events import Judge, TakenBack, Threat, ThreatStatus
+from netwatchd.events import Device, Judge, TakenBack, Threat, ThreatStatus
 from netwatchd.ingest import Publish, Store, rows
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.guard import Guard
@@ -69,6 +69,10 @@ class Threats:
         """What is known now of threats; None of those that are not known any more."""
         with self._lock:
             return [self._threats.get(key) for key in keys]
+
+    def is_muted(self, threat: Threat) -> bool:
+        """Whether a rule of the user's keeps it from being told."""
+        return muting(self._settings.mute, threat, self._devices) is not None
 
     def apply(self, settings: Settings) -> None:
         """Takes in other settings: open threats that a rule mutes now are dismissed, with the rule in their notes."""
@@ -144,19 +148,27 @@ class Threats:
     # Called with the lock held.
 
     def _see(self, threat: Threat, now: int, *, news: bool) -> None:
-        if muting(self._settings.mute, threat, self._devices):
+        if self.is_muted(threat):
             self._counters.add("threats.muted")
             return
+        device = self._devices.find(threat.device) if threat.device and key_of(threat) not in self._threats else None
+        if device and not news:
+            threat = self._as_before(threat, device)
         if key_of(threat) not in self._threats and threat.kind not in GATHERED:
-            device = threat.device and self._devices.find(threat.device)
             group = self._guard.full(threat, here=bool(device and device.mac), now=now)
             if group:
                 self._counters.add("threats.gathered")
                 threat = group.gather(threat, self._called(group.device), now)
-                if muting(self._settings.mute, threat, self._devices):
+                if self.is_muted(threat):
                     self._counters.add("threats.muted")
                     return
         self._take(threat, now, news=news)
+
+    def _as_before(self, threat: Threat, device: Device) -> Threat:
+        """The same by the MAC under which it has a row: that one was merged with others since."""
+        keys = ((threat.kind, mac, threat.target) for mac in device.macs)
+        known = next((key for key in keys if key in self._threats), None)
+        return dataclasses.replace(threat, device=known[1]) if known else threat
 
     def _take(self, threat: Threat, now: int, *, news: bool) -> None:
         key = key_of(threat)

@@ -161,7 +161,7 @@ class Watching:
                 log.info("taken back: %s of %s: %s", finding.kind, finding.device, finding.why, extra=told)
             else:
                 self._threats.see([finding], Now(time, time / 1000), news=True)
-                if finding.count:
+                if finding.count and not self._threats.is_muted(finding):
                     told = {"event": "news", "device": finding.device or "", "repeat": "news", "most": MOST_SAID}
                     log.info("%s", finding.description, extra=told)
 

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 SETTLE = 5.0  # seconds between two writings of totals, so that what waits for them does not fill the memory
 SWEEP_MS = 30_000  # of the events' time, between two looks for devices that are silent
+OVER_MS = 60_000  # of the events' time, after which whatever happened in a file is over
 WRITER = 300.0  # seconds that the writer may take for what waits at the end: a card may be slow
 
 
@@ -81,6 +82,7 @@ class Pipeline:
         self._dropped_before: Counter[str] = Counter()
         self._settled = time.monotonic()
         self._swept = 0
+        self._taken = 0  # Unix ms
 
     def open(self) -> None:
         """Opens the database, and takes in what it knows; raises CannotStore."""
@@ -117,6 +119,7 @@ class Pipeline:
         self._look_at_writer()
         moment = Now(now, now / 1000)
         self._passed.note(now)
+        self._taken = max(self._taken, now)
         if sightings:
             self.devices.see(sightings, moment)
             for sighting in sightings:
@@ -142,6 +145,8 @@ class Pipeline:
 
     def finish(self) -> None:
         """Ends a file: its devices are counted, and all that was found in it is told."""
+        if self._taken:  # what detectors know by now, and would tell once it is over
+            self._detection.tick(self._taken + OVER_MS)
         self._threats.finish(self._swept)
         self.settle()
         dropped = self._dropped()

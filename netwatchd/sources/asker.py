@@ -21,7 +21,7 @@ from pathlib import Path
 from netwatchd import clock
 from netwatchd.addresses import Address, Networks, mac_of_bytes
 from netwatchd.counters import Counters
-from netwatchd.decoders.address_questions import ARP, arp_answer, nd_answer, question
+from netwatchd.decoders.asking import ARP, arp_answer, nd_answer, question
 from netwatchd.decoders.interfaces import Link, OwnAddress, mac_of_link
 from netwatchd.decoders.netlink import DUMP, Malformed
 from netwatchd.decoders.routes import route_request, way_of_route
@@ -77,7 +77,7 @@ class Asker:
         self._counters = counters
         self._may_ask = may_ask
         self._able = False
-        self._questions: queue.SimpleQueue[tuple[str, Address]] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[tuple[str, Address, str, bytes, Address]] = queue.SimpleQueue()
         self._open: dict[tuple[str, Address], _Open] = {}
         self._dumps: NetlinkSocket | None = None
         self._sockets: list[socket.socket] = []
@@ -85,12 +85,16 @@ class Asker:
         self._own: list[OwnAddress] = []
         self._looked = 0.0
 
-    def ask(self, mac: str, address: Address) -> bool:
-        """Has a MAC asked whether it has an address; False where not. Never blocks, and any thread may call."""
-        if not self._able or self._questions.qsize() >= _MOST_WAITING or self._way_to(address) is None:
+    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
+        """Has a MAC asked whether it has an address; False where not. Never blocks, and any thread may call.
+
+        `interface` is where the address was seen, if that is known.
+        """
+        way = self._way_to(address, interface)
+        if not self._able or self._questions.qsize() >= _MOST_WAITING or way is None:
             self._counters.add("questions.impossible")
             return False
-        self._questions.put((mac, address))
+        self._questions.put((mac, address, *way))
         return True
 
     def open(self) -> None:
@@ -136,15 +140,10 @@ class Asker:
 
     # Asking.
 
-    def _take(self, asked: tuple[str, Address]) -> None:
-        mac, ip = asked
-        way = self._way_to(ip)
-        if way is None:
-            self._tell([asked], answered=False)
-            return
-        interface, own_mac, own = way
+    def _take(self, asked: tuple[str, Address, str, bytes, Address]) -> None:
+        mac, ip, interface, own_mac, own = asked
         frame = question(own_mac, own, bytes.fromhex(mac.replace(":", "")), ip)
-        self._open[asked] = _Open(interface, frame, time.monotonic())
+        self._open[mac, ip] = _Open(interface, frame, time.monotonic())
 
     def _step(self) -> None:
         """Puts what is due, reads what has come, gives up what is too late."""
@@ -205,14 +204,13 @@ class Asker:
 
     # This machine.
 
-    def _way_to(self, ip: Address) -> tuple[str, bytes, Address] | None:
+    def _way_to(self, ip: Address, interface: str | None) -> tuple[str, bytes, Address] | None:
         """The interface that reaches an address itself, its MAC, and the own address to ask under."""
-        ways = [own for own in self._own if own.prefix and own.reaches(ip) and own.address != ip]
-        # A link-local address says nothing of its link.
-        if not ways or (isinstance(ip, bytes) and ip[:2] == _LINK_LOCAL and len({own.number for own in ways}) > 1):
+        links, ways = self._links, [own for own in self._own if own.prefix and own.reaches(ip) and own.address != ip]
+        there = [own for own in ways if own.number in links and interface in (None, links[own.number][0])]
+        if isinstance(ip, bytes) and ip[:2] == _LINK_LOCAL and len({own.number for own in there}) > 1:
             return None
-        link = self._links.get(ways[0].number)
-        return (*link, ways[0].address) if link else None
+        return (*links[there[0].number], there[0].address) if there else None
 
     def _look(self) -> None:
         """Reads addresses, MACs and the ways out anew."""
