@@ -18,7 +18,7 @@ from netwatchd import config
 from netwatchd.addresses import parse_address
 from netwatchd.detectors import Finding
 from netwatchd.detectors.beacon import MOST_SERVICES, Beacon
-from netwatchd.detectors.panel import Panel
+from netwatchd.detectors.panel import ALL, Panel
 from netwatchd.detectors.rhythm import Rhythm
 from netwatchd.detectors.usual import MOST_DEVICES
 from netwatchd.events import Flow, Gone, Threat
@@ -55,10 +55,7 @@ def beats(
 
 def watching(learning: float = 3 * DAY) -> Panel:
     """Only this detector, for which nobody else is asked."""
-    sections = {
-        name: replace(getattr(config.Config(), name), enabled=False)
-        for name in Panel(config.Config(), home()).detectors
-    }
+    sections = {name: replace(getattr(config.Config(), name), enabled=False) for name in ALL}
     return panel(home(), **(sections | {"beacon": config.Beacon(learning=learning)}))
 
 
@@ -192,7 +189,7 @@ def test_what_it_is_used_to_outlives_a_restart_and_the_time_in_which_nobody_look
     ).map(json.dumps)
 )
 def test_a_note_may_be_anything(note: str) -> None:
-    each = watching().detectors["beacon"]
+    each = Beacon(config.Beacon(), home())
     each.recall(note)
     each.tick(0)
     assert each.note is None or isinstance(each.note, str)
