@@ -233,6 +233,13 @@ def test_calls_to_thousands_of_others_neither_hide_it_nor_fill_the_memory() -> N
     assert PLUG in beacon._callers
 
 
+def test_an_exporter_whose_clock_is_behind_ends_no_first_days() -> None:
+    each = watching()
+    each.detectors["beacon"].tick(flow().end)
+    shown(each, [flow(next(counter), at=-900 * DAY, src=AT[PLUG])], home())
+    assert not seen(each, beats(60, 200))
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 2**45), st.integers(0, 2**40), st.integers(0, 2**40)), min_size=2, max_size=80)
 )

@@ -146,6 +146,8 @@ class Beacon:
                 # Devices that somebody made up call little, and make room for one another.
                 del self._callers[min(self._callers, key=lambda key: len(self._callers[key].called))]
             caller = self._callers[device] = _Caller()
+            # By our own clock where that is known: that of an exporter may be years behind.
+            caller.usual.since = self._ticked
         return caller
 
     def _again(self, flow: Flow, device: str, caller: "_Caller", service: Service, rhythm: Rhythm | int) -> Findings:
