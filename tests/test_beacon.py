@@ -10,7 +10,7 @@ from typing import Any
 import household
 import pytest
 from detector_kit import AT as ADDRESSES
-from detector_kit import LAPTOP, NAS, Street, device, flow, panel, shown, told
+from detector_kit import LAPTOP, NAS, NOON, Street, device, flow, panel, shown, told
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,10 +19,12 @@ from netwatchd.addresses import parse_address
 from netwatchd.detectors import Finding
 from netwatchd.detectors.beacon import MOST_SERVICES, Beacon
 from netwatchd.detectors.panel import ALL, Panel
+from netwatchd.detectors.peers import MOST_NAMES
 from netwatchd.detectors.rhythm import Rhythm
 from netwatchd.detectors.usual import MOST_DEVICES
 from netwatchd.events import Flow, Gone, Threat
 from netwatchd.listings import Listing
+from netwatchd.observations import DnsMessage
 
 PLUG, LAMP, PHONE = "24:0a:c4:9f:00:21", "24:0a:c4:9f:00:22", "7a:3f:91:c2:5d:0e"
 AT = ADDRESSES | {PLUG: "192.168.1.30", LAMP: "192.168.1.31", PHONE: "192.168.1.40"}
@@ -201,6 +203,21 @@ def test_a_device_that_is_found_to_be_another_one_takes_along_what_it_is_used_to
     assert not seen(each, beats(600, 200, dst=CLOUD))
     each.see_device(Gone(PLUG, None))
     assert not seen(each, beats(60, 200, at=2 * DAY))  # it is new
+
+
+def test_a_person_reads_the_name_by_which_the_peer_was_asked_for() -> None:
+    each = settled()
+    address = parse_address(C2)
+    answer = DnsMessage(NOON, "capture", 1, 2, "c2.example.org", 1, True, 0, 90, 7, (address,))
+    each.observe([answer._replace(answer=False, addresses=()), answer])
+    (found,) = seen(each, beats(60, 70))
+    assert isinstance(found, Threat)
+    assert f"calls c2.example.org ({C2}:443) every 60 s" in found.description
+    assert found.target == f"{C2}:443"
+    assert found.evidence["name"] == "c2.example.org"
+    for number in range(2 * MOST_NAMES):
+        each.observe([answer._replace(addresses=(number,))])
+    assert len(each.detectors["beacon"]._names._names) == MOST_NAMES
 
 
 def test_a_list_in_which_the_peer_stands_makes_it_worse() -> None:
