@@ -10,7 +10,7 @@ from typing import Any
 import household
 import pytest
 from detector_kit import AT as ADDRESSES
-from detector_kit import LAPTOP, NAS, Street, device, flow, panel, shown, told
+from detector_kit import LAPTOP, NAS, NOON, Street, device, flow, panel, shown, told
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,11 +18,13 @@ from netwatchd import config
 from netwatchd.addresses import parse_address
 from netwatchd.detectors import Finding
 from netwatchd.detectors.beacon import MOST_SERVICES, Beacon
-from netwatchd.detectors.panel import Panel
+from netwatchd.detectors.panel import ALL, Panel
+from netwatchd.detectors.peers import MOST_NAMES
 from netwatchd.detectors.rhythm import Rhythm
 from netwatchd.detectors.usual import MOST_DEVICES
 from netwatchd.events import Flow, Gone, Threat
 from netwatchd.listings import Listing
+from netwatchd.observations import DnsMessage
 
 PLUG, LAMP, PHONE = "24:0a:c4:9f:00:21", "24:0a:c4:9f:00:22", "7a:3f:91:c2:5d:0e"
 AT = ADDRESSES | {PLUG: "192.168.1.30", LAMP: "192.168.1.31", PHONE: "192.168.1.40"}
@@ -55,10 +57,7 @@ def beats(
 
 def watching(learning: float = 3 * DAY) -> Panel:
     """Only this detector, for which nobody else is asked."""
-    sections = {
-        name: replace(getattr(config.Config(), name), enabled=False)
-        for name in Panel(config.Config(), home()).detectors
-    }
+    sections = {name: replace(getattr(config.Config(), name), enabled=False) for name in ALL}
     return panel(home(), **(sections | {"beacon": config.Beacon(learning=learning)}))
 
 
@@ -192,7 +191,7 @@ def test_what_it_is_used_to_outlives_a_restart_and_the_time_in_which_nobody_look
     ).map(json.dumps)
 )
 def test_a_note_may_be_anything(note: str) -> None:
-    each = watching().detectors["beacon"]
+    each = Beacon(config.Beacon(), home())
     each.recall(note)
     each.tick(0)
     assert each.note is None or isinstance(each.note, str)
@@ -204,6 +203,21 @@ def test_a_device_that_is_found_to_be_another_one_takes_along_what_it_is_used_to
     assert not seen(each, beats(600, 200, dst=CLOUD))
     each.see_device(Gone(PLUG, None))
     assert not seen(each, beats(60, 200, at=2 * DAY))  # it is new
+
+
+def test_a_person_reads_the_name_by_which_the_peer_was_asked_for() -> None:
+    each = settled()
+    address = parse_address(C2)
+    answer = DnsMessage(NOON, "capture", 1, 2, "c2.example.org", 1, True, 0, 90, 7, (address,))
+    each.observe([answer._replace(answer=False, addresses=()), answer])
+    (found,) = seen(each, beats(60, 70))
+    assert isinstance(found, Threat)
+    assert f"calls c2.example.org ({C2}:443) every 60 s" in found.description
+    assert found.target == f"{C2}:443"
+    assert found.evidence["name"] == "c2.example.org"
+    for number in range(2 * MOST_NAMES):
+        each.observe([answer._replace(addresses=(number,))])
+    assert len(each.detectors["beacon"]._names._names) == MOST_NAMES
 
 
 def test_a_list_in_which_the_peer_stands_makes_it_worse() -> None:
@@ -236,6 +250,13 @@ def test_calls_to_thousands_of_others_neither_hide_it_nor_fill_the_memory() -> N
     assert PLUG in beacon._callers
 
 
+def test_an_exporter_whose_clock_is_behind_ends_no_first_days() -> None:
+    each = watching()
+    each.detectors["beacon"].tick(flow().end)
+    shown(each, [flow(next(counter), at=-900 * DAY, src=AT[PLUG])], home())
+    assert not seen(each, beats(60, 200))
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 2**45), st.integers(0, 2**40), st.integers(0, 2**40)), min_size=2, max_size=80)
 )
@@ -252,13 +273,13 @@ def test_any_times_and_sizes_are_a_measure(beats: list[tuple[int, int, int]]) ->
 def test_arrivals_by_chance_are_not_regular() -> None:
     rng = random.Random(5)
     regular = 0
-    for _ in range(2000):
+    for _ in range(500):
         at, rhythm = 60_000.0, Rhythm(0, 60_000, 1400, 4300)
         for _ in range(40):
             at += rng.expovariate(1 / 60_000) + 600
             rhythm.add(int(at), 1400, 4300)
             regular += rhythm.total > 6 and rhythm.measure().regular
-    assert regular <= 40  # of 66,000 looks
+    assert regular <= 10  # of 17,000 looks
 
 
 def household_tells(days: float, seed: int) -> list[Finding]:

@@ -141,6 +141,26 @@ def test_what_cannot_be_understood_or_is_no_flow_is_counted(log: Log) -> None:
     assert f"a line of {log.path} cannot be understood" in log.daemon.log
 
 
+def test_what_another_program_has_recognised_is_a_threat(log: Log) -> None:
+    log.write(3)
+    is_eve = log.path.suffix == ".json"
+    alert = {
+        "timestamp": "2026-11-23T10:00:00.000000+0000", "event_type": "alert", "src_ip": "192.168.1.5", "src_port": 1,
+        "dest_ip": "198.51.100.7", "dest_port": 443, "proto": "TCP",
+        "alert": {"signature_id": 9, "signature": "LOCAL odd", "category": "Misc Attack", "severity": 2},
+    }  # fmt: skip
+    note = {"ts": 1795428000.5, "note": "Local::Odd", "msg": "it is odd", "src": "192.168.1.5"}
+    with (log.path if is_eve else log.directory / "notice.log").open("a") as file:
+        file.write(json.dumps(alert if is_eve else note) + "\n")
+    log.daemon.start()
+    eventually(lambda: len(log.daemon.json("threats")) > 0)
+    (threat,) = (each for each in log.daemon.json("threats") if each["kind"] == "ids_alert")
+    assert (threat["device"], threat["target"], threat["severity"]) == (
+        "192.168.1.5", "LOCAL odd" if is_eve else "Local::Odd", "medium" if is_eve else "low",
+    )  # fmt: skip
+    assert log.daemon.stop() == 0
+
+
 def kill_at_random(log: Log, kills: int, chance: random.Random) -> None:
     """Writes and rotates while the daemon is killed again and again; everything must be there once at the end."""
     log.write(1)

@@ -146,6 +146,14 @@ def test_its_days_outlive_a_restart_and_a_change_of_its_key() -> None:
     assert not moved.sends(0, 850, by=AT[LAPTOP], key=LAPTOP)
 
 
+def test_an_exporter_whose_clock_is_ahead_does_not_blind_it() -> None:
+    watching = Watching().after()
+    watching.detector.tick(NOON)
+    watching.sends(900, 60)
+    watching.detector.tick(NOON + 2 * DAY * 1000)
+    assert watching.sends(2, 700)
+
+
 def test_a_clock_that_leaps_by_years_is_no_history() -> None:
     watching = Watching()
     watching.home.devices[CAMERA] = replace(watching.home.devices[CAMERA], first_seen=0)

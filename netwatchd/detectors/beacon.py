@@ -24,10 +24,12 @@ from netwatchd.config import Beacon as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.peers import PeerNames
 from netwatchd.detectors.rhythm import SAME, Measure, Rhythm
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, network_of, of_note, to_note
 from netwatchd.events import Change, Claim, Device, Flow, Gone, Threat
+from netwatchd.observations import DnsMessage
 
 TCP, HTTPS = 6, 443
 # DNS (RFC 7766), DNS over TLS (RFC 7858), and mail that is fetched every few minutes: POP3 and IMAP, also with TLS.
@@ -52,7 +54,7 @@ PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server",
 # Services that are remembered of a device, and of these, rhythms: one that calls thousands of others forgets, first,
 # those that it called once.
 MOST_SERVICES, MOST_RHYTHMS = 256, 64
-ONCE = 1023  # one less than there are places for services that were called once: the bits of their numbers
+ONCE = 511  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
 SELDOM = 512  # calls after which what was irregular for long is looked at again, at the latest
 AGAIN = 2  # told again when it has come this many times as often
@@ -65,11 +67,13 @@ class Beacon:
 
     wants = Wants.ANSWERED
     ports = None
+    observes = (DnsMessage,)
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
         self._callers: dict[str, _Caller] = {}
+        self._names = PeerNames()
         self._note: str | None = None
         self._noted = 0
         self._ticked: int | None = None
@@ -115,6 +119,12 @@ class Beacon:
             return ()
         return self._again(flow, device, caller, service, rhythm) if rhythm is not False else ()
 
+    def observe(self, observation: DnsMessage) -> Findings:
+        """An answer of DNS names whom devices call."""
+        if observation.addresses:
+            self._names.see(observation)
+        return ()
+
     def see_device(self, event: Change | Claim | Gone) -> Findings:
         """A device that is found to be another one takes along what it is used to."""
         if isinstance(event, Gone):
@@ -146,6 +156,8 @@ class Beacon:
                 # Devices that somebody made up call little, and make room for one another.
                 del self._callers[min(self._callers, key=lambda key: len(self._callers[key].called))]
             caller = self._callers[device] = _Caller()
+            # By our own clock where that is known: that of an exporter may be years behind.
+            caller.usual.since = self._ticked
         return caller
 
     def _again(self, flow: Flow, device: str, caller: "_Caller", service: Service, rhythm: Rhythm | int) -> Findings:
@@ -246,9 +258,9 @@ class Beacon:
     ) -> Threat:
         peer = address_text(flow.dst_ip)
         target = f"[{peer}]:{flow.dst_port}" if ":" in peer else f"{peer}:{flow.dst_port}"
-        every = _period_text(measure.period)
+        every, called = _period_text(measure.period), self._names.called(flow.dst_ip, flow.dst_port)
         size = measure.bytes_out + measure.bytes_in
-        what = f"{called_by_key(self._home, device)} calls {target} every {every}, {rhythm.total} times so far"
+        what = f"{called_by_key(self._home, device)} calls {called} every {every}, {rhythm.total} times so far"
         listed = self._list(flow.dst_ip)
         return threat(
             "beacon", severity, rhythm.begun, measure.last, device=device, target=target,
@@ -261,6 +273,7 @@ class Beacon:
                 "period": round(measure.period / 1000, 1), "beats": rhythm.total, "missed": measure.missed,
                 "jitter": round(measure.jitter, 3), "regular": round(measure.share, 2), "bytes_out": measure.bytes_out,
                 "bytes_in": measure.bytes_in, "no_tls": strange, "confidence": measure.confidence, "list": listed,
+                "name": self._names.name(flow.dst_ip),
             },
         )  # fmt: skip
 

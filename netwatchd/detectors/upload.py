@@ -20,8 +20,10 @@ from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.peers import PeerNames
 from netwatchd.detectors.telling import threat
 from netwatchd.events import LIVE, Change, Claim, Flow, Gone, Threat
+from netwatchd.observations import DnsMessage
 
 SMALL = 50_000  # bytes
 DAY = 86_400_000
@@ -93,11 +95,13 @@ class Upload:
 
     wants = Wants.ANSWERED
     ports = None
+    observes = (DnsMessage,)
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
         self._owner = home.owner
+        self._names = PeerNames()
         self._sent: dict[str, _Sent] = {}
         self._since: int | None = None  # Unix ms, since when it is watched
         self._ticked: int | None = None
@@ -134,6 +138,12 @@ class Upload:
         if device is None or (flow[9] < SMALL and (flow[11] < SMALL or self._owner(flow[3]) == device)):
             return ()
         return self._see_large(flow, device)
+
+    def observe(self, observation: DnsMessage) -> Findings:
+        """An answer of DNS names to whom devices send."""
+        if observation.addresses:
+            self._names.see(observation)
+        return ()
 
     def see_device(self, event: Change | Claim | Gone) -> Findings:
         """A device that is found to be another one takes its days along."""
@@ -183,7 +193,8 @@ class Upload:
             self._counted.drop(flow.id)
         if fresh <= 0:
             return ()
-        day = flow.end // DAY
+        # No exporter whose clock is years ahead may end the day.
+        day = (flow.end if self._ticked is None else min(flow.end, self._ticked + DAY)) // DAY
         about = self._about(device)
         if self._since is None:
             self._since = flow.start
@@ -220,7 +231,7 @@ class Upload:
             # It stays the same while the day grows, so that it is one threat.
             sent.target = address_text(ranked[0][0]) if ranked[0][1] >= MAIN * sent.today else None
         sent.told = sent.today
-        to = ", ".join(f"{address_text(peer)} ({_size(size)})" for peer, size in ranked)
+        to = ", ".join(f"{self._names.called(peer)}: {_size(size)}" for peer, size in ranked)
         more = f"{sent.today / before:.0f} times as much as on any day before" if before else "more than ever before"
         return threat(
             "upload", severity, sent.first, flow.end, device=device, target=sent.target,

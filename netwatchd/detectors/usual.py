@@ -45,7 +45,7 @@ class Usual:
 
     def meet(self, network: int, time: int) -> None:
         """It calls a network (`network_of`) that is not in `networks`."""
-        if self.since is None or time < self.since:
+        if self.since is None:
             self.since = time
         self.networks[network] = time
         if len(self.networks) > MOST_NETWORKS:
