@@ -1,6 +1,6 @@
 """Who talks with what is listed is told of, once and with what decided; the noise of the internet is not."""
 
-from detector_kit import AT, LAPTOP, NAS, NOON, ROUTER, Street, flow, panel, shown, told, unanswered
+from detector_kit import AT, LAPTOP, NAS, NOON, ROUTER, Street, device, flow, panel, shown, told, unanswered
 
 from netwatchd import config
 from netwatchd.addresses import parse_address
@@ -146,6 +146,18 @@ def test_a_conversation_of_ours_that_was_joined_in_its_middle_is_outbound() -> N
     (found,) = threats(shown(watching(), [joined]))
     assert (found.severity, found.evidence["direction"]) == ("high", "outbound")
     assert (found.evidence["bytes_out"], found.evidence["bytes_in"]) == (4000, 90_000)
+
+
+def test_devices_here_are_not_told_of_where_the_network_of_their_provider_is_listed() -> None:
+    home = street()
+    home.lists[parse_address("2001:db8::20")] = (IPSUM,)
+    home.devices[LAPTOP] = device(LAPTOP, AT[LAPTOP], "2001:db8::20")
+    served = {"out": (12, 1800), "back": (11, 3200)}
+    flows = [
+        flow(src="2001:db8::20", dst="2001:db8:1::1", **served),
+        flow(1, src=AT[NAS], dst="2001:db8::20", **served),
+    ]
+    assert not threats(shown(panel(home), flows, home))
 
 
 def test_a_ping_to_a_listed_address_is_told() -> None:

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from fuzz_announcements import ANNOUNCEMENTS
+from fuzz_lists import LISTS
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
 from fuzz_names import NAMES
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES]
+EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES, *LISTS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

@@ -127,6 +127,14 @@ def test_a_table_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
         Table(tmp_path / "cut")
 
 
+@pytest.mark.parametrize("damage", [(b"sections", b"sectixns"), (b"8192", b"9999"), (b"32,", b"99,"), (b'"4"', b'"5"')])
+def test_a_table_whose_sections_are_damaged_is_not_used(tmp_path: Path, damage: tuple[bytes, bytes]) -> None:
+    table(tmp_path / "t", [Entry(7, 32)])
+    (tmp_path / "bad").write_bytes((tmp_path / "t").read_bytes().replace(*damage))
+    with pytest.raises(Unusable):
+        Table(tmp_path / "bad")
+
+
 def test_names_are_hashed_with_a_key() -> None:
     assert hash_of("evil.example", KEY) != hash_of("evil.example", b"j" * 16)
     assert list(suffixes("a.b.example")) == ["a.b.example", "b.example"]

@@ -7,11 +7,10 @@ one ends at the limit. What came is in a file then; nothing of it is looked at h
 import contextlib
 import hashlib
 import http.client
-import os
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.error import HTTPError, URLError
@@ -120,12 +119,8 @@ def _failing() -> Iterator[None]:
         yield
     except HTTPError as error:
         with error:
-            if error.code == http.client.NOT_MODIFIED:
-                return
-            if error.code in (301, 302, 303, 307, 308):
-                _check_scheme("", urlsplit(error.headers.get("Location") or "http:").scheme)
-                raise Failed("it is redirected again and again") from error
-            raise Failed(f"the server answers {error.code} {error.reason}".strip(), _retry(error.headers)) from error
+            if error.code != http.client.NOT_MODIFIED:
+                raise _refusal(error) from error
     except ssl.SSLCertVerificationError as error:
         raise Failed(f"its certificate is not trusted: {error.verify_message}") from error
     except URLError as error:
@@ -137,6 +132,18 @@ def _failing() -> Iterator[None]:
         raise Failed(f"the server broke off: {_reason(error)}") from error
     except (http.client.HTTPException, zlib.error, ValueError) as error:
         raise Failed(f"what came is no proper answer: {error or type(error).__name__}") from error
+    except OSError as error:
+        if isinstance(error, CannotWrite):
+            raise
+        raise Failed(f"the server broke off: {_reason(error)}") from error
+
+
+def _refusal(error: HTTPError) -> Failed:
+    """What a server says that does not give the list."""
+    if error.code in (301, 302, 303, 307, 308):
+        _check_scheme("", urlsplit(error.headers.get("Location") or "http:").scheme)
+        return Failed("it is redirected again and again")
+    return Failed(f"the server answers {error.code} {error.reason}".strip(), _retry(error.headers))
 
 
 def _check_scheme(before: str, scheme: str) -> None:
@@ -167,13 +174,13 @@ def _save(answer: Any, target: Path, limits: Limits, deadline: float) -> Answer:
     if encoding not in ("identity", "gzip", "x-gzip"):
         raise Failed(f"it is packed as {encoding:.20}, which was not asked for")
     came = 0
-    with target.open("wb") as out:
+    with _opened(target) as out:
         saved = _Saving(out, limits.size, unpack=True if encoding != "identity" else None)
         while chunk := answer.read1(_CHUNK):
             came += len(chunk)
             if time.monotonic() > deadline:
                 raise Failed(f"it takes longer than {limits.seconds:.0f} s")
-            _writing(saved.take, chunk)
+            saved.take(chunk)
         if told.isascii() and told.isdecimal() and came < int(told):
             raise Failed(f"it broke off: {came:,} of {int(told):,} bytes came")
         size, digest = saved.finish()
@@ -184,11 +191,11 @@ class CannotWrite(OSError):
     """The file that it is saved to cannot be written: that is not the server's fault."""
 
 
-def _writing(take: Callable[[bytes], None], chunk: bytes) -> None:
+def _opened(target: Path) -> IO[bytes]:
     try:
-        take(chunk)
+        return target.open("wb")
     except OSError as error:
-        raise CannotWrite(error.errno, os.strerror(error.errno or 0)) from error
+        raise CannotWrite(error.errno, error.strerror) from error
 
 
 class _Saving:
@@ -235,4 +242,7 @@ class _Saving:
         if self._size > self._most:
             raise Failed(f"it is larger than max_size of [blocklists], {self._most:,} bytes")
         self._digest.update(data)
-        self._out.write(data)
+        try:
+            self._out.write(data)
+        except OSError as error:
+            raise CannotWrite(error.errno, error.strerror) from error

@@ -25,6 +25,7 @@ BITS = 1 << 21
 KEY_SIZE = 16
 LONGEST_NAME = 253
 V4, V6, NAMES, MAP = "4", "6", "n", "b"
+_WIDTHS = {V4: 4, V6: 16, NAMES: 8, MAP: 1}  # bytes of a number
 
 
 class Unusable(Exception):
@@ -156,7 +157,22 @@ class Table:
             raise Unusable(f"the header of {path} is broken") from error
         if size != len(data) or order != sys.byteorder:
             raise Unusable(f"{path} is incomplete, or of another machine")
+        sections = header.get("sections")
+        if not isinstance(sections, list) or not all(_is_section(each, size) for each in sections):
+            raise Unusable(f"the sections of {path} are broken")
         return header
+
+
+def _is_section(told: Any, size: int) -> bool:
+    """Whether this is kind, prefix length, offset and count of numbers that lie within a file of this size."""
+    if not isinstance(told, list) or len(told) != 4 or not isinstance(told[0], str) or told[0] not in _WIDTHS:
+        return False
+    kind, length, offset, count = told
+    if not all(type(each) is int for each in told[1:]) or offset < 0 or count < 0 or offset % 8:
+        return False
+    longest = {V4: 32, V6: 128}.get(kind, 0)
+    fits = offset + count * _WIDTHS[kind] <= size and (kind != MAP or count == BITS)
+    return fits and (length in (BELOW, ALONE) if kind == NAMES else 0 <= length <= longest)
 
 
 def _has(numbers: memoryview, wanted: int) -> bool:

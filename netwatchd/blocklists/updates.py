@@ -34,6 +34,9 @@ from netwatchd.worker import Worker
 log = logging.getLogger(__name__)
 
 TURN = 1.0  # seconds between two signs of life
+# Seconds that others have the interpreter to themselves after every few thousand lines of a list: to read millions of
+# lines takes a small machine a minute, in which flows are not to wait.
+POLITE = 0.005
 FIRST_PAUSE = 300.0  # seconds after a failure; it doubles with each further one, up to `interval`
 JITTER = 0.1  # the share by which an interval varies, so that not all ask at the same time
 GIVEN_UP = LONGEST + 60.0  # seconds after which a request is left to itself
@@ -109,9 +112,9 @@ class Updates:
                 self._reminded.clear()  # before: what comes meanwhile is looked at next
                 self.look()
                 while not self._reminded.is_set():
-                    self._alive()
-                    # Short, because being asked to stop does not set what is waited for.
-                    self._reminded.wait(TURN / 4)
+                    worker.beat()
+                    if worker.stopping.wait(TURN):
+                        return
         except Stopped:
             return
 
@@ -122,7 +125,7 @@ class Updates:
         if self._changed:
             self._changed = False
             self._begin()
-        elif (found := self._around()) != self._here:
+        elif self.settings.lists and (found := self._around()) != self._here:
             self._put_in_force(found)
         for source in (*self.settings.sources, *allowing(self.settings)):
             if self._is_due(source):
@@ -149,7 +152,7 @@ class Updates:
             self._restore(source, record, anew=keyless or other_form)
         if self._records or self._kept.directory.exists():
             self._kept.sweep(self._records)
-        self._put_in_force(self._around())
+        self._put_in_force(self._around() if self.settings.lists else {})
 
     def _restore(self, source: Source, record: Record, anew: bool) -> None:
         """Builds the table of a list anew where it is to be, or only its copy is whole, as after an update of ours."""
@@ -157,7 +160,7 @@ class Updates:
             return
         copy, table = self._kept.copy(record), self._kept.staged_table(source.name)
         try:
-            build(copy, table, record, self._kept.made_key(), self._alive)
+            build(copy, table, record, self._kept.made_key(), self._give_way)
             self._kept.rebuilt(record)
             self._kept.save(record)
         except (Refused, OSError) as error:
@@ -255,7 +258,7 @@ class Updates:
         before = record.entries if record.generation else None
         build(
             self._kept.staged(source.name), self._kept.staged_table(source.name), new, self._kept.made_key(),
-            self._alive, before,
+            self._give_way, before,
         )  # fmt: skip
         new.generation = record.generation
         self._kept.commit(new)
@@ -293,6 +296,11 @@ class Updates:
 
     def _varied(self, seconds: float) -> float:
         return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # nobody gains by guessing it
+
+    def _give_way(self) -> None:
+        self._alive()
+        if self._worker is not None:
+            self._worker.stopping.wait(POLITE)
 
     def _alive(self) -> None:
         if self._worker is not None:

@@ -145,12 +145,14 @@ class Blocklist:
         found = self._told_of(found)
         if not found or ASKS.get(flow.protocol, flow.src_port) != flow.src_port:
             return ()
+        if self._home.owner(flow.dst_ip):
+            return ()  # a device here, whose provider's network is listed
         device, text = self._key(flow.src_ip), what if isinstance(what, str) else address_text(what)
         return self._met(flow, new, device, text, found, flow.bytes_out, flow.bytes_in, _is_answered(flow))
 
     def _inbound(self, flow: Flow, new: bool, found: Sequence[Listing]) -> Findings:
         found = self._told_of(found)
-        if not found or flow.protocol in ASKS:
+        if not found or flow.protocol in ASKS or self._home.owner(flow.src_ip):
             return ()
         device, text = self._key(flow.dst_ip), address_text(flow.src_ip)
         if flow.src_port < 1024 <= flow.dst_port:
