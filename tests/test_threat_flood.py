@@ -150,11 +150,11 @@ def test_a_flood_goes_on_as_one_until_it_was_quiet_for_a_while_and_then_rows_are
 def test_what_has_a_row_keeps_it_in_a_flood() -> None:
     house = House()
     for n in range(1000):
-        house.see(n / 100, device=stranger(n % 30), target="192.168.1.6")
+        house.see(n / 100, device=stranger(n % 50), target="192.168.1.6")
     house.threats.finish(later(100).wall)
     counts = [each.count for each in house.seen.threats.values()]
     assert sum(counts) == 1000, "nothing is lost"
-    assert counts[:MOST_ALIKE] == [34] * 10 + [33] * 10
+    assert counts[:MOST_ALIKE] == [20] * MOST_ALIKE
 
 
 def test_kinds_that_are_made_up_are_gathered_too_as_severe_as_the_worst() -> None:
@@ -214,7 +214,7 @@ def test_tens_of_thousands_of_findings_are_few_messages_and_few_rows(spoofed: bo
             house.threats.tick(now.wall)
     house.threats.finish(later(61).wall)
     sent = [messages.update(1, 1, each) for each in house.seen.published]
-    assert len(sent) < 45, "each is a message and a write"
+    assert len(sent) < MOST_ALIKE + 25, "each is a message and a write"
     assert sum(map(len, sent)) < 80_000
     assert len(house.seen.threats) == (MOST_ALIKE + 1 if spoofed else 1)
     assert sum(each.count for each in house.seen.threats.values()) == many

@@ -78,6 +78,7 @@ def check_attack(daemon: Daemon, many: int, *, spoofed: bool) -> None:
     assert sum(row[3] for row in found) == many, "nothing is lost, also of what had waited to be told"
     assert len(told) <= MOST_ALIKE + 25 and sum(map(len, told)) < 100_000
     assert writes <= len(told) + 1
+    assert daemon.log.count(" plaintext: ") == len(found), "a line of the log a threat"
     if not spoofed:
         (evidence,) = daemon.core("SELECT evidence FROM threats")[0]
         assert json.loads(evidence) == {"n": many - 1}

@@ -15,9 +15,9 @@ from netwatchd.catalog import FLOOD
 from netwatchd.events import SEVERITIES, Threat, ThreatStatus
 
 WINDOW = 600_000
-# New rows in that time. A scanner that tries a house has one against each device; a person reads no twenty lines of
-# which each says the same.
-MOST_ALIKE = 20
+# New rows in that time. A person reads no thirty lines of which each says the same. Detectors that know what to say of
+# many gather them by themselves, with twenty rows before: these must have room.
+MOST_ALIKE = 30
 MOST_OF_A_KIND, MOST_OF_A_KIND_HERE = 40, 100  # by strangers, and by devices here, of which there are not so many
 MOST_AT_ALL = 200
 MOST_GROUPS = 1_000  # each admission touches four at most: none of the last ten minutes is forgotten

@@ -6,6 +6,7 @@ user mutes leaves nothing but a count (`mutes`). Nothing is lost by that: the la
 """
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -23,8 +24,11 @@ from netwatchd.ingest.pace import Pace
 from netwatchd.ingest.rows import ThreatKey, key_of
 from netwatchd.mutes import split_port
 
+log = logging.getLogger(__name__)
+
 MOST_THREATS = 10_000  # kept in memory; an older one that comes again then counts from one
 MOST_COUNT = rows.MOST_COUNT
+MOST_SAID = 100  # threats that have a line of the log each in a minute
 # Kinds whose detector gathers what comes in floods by itself.
 GATHERED = frozenset(("new_device",))
 
@@ -189,6 +193,9 @@ class Threats:
             self._counters.add("threats.held")
         if threat.status is ThreatStatus.OPEN and (known is None or again or worse or opened):
             self._alert(threat)
+            if not news:  # which are logged by who tells them
+                told = {"event": "threat", "device": threat.device or "", "repeat": "threat", "most": MOST_SAID}
+                log.info("%s %s: %s", threat.severity, threat.kind, threat.description, extra=told)
 
     def _is_again(self, key: ThreatKey, known: Threat, threat: Threat, now: int, *, news: bool) -> bool:
         """Whether it has happened once more."""
