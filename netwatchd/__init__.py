@@ -3,13 +3,13 @@
 The way of one event, a stage a sentence:
 
 1. `sources/` receives: a netlink message, a line on a socket. `decoders/` makes events of the bytes.
-2. `ingest` takes the events in batches, a worker thread a kind, and puts flows down to devices.
+2. `ingest` takes the events in batches, a worker thread a kind, puts flows down to devices, and asks `detectors/`.
 3. `storage/` keeps them: one connection to SQLite, what was received in an interval in one commit.
-4. `broadcast/` pushes them, as they happen, to whoever listens by WebSocket.
+4. `broadcast/` pushes them, as they happen, to whoever listens by WebSocket; `alerts/` sends what is worth an alert.
 5. `alerts/` tells people of threats, beyond this machine: by ntfy, webhook, e-mail, or a command.
 
 `daemon` builds the parts and is the only one to know them all; `replay` puts what was recorded through the same stages;
 `cli` holds the verbs.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -58,7 +58,7 @@ _CATALOG = (
          "A flood that the firewall drops before it is tracked is seen by packets only, on the interface it comes by."),
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
-         "Services of the router itself are seen where its outer address is known as a device's."),
+         "Services of the router itself are seen where it masquerades, and netwatchd runs on it."),
     Kind("arp_spoof", "spoof", "high", "A device takes the address of another one, which is still there, by ARP.",
          ("neighbours", "capture"), (),
          "The neighbour table shows what this machine is told; what others are told, only a capture in promiscuous "

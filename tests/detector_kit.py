@@ -38,6 +38,7 @@ class Street:
             device(ROUTER, AT[ROUTER], kind="router"),
         )
         self.lists: dict[Address | str, Listings] = {}  # what is listed, by address or name
+        self.outer: set[Address] = set()
         self.forwards: dict[tuple[Address, int, int], tuple[Address, int]] = {}
         self.devices = {each.mac or address_text(each.ips[0]): each for each in known}
 
@@ -56,6 +57,10 @@ class Street:
     def listed_name(self, name: str) -> Listings:
         """What lists say of a name."""
         return self.lists.get(name, NONE)
+
+    def is_outer(self, address: Address) -> bool:
+        """Whether the router has the address outside."""
+        return address in self.outer
 
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """Which port of the router leads to a device's."""

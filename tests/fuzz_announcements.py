@@ -19,7 +19,8 @@ from announce_kit import (
     tlv,
     txt,
 )
-from fuzz_targets import Target, check_event
+from fuzz_checks import check_event
+from fuzz_targets import Target
 from packet_kit import ACK, MAC_A, A, B, ethernet, ip4, ip6, packed, tcp, udp
 
 from netwatchd.addresses import parse_address

@@ -4,14 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Callable
 
-from fuzz_targets import Target, check_event
+from fuzz_checks import check_event
+from fuzz_targets import Target
 from store_kit import NOON
 from test_eve_decoder import event, half
 from test_nfdump_decoder import HEADER_1_6, HEADER_1_7, SUMMARY, row
 from test_zeek_decoder import HEADER, as_json, tsv
 
-from netwatchd.decoders import eve, nfdump, zeek
-from netwatchd.decoders.log_lines import LogDecoder, events
+from netwatchd.decoders import eve, json_lines, nfdump, zeek
+from netwatchd.decoders.log_lines import LogDecoder, LogEvent, events
+from netwatchd.observations import DnsMessage, Observation
 from netwatchd.sources.tail import Position
 
 
@@ -21,7 +23,7 @@ def reading(make: Callable[[Callable[[int], int]], LogDecoder]) -> Callable[[byt
     def run(data: bytes) -> str:
         decoder, bad = make(lambda now: now << 12), Counter[str]()
         lines = data.split(b"\n")
-        found = [check_event(each) for each in events(lines, decoder, NOON, bad)]
+        found = [_check(each) for each in events(lines, decoder, NOON, bad)]
         flows = found.count("Flow")
         # One that waited may come with a line of another kind.
         assert flows + bad.total() <= 2 * len(lines)
@@ -29,6 +31,15 @@ def reading(make: Callable[[Callable[[int], int]], LogDecoder]) -> Callable[[byt
         return f"{min(flows, 3)} flows, {min(len(found) - flows, 2)} sightings, {','.join(sorted(bad))[:60]}"
 
     return run
+
+
+def _check(event: LogEvent) -> str:
+    """What comes out of a log is fit for the database and for the clients, or for detectors."""
+    if not isinstance(event, Observation):
+        return check_event(event)
+    assert 0 <= event.time < json_lines.END_OF_TIME
+    assert not isinstance(event, DnsMessage) or (event.name.isascii() and event.name.isprintable())
+    return type(event).__name__
 
 
 def read_place(data: bytes) -> str:

@@ -2,7 +2,8 @@
 
 from random import Random
 
-from fuzz_targets import Target, check_event, in_short
+from fuzz_checks import check_event
+from fuzz_targets import Target, in_short
 from leases_kit import NOON
 from test_hosts import ETHERS, HOSTS
 from test_leases_decoder import DNSMASQ, ISC, ISC6, KEA4, KEA6

@@ -2,7 +2,8 @@
 
 import struct
 
-from fuzz_targets import Target, check_event, in_short
+from fuzz_checks import check_event
+from fuzz_targets import Target, in_short
 from packet_kit import (
     ACK,
     FIN,

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 import h11
+from fuzz_checks import check_event
 from mutation import pieces
 from store_kit import NOON, device, flow, threat
 from test_netlink_decoders import (
@@ -35,7 +36,7 @@ from test_spool import full_batch
 from websocket_kit import split_frame
 
 from netwatchd import config
-from netwatchd.addresses import address_text, parse_address, parse_mac
+from netwatchd.addresses import address_text, parse_address
 from netwatchd.broadcast import commands, messages
 from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, read_request, reply
@@ -44,8 +45,6 @@ from netwatchd.cli.moments import moment
 from netwatchd.counters import Counters
 from netwatchd.decoders import json_lines, neighbours, netlink
 from netwatchd.decoders.conntrack import MOST_SHAPES, ConntrackDecoder, Entry
-from netwatchd.events import Flow, Sighting, Threat
-from netwatchd.observations import DnsMessage, Observation
 from netwatchd.sources import json_lines as json_source
 from netwatchd.sources.liveflows import LiveFlows
 from netwatchd.sources.netlink import check
@@ -138,28 +137,6 @@ def _link(message: bytes) -> str:
 
 
 # What other programs hand in.
-
-
-def check_event(event: Sighting | Flow | Threat | Observation) -> str:
-    """What comes out of a decoder is fit for the database and for the clients."""
-    if isinstance(event, Threat):
-        schema.threat_row(event)
-        messages.update(1, NOON, event)
-        json.loads(schema.threat_row(event)[7])
-    elif isinstance(event, Flow):
-        messages.update(1, NOON, event)
-        assert all(isinstance(value, int | bytes | str | None) for value in event)
-        assert all(0 <= value < 2**63 for value in event if isinstance(value, int))
-    elif isinstance(event, Observation):
-        assert 0 <= event.time < json_lines.END_OF_TIME
-        assert not isinstance(event, DnsMessage) or (event.name.isascii() and event.name.isprintable())
-    else:
-        assert event.mac is None or parse_mac(event.mac) == event.mac
-        assert all(parse_address(address_text(ip)) == ip for ip in event.ips)
-        assert 0 <= event.time < json_lines.END_OF_TIME
-        for text in (event.hostname, event.vendor, event.name):
-            assert text is None or text.isprintable()
-    return type(event).__name__
 
 
 def read_line(data: bytes) -> str:

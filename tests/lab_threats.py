@@ -58,7 +58,7 @@ ATTACKS = (
     # Frames between two hosts pass the bridge, and not the router: only a promiscuous capture sees them.
     Attack("ssh_brute", {"target": "nas"}, ("brute_force",), tables=False, packets=False),
     Attack("dns_tunnel", {"server": "router"}, ("dns_tunnel",), by="esp", tables=False),
-    Attack("dns_tunnel", {"server": "direct"}, ("dns_tunnel",), by="esp", tables=False),
+    Attack("dns_tunnel", {"host": "pi", "server": "direct"}, ("dns_tunnel",), by="pi", tables=False),
     Attack("beacon", {"n": 30}, ("beacon",), by="esp"),
     Attack("rogue_dhcp", {}, ("rogue_dhcp",)),
     Attack("arp_spoof", {}, ("arp_spoof",)),

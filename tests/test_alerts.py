@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 from alerts_kit import SECRET, Answer, Desk, MailServer, Receiver, closed_port, found
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from store_kit import device
 from waiting import eventually
 
 from netwatchd.alerts import box as boxes
+from netwatchd.alerts import outgoing
 from netwatchd.alerts.channels import NAMES, configured
+from netwatchd.clock import Now
 from netwatchd.config import Config, parse
 from netwatchd.events import SEVERITIES, ThreatStatus
 
@@ -33,6 +37,7 @@ def told(server: Receiver) -> list[int]:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of a moment, so that nobody waits half a minute for the second attempt."""
     monkeypatch.setattr(boxes, "PAUSES", (0.05, 0.05))
+    monkeypatch.setattr(outgoing, "TURN", 0.02)
 
 
 def test_a_threat_is_told_by_every_channel_that_is_configured_and_wants_it() -> None:
@@ -193,7 +198,44 @@ def test_a_note_that_cannot_be_read_is_said_and_harms_nothing(caplog: pytest.Log
             with Desk(hook(server), note) as desk:
                 desk.tell(found(1))
                 eventually(lambda desk=desk: desk.counters["alerts.sent.webhook"] == 1)
-    assert "cannot be read, and are lost" in caplog.text
+    assert caplog.text.count("cannot be read, and are lost") == 4
+
+
+def valid_note() -> dict[str, Any]:
+    """A note with everything in it."""
+    now = Now(int(time.time() * 1000), time.monotonic())
+    box = boxes.Box(boxes.Rules(budget=1))
+    for number in range(1, 70):
+        box.take(found(number, "high"), now)
+    box.waiting = dict(list(box.waiting.items())[-2:])
+    box.waiting[None] = boxes.Waiting("digest-1", now.wall, now.steady, box.held)
+    box.sent, box.digested = [now.steady], now.steady
+    note: dict[str, Any] = json.loads(json.dumps(box.to_json(now)))
+    return note
+
+
+def damaged(value: Any, draw: Any) -> Any:
+    """The same with something else in one place."""
+    if isinstance(value, dict | list) and value and draw(st.integers(0, 9)):
+        key = draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
+        value[key] = damaged(value[key], draw)
+        return value
+    return draw(
+        st.none() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
+        | st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=2)
+    )  # fmt: skip
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_note_that_was_damaged_kills_nothing(data: st.DataObject) -> None:
+    desk = Desk("[alert:command]\ncommand = /bin/true\n", json.dumps({"command": damaged(valid_note(), data.draw)}))
+    now = Now(int(time.time() * 1000), time.monotonic() + 400.0)
+    box = desk.out._ways["command"].box
+    while each := box.due(now):
+        desk.out._message(each)
+        box.taken(each, now)
+    json.dumps(box.to_json(now))
 
 
 def test_new_settings_are_taken_in_and_a_channel_that_is_gone_gives_up(caplog: pytest.LogCaptureFixture) -> None:

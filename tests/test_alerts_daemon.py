@@ -68,6 +68,19 @@ def test_what_was_not_delivered_when_it_was_killed_is_delivered_after_the_next_s
     assert told(server) == ["number 1", "number 2", "number 4"], "what is merely open is not sent again"
 
 
+def test_what_goes_on_is_told_once_what_is_worse_again_and_what_is_muted_never(daemon: Make) -> None:
+    muted = '[threats]\nmute = "muted" *\n'
+    with Receiver() as server, daemon(muted + hook(server.url("/"))) as running:
+        assert running.emit(threat(9, kind="muted"), *[threat(1, severity="medium")] * 50) == []
+        eventually(lambda: server.requests)
+        assert running.emit(*[threat(1, severity="critical")] * 50, threat(9, kind="muted"), threat(2)) == []
+        eventually(lambda: len(server.requests) == 3)
+        assert running.stop() == 0
+    assert sorted(request.json["title"] for request in server.requests) == [
+        f"CRITICAL: kind 1 by {MAC}", f"HIGH: kind 2 by {MAC}", f"MEDIUM: kind 1 by {MAC}",
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_killed_while_it_is_being_sent_it_is_sent_again_under_the_same_id(daemon: Make) -> None:
     hold = threading.Event()
@@ -114,7 +127,8 @@ def test_what_is_dismissed_while_its_channel_fails_is_not_sent(daemon: Make) -> 
     assert told(server) == ["number 2"]
 
 
-def test_it_goes_on_where_the_card_is_full_of_trouble(daemon: Make) -> None:
+@pytest.mark.slow
+def test_it_goes_on_where_the_database_is_taken_away(daemon: Make) -> None:
     with Receiver() as server, daemon(hook(server.url("/"))) as running:
         for path in running.state.glob("core.db*"):
             path.unlink()

@@ -33,6 +33,8 @@ AUTHOR = Author("pi", find, threat_json, ZoneInfo("Europe/Berlin"))
         ({"device": "192.0.2.9", "severity": "critical", "kind": "brute_force"}, "CRITICAL: brute force by 192.0.2.9"),
         ({"device": KALI, "severity": "info", "kind": "new_device"}, "INFO: new device: kali (192.168.77.60)"),
         ({"device": None, "severity": "low", "kind": "flood"}, "LOW: flood"),
+        ({"device": KALI, "severity": "high", "kind": "arp_spoof"}, "HIGH: ARP spoof by kali (192.168.77.60)"),
+        ({"device": KALI, "severity": "high", "kind": "upload"}, "HIGH: unusual upload by kali (192.168.77.60)"),
         ({"device": "b", "severity": "low"}, "LOW: port scan by b"),
     ],
 )  # fmt: skip

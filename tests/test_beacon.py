@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwatchd import config
+from netwatchd.addresses import parse_address
 from netwatchd.detectors import Finding
 from netwatchd.detectors.beacon import MOST_SERVICES, Beacon
 from netwatchd.detectors.panel import Panel
 from netwatchd.detectors.rhythm import Rhythm
 from netwatchd.detectors.usual import MOST_DEVICES
 from netwatchd.events import Flow, Gone, Threat
+from netwatchd.listings import Listing
 
 PLUG, LAMP, PHONE = "24:0a:c4:9f:00:21", "24:0a:c4:9f:00:22", "7a:3f:91:c2:5d:0e"
 AT = ADDRESSES | {PLUG: "192.168.1.30", LAMP: "192.168.1.31", PHONE: "192.168.1.40"}
@@ -206,11 +208,11 @@ def test_a_device_that_is_found_to_be_another_one_takes_along_what_it_is_used_to
 
 def test_a_list_in_which_the_peer_stands_makes_it_worse() -> None:
     each = settled()
-    each.detectors["beacon"].listed = lambda address: "somebody's list"
-    found = seen(each, beats(60, 70))
+    each.detectors["beacon"]._home.lists[parse_address(C2)] = [Listing("feodo", "threat", "high", 0, C2, "")]
+    found = seen(each, beats(60, 20))
     assert isinstance(found[0], Threat)
     assert found[0].severity == "high"
-    assert "stands in somebody's list" in found[0].description
+    assert "stands in feodo" in found[0].description
 
 
 def test_calls_to_thousands_of_others_neither_hide_it_nor_fill_the_memory() -> None:

@@ -12,7 +12,7 @@ from netwatchd.addresses import PRIVATE, Networks, parse_address
 from netwatchd.counters import Counters
 from netwatchd.decoders.conntrack import SEEN_REPLY, Entry, inward
 from netwatchd.events import Flow, new_event_id
-from netwatchd.ingest.forwards import MOST, Forwards
+from netwatchd.ingest.forwards import MOST, MOST_OUTER, Forwards
 from netwatchd.sources.conntrack import Conntrack
 from netwatchd.sources.liveflows import LiveFlows
 from netwatchd.worker import Worker
@@ -83,6 +83,7 @@ def test_the_port_outside_is_remembered_and_others_are_told_too() -> None:
     masqueraded = entry(LAPTOP, WORLD, WORLD, reply_src_port=2222, reply_dst_ip=OUTER)
     forwards.translated(flow_of(masqueraded), masqueraded.translated or ())
     assert forwards.outside(WORLD, 2222, 6) is None
+    assert [forwards.is_outer(each) for each in (OUTER, PI, WORLD)] == [True, False, False]
     assert len(heard) == 2
 
 
@@ -91,6 +92,10 @@ def test_what_is_remembered_is_bounded() -> None:
     for port in range(MOST + 100):
         inside = inward(entry(WORLD, OUTER, PI, reply_src_port=port + 1), HOME)
         forwards.translated(flow_of(inside), inside.translated or ())
+    for number in range(100):
+        masqueraded = entry(LAPTOP, WORLD, WORLD, reply_src_port=2222, reply_dst_ip=OUTER + number)
+        forwards.translated(flow_of(masqueraded), masqueraded.translated or ())
+    assert sum(forwards.is_outer(OUTER + number) for number in range(100)) == MOST_OUTER
     assert forwards.outside(PI, 1, 6) is None
     assert forwards.outside(PI, MOST + 100, 6) == (OUTER, 2222)
 

@@ -45,6 +45,14 @@ def test_it_says_who_came_to_what_of_whom() -> None:
     assert threat.evidence["latest"] == {WEB: NOON}
 
 
+def test_the_router_itself_by_its_outer_address() -> None:
+    home, outer = Street(), "203.0.113.2"
+    home.outer.add(parse_address(outer))
+    (threat,) = inbound(shown(panel(home), [visit(dst=outer, dport=23), flow(1, src=outer)], home))
+    assert told([threat]) == [("inbound", outer, "tcp/23")]
+    assert threat.description.endswith("telnet (port 23/tcp) of 203.0.113.2, which is this router itself")
+
+
 def test_a_forwarded_port_is_named() -> None:
     home = Street()
     home.forwards[parse_address(AT[NAS]), 22, 6] = parse_address("203.0.113.2"), 2222

@@ -82,3 +82,22 @@ def test_lines_of_json_that_do_not_tell_belong_to_the_log_that_their_file_is_nam
     assert report["skipped"] == {"http": 1}
     (report,) = run.replay(run.file("what.log", HTTP))
     assert report["flows"] == 1
+
+
+def beats(count: int, period: int, port: int, counters: str) -> bytes:
+    """A thing that calls somebody elsewhere every `period` seconds, as Zeek tells."""
+    ends = "192.168.1.66\t{sport}\t198.51.100.66\t{port}\ttcp\t0.1"
+    rows = (
+        f"{kit.NOON / 1e6 + number * period:.6f}\tC{number}\t{ends.format(sport=number, port=port)}\t{counters}\n"
+        for number in range(count)
+    )
+    return (kit.ZEEK + "".join(rows)).encode()
+
+
+def test_what_is_regular_in_a_recording_is_information_unless_it_is_odd_from_the_start(run: Run) -> None:
+    odd, usual = run.replay(
+        run.file("odd.log", beats(10, 2, 443, "6\t540\t5\t332")),
+        run.file("usual.log", beats(500, 60, 80, "9\t1400\t8\t4300")),
+    )
+    assert [(threat["kind"], threat["severity"]) for threat in odd["threats"]] == [("beacon", "medium")]
+    assert [(threat["kind"], threat["severity"]) for threat in usual["threats"]] == [("beacon", "info")]

@@ -14,7 +14,7 @@ from waiting import eventually
 
 from netwatchd.events import ThreatStatus
 from netwatchd.storage import retention, schema
-from netwatchd.storage.retention import Clock
+from netwatchd.storage.retention import MOST_THREATS, Clock
 
 HOUR = 3_600_000
 
@@ -152,3 +152,14 @@ def test_threats_that_were_not_seen_for_long_are_removed_whatever_was_made_of_th
         assert len(rows(tmp_path / "core.db", "SELECT id FROM threats")) == 4
         store.cleanup_old_data(NOON, NOON)
         assert rows(tmp_path / "core.db", "SELECT id FROM threats") == [(9,)]
+
+
+def test_of_very_many_threats_those_that_were_judged_and_the_latest_stay(tmp_path: Path) -> None:
+    with storing(tmp_path) as store:
+        store.upsert_threat(threat(1, kind="old", status=ThreatStatus.DISMISSED, last_seen=NOON - DAY))
+        for n in range(MOST_THREATS + 5):
+            store.upsert_threat(threat(n + 2, target=str(n), last_seen=NOON + n))
+        eventually(lambda: store.counters["stored.threats"] == MOST_THREATS + 6)
+        store.cleanup_old_data(NOON)
+        kept = rows(tmp_path / "core.db", "SELECT id FROM threats ORDER BY id")
+        assert [kept[0], kept[1], len(kept)] == [(1,), (8,), MOST_THREATS]

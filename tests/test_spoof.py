@@ -153,7 +153,39 @@ def test_it_is_told_a_few_times_and_not_a_thousand() -> None:
     assert len(scene.threats) < 15
 
 
+def test_the_table_may_be_poisoned_already_when_it_is_read_first() -> None:
+    street = Street(device(LAPTOP), device(KALI, AT_KALI, AT[LAPTOP]))
+    scene = Scene({AT[LAPTOP]: {LAPTOP}, AT_KALI: {KALI}}, street)
+    scene.moves(0, AT[LAPTOP], LAPTOP, KALI)
+    assert not scene.threats
+    scene.moves(1, AT[LAPTOP], KALI, LAPTOP)
+    assert scene.told == {("arp_spoof", KALI, AT[LAPTOP])}
+
+
 # What is none.
+
+
+def test_who_has_changed_his_address_takes_none_though_another_one_gets_the_old_one_at_once() -> None:
+    street = Street(device(LAPTOP, AT[LAPTOP]), device(PHONE, AT_PHONE))
+    scene = Scene({AT[LAPTOP]: {PHONE}, "192.168.1.21": {LAPTOP}}, street)
+    replayed = Scene(None, street)
+    for each in (scene, replayed):
+        each.shows(0, LAPTOP, AT[LAPTOP])
+        for at in range(10, 100, 10):
+            each.shows(at, LAPTOP, "192.168.1.21")
+            each.shows(at + 5, PHONE, AT[LAPTOP])
+    scene.moves(100, AT[LAPTOP], PHONE, LAPTOP)
+    assert not scene.found
+    assert not replayed.found
+
+
+def test_an_owner_with_several_addresses_is_not_accused_by_whoever_was_given_one_of_them() -> None:
+    street = Street(device(NAS, AT[NAS], "192.168.1.11"), device(PHONE, AT[NAS]))
+    scene = Scene({AT[NAS]: {NAS, PHONE}, "192.168.1.11": {NAS}}, street)
+    for at in range(0, 100, 10):
+        scene.moves(at, AT[NAS], PHONE, NAS)
+        scene.moves(at + 5, AT[NAS], NAS, PHONE)
+    assert not scene.found
 
 
 def test_an_address_that_has_another_owner_is_not_told() -> None:

@@ -113,6 +113,7 @@ def test_the_portrait_of_a_threat_says_all_that_is_known_and_what_to_do(stored: 
         f"below [threats] in {files.config}, then: systemctl reload netwatchd",
     ):  # fmt: skip
         assert any(each.startswith(line) for each in lines), line
+    assert "target nas (192.168.1.6:22): netwatchd device 192.168.1.6" in lines
     assert any(each.startswith("history it has happened 3 times, the last time since ") for each in lines)
     assert any("you had dismissed it" in each and "when it was low; it is open again" in each for each in lines)
     assert any(each.startswith(f"flows netwatchd flows --device {MAC} --since '2026-11-23 ") for each in lines)
@@ -122,6 +123,14 @@ def test_the_commands_that_a_portrait_names_can_be_run(stored: Shell) -> None:
     told = stored.json("threat", "1")
     assert stored.cli(*shlex.split(told["flows"])[1:]).returncode == 0
     assert stored.cli("device", "192.168.1.6").returncode == 0
+
+
+def test_the_commands_of_a_threat_of_a_replay_look_where_that_lies(stored: Shell, files: Daemon) -> None:
+    shown = stored.cli("threat", "1", "--state", str(files.state)).stdout
+    assert f"netwatchd device {MAC} --state {files.state}" in " ".join(shown.split())
+    assert "netwatchd dismiss" not in shown, "no daemon knows it"
+    told = stored.json("threat", "1", "--state", str(files.state))
+    assert told["flows"].endswith(f" --state {files.state}")
 
 
 def test_scripts_get_the_threat_with_names_and_its_line(stored: Shell) -> None:

@@ -195,13 +195,14 @@ class Box:
         }
 
     def restore(self, value: Mapping[str, Any], now: Now) -> None:
-        """Takes in what was kept; raises ValueError, TypeError or KeyError where it is not that, and is as it was."""
+        """Takes in what was kept; raises one of NOT_OURS where it is not that, and is as it was."""
         waiting = [_from_json(each, now) for each in value["waiting"]]
         held = Held.from_json(value["held"])
         sent = [now.ago(int(moment)) for moment in value["sent"]]
         digested = None if value["digested"] is None else now.ago(int(value["digested"]))
+        held_from = now.ago(held.since)
         held.join(self.held)
-        self.held_from = now.ago(held.since)
+        self.held_from = held_from
         self.held, self.sent = held, sorted(sent + self.sent)
         self.digested = self.digested if digested is None else max(digested, self.digested or digested)
         for each in waiting:

@@ -45,11 +45,25 @@ def threat_to_json(threat: Threat) -> dict[str, Any]:
     return dataclasses.asdict(threat) | {"status": str(threat.status)}
 
 
+# What raises is no note of ours: whoever reads one back catches these.
+NOT_OURS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
+
+
 def threat_from_json(value: Mapping[str, Any]) -> Threat:
-    """The same, read back; raises ValueError, TypeError or KeyError where it is none."""
+    """The same, read back; raises one of NOT_OURS where it is none."""
     threat = Threat(**{**value, "status": ThreatStatus(value["status"])})
     rank(threat.severity)
+    _check(str, threat.kind, threat.description)
+    _check(str | None, threat.device, threat.target, threat.recommendation)
+    _check(int, threat.id, threat.first_seen, threat.last_seen, threat.count)
+    _check(dict, threat.evidence)
     return threat
+
+
+def _check(kind: Any, *values: object) -> None:
+    """What was damaged must not come to light in the middle of a sentence."""
+    if not all(isinstance(value, kind) for value in values):
+        raise TypeError(f"{values!r:.100} should be {kind}")
 
 
 @dataclass
@@ -119,12 +133,14 @@ class Held:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Held":
-        """Read back; raises ValueError, TypeError or KeyError where it is none."""
-        held = cls(int(value["since"]), int(value["until"]), reasons=set(value["reasons"]))
+        """Read back; raises one of NOT_OURS where it is none."""
+        held = cls(int(value["since"]), int(value["until"]), reasons=set(map(str, value["reasons"])))
         for kind, device, target, severity in value["kept"]:
             rank(severity)
-            held.kept[str(kind), device, target] = severity
+            _check(str, kind)
+            _check(str | None, device, target)
+            held.kept[kind, device, target] = severity
         for kind, severity, count in value["more"]:
             rank(severity)
-            held.more[str(kind), severity] += int(count)
+            held.more[str(kind), severity] += max(int(count), 1)
         return held

@@ -17,7 +17,7 @@ from netwatchd.alerts import Channel, Message, Postponed
 from netwatchd.alerts.attempt import Attempt
 from netwatchd.alerts.box import Box, Waiting
 from netwatchd.alerts.channels import NAMES, configured, rules_of
-from netwatchd.alerts.held import Held, Key, key_of
+from netwatchd.alerts.held import NOT_OURS, Held, Key, key_of
 from netwatchd.alerts.text import Author
 from netwatchd.clock import Now
 from netwatchd.config import Config
@@ -110,17 +110,25 @@ class Outgoing:
         with self._changed:
             first, self._remembered = not self._remembered, True
             if note and first:
-                try:
-                    kept = json.loads(note)
-                    for name, way in self._ways.items():
-                        if name in kept:
-                            way.box.restore(kept[name], now)
-                except (ValueError, TypeError, KeyError, AttributeError) as error:
-                    log.error("the alerts that waited cannot be read, and are lost: %s", error, extra={"event": "loss"})
+                self._restore(note, now)
             self._noted = note or ""
             if any(way.box.waiting or way.box.held for way in self._ways.values()):
                 self._note(now)
                 self._wake()
+
+    def _restore(self, note: str, now: Now) -> None:
+        lost = {"event": "loss"}
+        try:
+            kept = dict(json.loads(note))
+        except NOT_OURS as error:
+            log.error("the alerts that waited cannot be read, and are lost: %s", error, extra=lost)
+            return
+        for name, way in self._ways.items():
+            try:
+                if name in kept:
+                    way.box.restore(kept[name], now)
+            except NOT_OURS as error:
+                log.error("the alerts that waited for %s cannot be read, and are lost: %s", name, error, extra=lost)
 
     def status(self) -> list[dict[str, Any]]:
         """How it goes with each channel; without what may be secret."""

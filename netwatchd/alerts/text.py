@@ -17,6 +17,17 @@ MOST_TOLD = 5  # threats that a digest tells one by one: what is read at a glanc
 # Kinds that say what happened to the device, and not what it did.
 _HAPPENED = frozenset(("new_device", "device_back", "name_changed", "ip_conflict"))
 
+# Kinds whose own word would not do in a sentence.
+_SAID = {
+    "blocklist": "contact with a blocklisted host",
+    "dga": "made-up domain names",
+    "inbound": "connections from outside",
+    "iot": "unusual behaviour of a simple device",
+    "plaintext": "passwords in plain text",
+    "upload": "unusual upload",
+}
+_ACRONYMS = {"arp": "ARP", "dhcp": "DHCP", "dns": "DNS", "icmp": "ICMP", "ids": "IDS", "ip": "IP", "nd": "ND"}
+
 AsJson = Callable[[Threat], dict[str, Any]]
 Find = Callable[[str], Device | None]
 
@@ -149,7 +160,8 @@ class Author:
 
 
 def _words(kind: str) -> str:
-    return kind.replace("_", " ")
+    """A kind as people say it."""
+    return _SAID.get(kind) or " ".join(_ACRONYMS.get(word, word) for word in kind.replace("_", " ").split(" "))
 
 
 def _reasons(held: Held) -> str:

@@ -59,10 +59,10 @@ def threat(options: argparse.Namespace, directory: Path) -> int:
         "who": names.get(found.device or ""),
         "whom": names.get(split_port(found.target or "")[0]),
         "meaning": kind.meaning if kind else None,
-        "flows": threattable.flows_command(threat_json(found)),
+        "flows": threattable.flows_command(threat_json(found), options.state),
     }
     place = config.search_path(options.config)[0]
-    show(options, row, lambda row: threattable.portrait(row, int(time.time() * 1000), str(place)))
+    show(options, row, lambda row: threattable.portrait(row, int(time.time() * 1000), str(place), options.state))
     return 0
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from netwatchd.cli.moments import ago_text, moment_text, time_text
 from netwatchd.cli.tables import SEVERITY_STYLES
 from netwatchd.cli.terminal import ROOMY, Rows, add, console, print_table, printable, table_of
+from netwatchd.mutes import split_port
 
 MOST_LINES = 12  # of one thing in the evidence; --json has all
 NOTES = "netwatchd"  # the key of evidence with what netwatchd notes of the row
@@ -55,16 +56,20 @@ def _more(row: dict[str, Any]) -> str:
     return f" ({more})" if more else ""
 
 
-def flows_command(row: dict[str, Any]) -> str | None:
-    """The command that shows the flows of the time when it happened."""
+def flows_command(row: dict[str, Any], state: str | None) -> str | None:
+    """The command that shows the flows of the time when it happened; `state` is the directory that was named."""
     if row["device"] is None:
         return None
     since = f"{datetime.fromtimestamp(row['first_seen'] // 60_000 * 60).astimezone():%Y-%m-%d %H:%M}"
-    return shlex.join(["netwatchd", "flows", "--device", row["device"], "--since", since])
+    return shlex.join(["netwatchd", "flows", "--device", row["device"], "--since", since, *_in(state)])
 
 
-def portrait(row: dict[str, Any], now: int, place: str) -> None:
-    """Prints one threat; `now` in Unix ms, `place` is where config.ini is."""
+def _in(state: str | None) -> list[str]:
+    return ["--state", state] if state else []
+
+
+def portrait(row: dict[str, Any], now: int, place: str, state: str | None) -> None:
+    """Prints one threat; `now` in Unix ms, `place` is where config.ini is, `state` the directory that was named."""
     out = console()
     title = Text(f"{row['severity']}  ", SEVERITY_STYLES[row["severity"]])
     title.append(printable(row["kind"]), "bold").append(f"  {row['status']}", STYLES[row["status"]])
@@ -72,34 +77,35 @@ def portrait(row: dict[str, Any], now: int, place: str) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for label, lines in _sections(row, now, place):
+    for label, lines in _sections(row, now, place, state):
         for line in lines:
             add(grid, Text(label, "bold"), line)
             label = ""
     out.print(grid)
 
 
-def _sections(row: dict[str, Any], now: int, place: str) -> Iterable[tuple[str, Lines]]:
+def _sections(row: dict[str, Any], now: int, place: str, state: str | None) -> Iterable[tuple[str, Lines]]:
     yield "what", [row["description"]]
     yield "to do", [row["recommendation"]] if row["recommendation"] else []
     yield "means", [row["meaning"]] if row["meaning"] else []
-    yield "who", _who(row["device"], row["who"])
-    yield "target", _who(row["target"], row["whom"]) if row["target"] else []
+    yield "who", _who(row["device"], row["who"], state)
+    yield "target", _who(row["target"], row["whom"], state) if row["target"] else []
     yield "seen", _seen(row, now)
     yield "numbers", list(_numbers(row["evidence"]))
     yield "history", _history(row)
     yield "flows", [row["flows"]] if row["flows"] else []
-    yield "put away", _judging(row)
+    yield "put away", _judging(row) if state is None else []
     yield "to mute", [row["mute"], f"  below [threats] in {place}, then: systemctl reload netwatchd"]
 
 
-def _who(key: str | None, name: str | None) -> Lines:
+def _who(key: str | None, name: str | None, state: str | None) -> Lines:
     if key is None:
         return ["nobody in particular"]
     if name is None:
         return [key]
-    command = shlex.join(["netwatchd", "device", key])
-    return [f"{name} ({key}): {command}" if name != key else f"{key}: {command}"]
+    host, _ = split_port(key)
+    command = shlex.join(["netwatchd", "device", host, *_in(state)])
+    return [f"{name} ({key}): {command}" if name != host else f"{key}: {command}"]
 
 
 def _seen(row: dict[str, Any], now: int) -> Lines:

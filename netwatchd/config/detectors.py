@@ -165,7 +165,7 @@ class Beacon:
 
     enabled: bool = setting(yes_no, "yes", "Whether it is told.")
     learning: float = setting(
-        age, "3 d", "How long a device is watched before what it calls regularly is unusual. 0 s: not at all."
+        duration, "3 d", "How long a device is watched before what it calls regularly is unusual. 0 s: not at all."
     )
 
 

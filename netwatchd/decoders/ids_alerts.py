@@ -8,13 +8,15 @@ what it is said to do, because one device may do several things, and one of them
 import re
 from typing import Any, NamedTuple
 
-from netwatchd.addresses import Address, address_text
+from netwatchd.addresses import PRIVATE, Address, Networks, address_text
 from netwatchd.events import SEVERITIES, Threat, ThreatStatus
 
 IDS_ALERT = "ids_alert"
 LONGEST = 120  # characters of a rule's name, which becomes a part of what makes a threat the same
 # Kinds whose target is a service, and not a host.
 _AT_SERVICE = frozenset(("brute_force", "plaintext"))
+# An alert does not say which networks are the home's; at home these are.
+_HERE = Networks(PRIVATE.split())
 # What a rule's name says in so many words. A rule that only has "SCAN" in its name looks for one packet, such as that
 # of a scanner's User-Agent: it has not seen many ports tried. The domain of a DNS tunnel is not known to an alert.
 _TEXT, _SECRET = "(?:clear|plain)[ -]?text", "(?:password|credential|login|pass=)"
@@ -100,11 +102,16 @@ def printable(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def sweep_target(port: int | None, protocol: str) -> str | None:
-    """The target of a host sweep: the service that was looked for."""
+def sweep_target(victim: Address | None, port: int | None, protocol: str) -> str | None:
+    """The target of a host sweep: the service that was looked for and where, or the network that was pinged."""
     if port:
-        return f"{protocol}/{port}"
-    return protocol if protocol.startswith("icmp") else None
+        place = "lan" if victim is None or victim in _HERE else "world"
+        return f"{place}:{port}" + ("/udp" if protocol == "udp" else "")
+    if victim is None or not protocol.startswith("icmp"):
+        return None
+    if isinstance(victim, int):
+        return f"{address_text(victim & 0xFFFFFF00)}/24"
+    return f"{address_text(victim[:8] + bytes(8))}/64"
 
 
 def _target(kind: str, said: Said, what: str) -> str | None:
@@ -113,7 +120,7 @@ def _target(kind: str, said: Said, what: str) -> str | None:
     if kind == IDS_ALERT or victim is None:
         return what if kind == IDS_ALERT else None
     if kind == "host_sweep":
-        return sweep_target(victim.port, said.evidence.get("proto", ""))
+        return sweep_target(victim.address, victim.port, said.evidence.get("proto", ""))
     if kind in _AT_SERVICE:
         return victim.text if victim.port else None
-    return address_text(victim.address)
+    return victim.text if kind == "flood" else address_text(victim.address)

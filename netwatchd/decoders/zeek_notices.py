@@ -79,7 +79,7 @@ def threat(values: tuple[Any, ...], source: str) -> list[Threat] | None:
     )  # fmt: skip
     kind = _KINDS.get(note, IDS_ALERT)
     if kind == "host_sweep" and (swept := _ON_PORT.search(text)):
-        return [threat_of(said, kind, sweep_target(int(swept[1]), swept[2]))]
+        return [threat_of(said, kind, sweep_target(None, int(swept[1]), swept[2]))]
     return [threat_of(said, kind)]
 
 

@@ -83,6 +83,9 @@ class Home(Protocol):
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """The address and port of this router that are forwarded to those of a device; None where none is known."""
 
+    def is_outer(self, address: Address) -> bool:
+        """Whether it is an address of this router towards the world, behind which devices here are hidden."""
+
 
 class FlowDetector(Protocol):
     """Finds something in flows.

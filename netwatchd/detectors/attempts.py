@@ -21,6 +21,7 @@ _OF_STATES = {
     "attempt": SILENT, "unreplied": SILENT, "syn": SILENT, "denied": SILENT, "rejected": REFUSED,
     "fin": SILENT, "null": SILENT, "xmas": SILENT,
 }  # fmt: skip
+TRIED = frozenset(_OF_STATES)
 ODD = frozenset(("fin", "null", "xmas"))
 
 # Sources that tell of a conversation from its beginning, and say where they do not.
@@ -84,8 +85,9 @@ def _of_tcp(flow: Flow, state: str) -> int | None:
         return (SILENT if flow[8] else UNKNOWN) if flow[4] >= WELL_KNOWN or flow[6] < WELL_KNOWN else None
     if state == "closed" and flow.source == "conntrack":
         return SILENT if flow[9] <= _LONGEST_SYN * flow[8] else None
-    # A SYN that was broken off by its own side, as far as was seen; a lone RST is backscatter.
-    return SILENT if state == "reset" and flow[8] > 1 and flow[4] >= WELL_KNOWN else None
+    # What was broken off by its own side, as far as was seen. A lone RST without data is backscatter.
+    more = flow[8] > 1 or flow[9] > _LONGEST_SYN
+    return SILENT if state == "reset" and more and flow[4] >= WELL_KNOWN else None
 
 
 def _of_answered(flow: Flow) -> int | None:

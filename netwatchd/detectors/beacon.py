@@ -24,7 +24,7 @@ from netwatchd.config import Beacon as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
-from netwatchd.detectors.rhythm import MOST_BEATS, SAME, Measure, Rhythm
+from netwatchd.detectors.rhythm import SAME, Measure, Rhythm
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, network_of, of_note, to_note
 from netwatchd.events import Change, Claim, Device, Flow, Gone, Threat
@@ -54,6 +54,7 @@ PEOPLES = frozenset(("phone", "tablet", "mobile", "watch", "computer", "server",
 MOST_SERVICES, MOST_RHYTHMS = 256, 64
 ONCE = 1023  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
+SELDOM = 512  # calls after which what was irregular for long is looked at again, at the latest
 AGAIN = 2  # told again when it has come this many times as often
 USUAL = "usual"
 Service = int  # address and port in a number
@@ -67,7 +68,6 @@ class Beacon:
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
-        self.listed = _nobody  # a hook: the list in which an address stands, if it stands in one
         self._home = home
         self._callers: dict[str, _Caller] = {}
         self._note: str | None = None
@@ -172,8 +172,8 @@ class Beacon:
     def _judge(self, flow: Flow, device: str, caller: "_Caller", rhythm: Rhythm) -> Findings:
         """As many beats have come as make it worth a look."""
         measure = rhythm.measure()
-        # It costs some microseconds: what is irregular is looked at again when half of it is new.
-        rhythm.due = rhythm.total + min(max(rhythm.total // 4, 2), MOST_BEATS // 2)
+        # It costs 20 microseconds: what is irregular is looked at ever more seldom.
+        rhythm.due = rhythm.total + min(max(rhythm.total * 2 // 5, 2), SELDOM)
         if not measure.regular or measure.bytes_out > MOST_OUT or measure.bytes_in > MOST_IN:
             return ()
         if measure.alike > ALIKE:
@@ -193,7 +193,7 @@ class Beacon:
 
     def _severity(self, flow: Flow, device: str, rhythm: Rhythm, measure: Measure, strange: bool) -> str | None:
         """How bad it is; USUAL where it is a habit, None where it is not told yet: the usual cases first."""
-        listed = self.listed(flow.dst_ip)
+        listed = self._list(flow.dst_ip)
         # It speaks something else on a port of TLS.
         if strange:
             return "high" if listed else "medium"
@@ -209,6 +209,10 @@ class Beacon:
             return "high"
         # A recording has no time before it: whether it is new is not known.
         return "info" if not self._learning else "low" if peoples else "medium"
+
+    def _list(self, address: Address) -> str | None:
+        """The blocklist in which an address stands, if one of threats has it."""
+        return next((each.list for each in self._home.listed(address) if each.purpose == "threat"), None)
 
     def _is_usual(self, flow: Flow, device: str, about: Device | None, rhythm: Rhythm, measure: Measure) -> bool:
         """Whether the device, or another one of its maker, is used to it."""
@@ -245,7 +249,7 @@ class Beacon:
         every = _period_text(measure.period)
         size = measure.bytes_out + measure.bytes_in
         what = f"{called_by_key(self._home, device)} calls {target} every {every}, {rhythm.total} times so far"
-        listed = self.listed(flow.dst_ip)
+        listed = self._list(flow.dst_ip)
         return threat(
             "beacon", severity, rhythm.begun, measure.last, device=device, target=target,
             description=f"{what}, with {size} bytes each time"
@@ -278,10 +282,6 @@ def _service(address: Address, port: int) -> Service:
     if isinstance(address, int):
         return port << 32 | address
     return hash(address + port.to_bytes(2, "big"))
-
-
-def _nobody(_: Address) -> str | None:
-    return None
 
 
 def _is_strange(flow: Flow, measure: Measure) -> bool:

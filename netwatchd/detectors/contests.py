@@ -50,8 +50,7 @@ class Contest:
     shown: dict[str, int] = field(default_factory=dict)  # MAC -> how often it claimed the address
     turns: deque[Turn] = field(default_factory=lambda: deque(maxlen=MOST_TURNS))
     sources: set[str] = field(default_factory=set)
-    asked: int | None = None  # when somebody was asked last
-    questions: int = 0  # times that somebody was asked
+    asked: dict[str, tuple[int, int]] = field(default_factory=dict)  # because of a MAC: when last, and how often
     waiting: set[tuple[str, Address]] = field(default_factory=set)  # questions without an answer so far
     answers: dict[tuple[str, Address], bool] = field(default_factory=dict)
 
@@ -75,6 +74,13 @@ class Contest:
     def since(self, mac: str) -> int | None:
         """When the MAC claimed the address first, of what is remembered."""
         return next((turn.first for turn in self.turns if turn.mac == mac), None)
+
+    def follows(self, taker: str, owner: str) -> bool:
+        """Whether the taker claimed the address after the owner did: who has given it up does not any more."""
+        since = self.since(owner)
+        if owner == self.owner or since is None:
+            return True
+        return any(turn.mac == taker and turn.last > since for turn in self.turns)
 
     def insists(self, taker: str, owner: str) -> int:
         """How often the taker claimed the address again soon after the owner did, having claimed it before, too."""

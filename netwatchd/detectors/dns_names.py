@@ -54,10 +54,10 @@ _OWN = (
     "rspamd.com sophos.com sophosxl.com sophosxl.net sophosxl.org surfright.nl symantec.com trellix.com "
     "trendmicro.com "
     # Blocklists that mail servers ask (RFC 5782).
-    "0spam.org abusix.zone backscatterer.org barracudacentral.org dnswl.org habeas.com isipp.com "
-    "junkemailfilter.com mailspike.net manitu.net mailspike.org nordspam.com returnpath.net s5h.net "
-    "senderscore.com sorbs.net spamcop.net spameatingmonkey.net spamhaus.net spamhaus.org spamrats.com "
-    "support-intelligence.net surbl.org surriel.com uceprotect.net uribl.com wpbl.info "
+    "0spam.org abusix.zone backscatterer.org barracudacentral.org dnswl.org gbudb.net habeas.com invaluement.com "
+    "isipp.com junkemailfilter.com mailspike.net mailspike.org manitu.net msbl.org nordspam.com returnpath.net "
+    "s5h.net senderscore.com sorbs.net spamcop.net spameatingmonkey.net spamhaus.net spamhaus.org spamrats.com "
+    "spfbl.net support-intelligence.net surbl.org surriel.com uceprotect.net uribl.com wpbl.info zapbl.net "
 )
 KNOWN = frozenset(_OWN.split())
 

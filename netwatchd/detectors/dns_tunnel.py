@@ -120,12 +120,10 @@ class DnsTunnel:
         """What is to be said of a zone that has grown."""
         if zone.distinct.count < LEAST_NAMES:
             return []
-        times = self._times(zone.client)
-        if severity := self._is_tunnel(zone, times):
-            return self._tell(zone, time, "dns_tunnel", severity, zone.up, self._tunnel)
-        if self._is_mass(zone, times):
-            many = zone.burst.names + zone.missing.names
-            return self._tell(zone, time, "dns_anomaly", "medium", many, self._mass)
+        if severity := self._is_tunnel(zone, 1):
+            return self._tell(zone, time, "dns_tunnel", severity, zone.up)
+        if self._is_mass(zone, 1):
+            return self._tell(zone, time, "dns_anomaly", "medium", zone.burst.names + zone.missing.names)
         return []
 
     def _is_tunnel(self, zone: Zone, times: int) -> str | None:
@@ -158,20 +156,24 @@ class DnsTunnel:
         are_there = zone.last - zone.burst.start < ANSWERED or zone.found * 2 >= zone.queries
         return is_random(zone.pool) or (is_counted_up(zone.pool) and not are_there)
 
-    def _tell(self, zone: Zone, time: int, kind: str, severity: str, much: int, tell: Any) -> list[Finding]:
-        """Tells it, unless it was told just now or somebody behind the client asks."""
+    def _tell(self, zone: Zone, time: int, kind: str, severity: str, much: int) -> list[Finding]:
+        """Tells it, unless it was told just now, or the client asks for others."""
         before, at = zone.told.get(kind, (0, 0))
         if at and (abs(time - at) < AGAIN or (much < 2 * before and abs(time - at) < ANYWAY)):
             return []
-        if self._asks_for(zone):
+        is_tunnel = kind == "dns_tunnel"
+        times = self._times(zone.client)
+        if times > 1 and not (self._is_tunnel(zone, times) if is_tunnel else self._is_mass(zone, times)):
             return []
         zone.told[kind] = (much, time)
+        if self._asks_for(zone):
+            return []
         client = self._home.owner(zone.client) or address_text(zone.client)
-        return [tell(zone, kind, severity, client)]
+        return [self._tunnel(zone, severity, client) if is_tunnel else self._mass(zone, severity, client)]
 
-    def _tunnel(self, zone: Zone, kind: str, severity: str, client: str) -> Finding:
+    def _tunnel(self, zone: Zone, severity: str, client: str) -> Finding:
         return threat(
-            kind, severity, zone.first, zone.last, device=client, target=zone.domain,
+            "dns_tunnel", severity, zone.first, zone.last, device=client, target=zone.domain,
             description=f"{called_by_key(self._home, client)} sends data in names below {_cut(zone.zone)}: "
             f"{zone.distinct.count} names in {_seconds(zone)} s carried {zone.up} bytes there, and their answers "
             f"{zone.down} bytes back{self._for_others(zone.client)}",
@@ -180,11 +182,11 @@ class DnsTunnel:
             evidence=_evidence(zone),
         )  # fmt: skip
 
-    def _mass(self, zone: Zone, kind: str, severity: str, client: str) -> Finding:
+    def _mass(self, zone: Zone, severity: str, client: str) -> Finding:
         missing = zone.lost.count if zone.lost else 0
         also = f", of which {missing} do not exist" if missing else ""
         return threat(
-            kind, severity, zone.first, zone.last, device=client, target=zone.domain,
+            "dns_anomaly", severity, zone.first, zone.last, device=client, target=zone.domain,
             description=f"{called_by_key(self._home, client)} asks for made-up names below {_cut(zone.zone)}: "
             f"{zone.distinct.count} in {_seconds(zone)} s{also}, as {_cut(zone.pool[-1])}"
             f"{self._for_others(zone.client)}",

@@ -30,6 +30,7 @@ from netwatchd.detectors.attempts import (
     REFUSED,
     SILENT,
     TCP,
+    TRIED,
     UDP,
     UNKNOWN,
     is_service,
@@ -98,7 +99,7 @@ class HostSweep:
         if protocol != TCP and protocol != UDP:
             return self._see_ping(flow, new)
         # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
-        if flow[10] > 1 and flow[0] not in self._pending:
+        if flow[10] > 1 and flow[12] not in TRIED and flow[0] not in self._pending:
             return ()
         if not flow[8] and (port not in CONTROL or protocol != TCP):
             return ()

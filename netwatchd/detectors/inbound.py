@@ -65,7 +65,7 @@ class Inbound:
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow."""
         # The usual case: it was opened here.
-        if flow[3] in self._here or device is None:
+        if flow[3] in self._here:
             return ()
         return self._from_elsewhere(flow)
 
@@ -83,7 +83,7 @@ class Inbound:
             return ()
         # Not the flow's device, which may be a neighbour on the side of the provider.
         owner = self._home.owner(target)
-        if owner is None and target not in self._home.networks:
+        if owner is None and not is_here(self._home, target):
             return ()
         if _is_answer(flow) or not _has_said(flow):
             return ()
@@ -124,7 +124,9 @@ class Inbound:
         door.told = door.connections
         outside = self._home.forwarded(flow.dst_ip, port, flow.protocol)
         way = "" if outside is None else f", by port {outside[1]} of the router, which is forwarded to it"
-        if isinstance(flow.dst_ip, bytes):
+        if self._home.is_outer(flow.dst_ip):
+            way = ", which is this router itself"
+        elif isinstance(flow.dst_ip, bytes):
             way = ", by IPv6, which nothing stops"
         others = len(door.sketch)
         who = address_text(flow.src_ip)

@@ -16,7 +16,7 @@ A port that turns out to be in use is no evidence. Slower ones are for `slow_sca
 from netwatchd.addresses import Address, address_text
 from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, UDP, is_service, outcome, way_of
+from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, TRIED, UDP, is_service, outcome, way_of
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.pending import Pending
 from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
@@ -51,7 +51,7 @@ class PortScan:
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt, or an answered flow: perhaps one that was taken for an attempt."""
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
-        if flow[10] and (flow[8] >= _USED or flow[7] == UDP):
+        if flow[10] and (flow[8] >= _USED or flow[7] == UDP) and flow[12] not in TRIED:
             return self._answered(flow) if flow[0] in self._pending else ()
         # To the web, what was not answered yet is a browser's, unless that host is looked at by somebody already.
         if not flow[8] and flow[6] in _WEB and not self._tallies.has_grown((flow[3], flow[5])):

@@ -69,6 +69,20 @@ class Rhythm:
     def add(self, start: int, bytes_out: int, bytes_in: int) -> bool:
         """Adds a conversation, or what more is known of it by now; whether it is a beat of its own."""
         beats = self._beats
+        # The usual case: the next one.
+        if start - beats[-3] > SAME:
+            if len(beats) >= 3 * MOST_BEATS:
+                del beats[:3]
+            beats.append(start)
+            beats.append(bytes_out)
+            beats.append(bytes_in)
+            self.total += 1
+            return True
+        return self._insert(start, bytes_out, bytes_in)
+
+    def _insert(self, start: int, bytes_out: int, bytes_in: int) -> bool:
+        """Adds what began no later than the latest."""
+        beats = self._beats
         at = len(beats)
         while at and beats[at - 3] > start:
             at -= 3

@@ -10,4 +10,6 @@ def is_here(home: Home, address: Address) -> bool:
     By IPv4 its networks say so: a router's neighbours on the side of the provider are known as devices, too. By IPv6
     devices have addresses of the world, so that it counts who is known.
     """
-    return address in home.networks or (isinstance(address, bytes) and home.owner(address) is not None)
+    if address in home.networks or home.is_outer(address):
+        return True
+    return isinstance(address, bytes) and home.owner(address) is not None

@@ -130,8 +130,8 @@ class Spoof:
         contest.claim(time, mac, source)
         contest.interface = interface or contest.interface
         self._used.touch(mac).contest(ip)
-        if mac != contest.owner:
-            self._ask(contest, mac, time)
+        if mac != owner:
+            self._ask(contest, mac, owner, time)
         return self._judge(contest, time)
 
     def _see_answer(self, answer: AddressAnswered) -> list[Finding]:
@@ -148,21 +148,23 @@ class Spoof:
 
     # Asking.
 
-    def _ask(self, contest: Contest, taker: str, time: int) -> None:
-        """Asks the owner whether the address is still his, and both whether the taker's other addresses are theirs."""
-        due = contest.asked is None or abs(time - contest.asked) >= ASK_AGAIN << min(contest.questions - 1, 10)
-        if not self.settings.ask or not due:
+    def _ask(self, contest: Contest, taker: str, owner: str, time: int) -> None:
+        """Asks both whether the address is theirs, and whether the taker's other addresses are."""
+        last, often = contest.asked.get(taker, (0, 0))
+        if not self.settings.ask or taker not in contest.shown:
+            return
+        if often and abs(time - last) < ASK_AGAIN << min(often - 1, 10):
             return
         others = self._other_addresses(taker, contest.ip)[:MOST_ASKED]
-        questions = [(taker, ip) for ip in others]
-        if contest.owner:  # else it is this machine's own
-            questions += [(contest.owner, ip) for ip in (contest.ip, *others)]
+        # Where it is this machine's own address, the owner need not be asked.
+        both = [mac for mac in (taker, owner) if mac and mac not in self._home.machine.macs]
+        questions = [(mac, ip) for mac in both for ip in (contest.ip, *others)]
         if not self._afford(len(questions), time):
             return
         asked = {question for question in questions if self._home.machine.ask(*question, contest.interface)}
-        contest.asked, contest.questions = time, contest.questions + 1
+        contest.asked[taker] = time, often + 1
         if asked:
-            contest.waiting = asked
+            contest.waiting |= asked
             self._waiting[contest.ip] = time + ANSWER
 
     def _afford(self, number: int, time: int) -> bool:
@@ -201,10 +203,12 @@ class Spoof:
         ours = contest.ip in machine.addresses and (not owner or owner in machine.macs)
         several = bool(self._taken_by(taker) - {contest.ip})
         gateway = self._is_gateway(contest.ip, owner)
-        # Who had it before takes it from nobody; but of a gateway, or where he takes others', that only seemed so.
-        if taker == contest.owner and not (several or gateway):
-            return False
         asked = contest.answers.get((owner, contest.ip), False)
+        # Who had it before takes it from nobody; but that only seemed so where it is a gateway's, or he takes others',
+        # or claims it again without answering for it himself, because his machine knows nothing of what he sends.
+        silent = asked and contest.answers.get((taker, contest.ip)) is False
+        if not contest.follows(taker, owner) or (taker == contest.owner and not (several or gateway or silent)):
+            return False
         # The owner has left, sleeps, or was not heard of since: the address has another owner now.
         enough = contest.insists(taker, owner) >= (1 if several or gateway else TWICE)
         if not (asked or enough or (ours and contest.shown[taker] >= TWICE)):

@@ -97,6 +97,7 @@ class Upload:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._owner = home.owner
         self._sent: dict[str, _Sent] = {}
         self._since: int | None = None  # Unix ms, since when it is watched
         self._ticked: int | None = None
@@ -129,8 +130,8 @@ class Upload:
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow, each time it is told."""
-        # By their places, which is faster: bytes_out, bytes_in.
-        if (flow[9] < SMALL and flow[11] < SMALL) or device is None:
+        # By their places, which is faster: bytes_out, bytes_in, src_ip. What comes back is sent by who was called.
+        if device is None or (flow[9] < SMALL and (flow[11] < SMALL or self._owner(flow[3]) == device)):
             return ()
         return self._see_large(flow, device)
 

@@ -124,6 +124,10 @@ class Home:
         """The address and port of this router that are forwarded to those of a device."""
         return self._forwards.outside(address, port, protocol)
 
+    def is_outer(self, address: Address) -> bool:
+        """Whether it is an address of this router towards the world."""
+        return self._forwards.is_outer(address)
+
 
 class Detection:
     """Is shown flows, observations and what becomes of devices. Any thread may call."""

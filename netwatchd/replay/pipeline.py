@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from netwatchd import clock
@@ -65,6 +66,8 @@ class Pipeline:
         # The lists of the daemon, as it keeps them: nothing is fetched for a replay.
         networks = settings.devices.networks
         lists = kept_lists(settings.blocklists, networks, state_directory(settings))
+        # What is in a recording has no first days before it: what is regular is told, as information.
+        settings = replace(settings, beacon=replace(settings.beacon, learning=0.0))
         panel = Panel(settings, Home(networks, self.devices, lists=lists))
         self._detection = Detection(panel, self._threats)
         news.explains = panel.explains

@@ -22,6 +22,8 @@ PARTS = 16
 SMALLEST_PART, LARGEST_PART = 4 * 2**20, 2**30  # bytes
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX_BYTES = 256  # struct timex has 208; modes = 0 only reads
+# Rows of threats that stay: as many as the daemon remembers, some 10 MB. A public address is scanned all day.
+MOST_THREATS = 10_000
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 
 
@@ -87,6 +89,12 @@ _REMOVED = {"event": "retention"}
 def _remove_totals(before: tuple[int, int], threats_before: int, db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     db.execute("DELETE FROM main.threats WHERE last_seen < ?", (threats_before,))
+    # What the user has judged goes last.
+    db.execute(
+        "DELETE FROM main.threats WHERE id IN "
+        "(SELECT id FROM main.threats ORDER BY status = 'open', last_seen DESC LIMIT -1 OFFSET ?)",
+        (MOST_THREATS,),
+    )
     hourly.remove(db, *before)
     _remove_records(db, before[1])
     db.execute("COMMIT")
