@@ -261,6 +261,9 @@ def of_lists(patient: Patient) -> Iterable[Check]:
     elif lists:
         entries = sum(each["entries"] or 0 for each in lists)
         yield Check("blocklists", OK, f"{len(lists)} with {entries:,} entries")
+    elif not patient.settings.blocklists.lists:
+        text = "none is configured, so that no threat of the kind blocklist is told"
+        yield Check("blocklists", NOTE, text, "name some in [blocklists] lists; docs/BLOCKLISTS.md knows them")
 
 
 def of_sources(patient: Patient) -> tuple[list[Check], set[str]]:
