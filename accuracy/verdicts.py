@@ -69,6 +69,8 @@ DEMANDED: Mapping[str, tuple[Alert, ...]] = {
 ALSO: Mapping[str, tuple[Alert, ...]] = {
     # A bit of everything: SYN, NULL, FIN, XMAS and UDP to twelve ports.
     "mixed_soup.pcap": (Alert(_PORT, "203.0.113.9", "198.51.100.7"),),
+    # Its first lines are another one's sweep: 445 of host after host.
+    "test3-mixed.binetflow": (Alert(_SWEEP, "216.73.23.146", "445"),),
 }
 # News of devices are no alerts, and what is merely information is true of clean traffic, too.
 _NEWS = frozenset(("new_device", "device_back", "name_changed"))
