@@ -32,6 +32,9 @@ _LONGEST_SYN = 80
 # its service, and at most a FIN. Whoever uses a service sends at least SYN, ACK, a request and a FIN.
 _KNOCK = 3
 _GREETING = 300
+# Packets out and in, from which on an answered flow of TCP is in use beyond doubt: whoever only knocks at a port sends
+# SYN, ACK and FIN at most.
+USED_OUT, USED_IN = 4, 2
 WELL_KNOWN = 1024
 # Where ephemeral ports begin (Linux; RFC 6335 has 49152): UDP to these is an answer, media, a peer, or a traceroute,
 # which counts up from 33434.

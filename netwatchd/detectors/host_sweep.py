@@ -33,6 +33,7 @@ from netwatchd.detectors.attempts import (
     TRIED,
     UDP,
     UNKNOWN,
+    USED_IN,
     is_service,
     outcome,
     outcome_of_ping,
@@ -82,7 +83,7 @@ class Key(NamedTuple):
 class HostSweep:
     """The detector `host_sweep`."""
 
-    wants = Wants.ATTEMPTS | Wants.ANSWERED | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.KNOCKED | Wants.ICMP
     ports = None
     observes = (AddressAsked,)
 
@@ -91,6 +92,7 @@ class HostSweep:
         self._home = home
         self._tallies: Tallies[Key] = Tallies(SILENCE)
         self._pending = Pending()
+        self.awaited = self._pending.counted
         self._scanners = Scanners()
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
@@ -99,7 +101,7 @@ class HostSweep:
         if protocol != TCP and protocol != UDP:
             return self._see_ping(flow, new)
         # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
-        if flow[10] > 1 and flow[12] not in TRIED and flow[0] not in self._pending:
+        if flow[10] >= USED_IN and flow[12] not in TRIED and flow[0] not in self._pending:
             return ()
         if not flow[8] and (port not in CONTROL or protocol != TCP):
             return ()
