@@ -4,7 +4,7 @@ Detectors are pure: no clock, no thread, no outside. The time comes with the eve
 `panel` has them side by side; each declares what it wants to be shown, so that a flow costs only those it concerns.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
@@ -114,6 +114,19 @@ class Sampling(FlowDetector, Protocol):
 
     def see_sample(self, flow: Flow, weight: int) -> Findings:
         """A flow in use that is told for the first time, one of `weight`; see_flow is not shown these."""
+
+
+class Using(FlowDetector, Protocol):
+    """Wants to see now and then that something is in use."""
+
+    def see_use(self, flow: Flow) -> int:
+        """A flow in use; returns when one that ends then or later is to be shown again (Unix ms)."""
+
+
+class Listening(FlowDetector, Protocol):
+    """Has parts that are shown flows, too, by what each of them wants."""
+
+    listeners: Collection[FlowDetector]
 
 
 class Observer(Protocol):

@@ -55,6 +55,7 @@ REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
 ICMP = frozenset((1, 58))
 # Of flows in use that are new one of so many is a sample. A prime number, as what is told may alternate in pairs.
 SAMPLE = 31
+NEVER = 1 << 63
 # What makes the case of a flow: the bits of an index.
 _NEW, _ANSWERED, _USED, _ICMP = 1, 2, 4, 8
 
@@ -67,6 +68,8 @@ class Panel:
     def __init__(self, settings: Config, home: Home) -> None:
         self._home = home
         self._skip = SAMPLE - 1  # flows until the next sample
+        self._due = 0  # Unix ms, from which on the next flow in use is shown to those who want one now and then
+        self._users: list[Callable[[Flow], int]] = []
         self.detectors: dict[str, Any] = {}
         self.apply(settings)
 
@@ -82,7 +85,9 @@ class Panel:
                 self.detectors[name] = detector
         self._wire(self.detectors.values())
 
-    def flows(self, batch: FlowBatch, new: Sequence[int]) -> list[Finding]:
+    def flows(  # noqa: C901  # what each flow costs: one loop
+        self, batch: FlowBatch, new: Sequence[int]
+    ) -> list[Finding]:
         """What is found in flows; `new` says of each whether it is told for the first time (1) or again (0)."""
         found: list[Finding] = []
         shown, awaiting = self._shown, self._awaiting
@@ -95,6 +100,8 @@ class Panel:
                     protocol == UDP or (flow[8] >= USED_OUT and flow[10] >= USED_IN and protocol not in ICMP)
                 ):
                     case |= _ANSWERED | _USED
+                    if flow[2] >= self._due:
+                        self._see_use(flow)
                     for awaited, see in awaiting:
                         if flow[0] in awaited:
                             found += see(flow, device, fresh == 1)
@@ -109,6 +116,9 @@ class Panel:
                     found += news
         self._sample(batch.flows, new, found)
         return found
+
+    def _see_use(self, flow: Flow) -> None:
+        self._due = min((use(flow) for use in self._users), default=NEVER)
 
     def _sample(self, flows: Sequence[Flow], new: Sequence[int], found: list[Finding]) -> None:
         """Shows a sample of the flows that are new and in use."""
@@ -154,10 +164,13 @@ class Panel:
 
     def _wire(self, detectors: Iterable[Any]) -> None:
         detectors = list(detectors)
-        of_flows = [each for each in detectors if hasattr(each, "see_flow")]
+        listeners = [listener for each in detectors for listener in getattr(each, "listeners", ())]
+        of_flows = [each for each in (*detectors, *listeners) if hasattr(each, "see_flow")]
         self._shown = [_shown(of_flows, case) for case in range(16)]
         self._awaiting = [(each.awaited, each.see_flow) for each in of_flows if hasattr(each, "awaited")]
         self._samplers = [each.see_sample for each in of_flows if hasattr(each, "see_sample")]
+        self._due = 0
+        self._users = [each.see_use for each in of_flows if hasattr(each, "see_use")]
         self._observers: dict[type, list[Callable[[Any], Findings]]] = defaultdict(list)
         for each in detectors:
             for kind in getattr(each, "observes", ()):

@@ -10,7 +10,8 @@ ephemeral ports is worth nothing: a traceroute, answers that come late, media. I
 * HASTY services within HASTY_TIME of which it is not known yet whether they answered: connection tracking tells that up
   to ten seconds later. If they did, it is taken back.
 
-A port that turns out to be in use is no evidence. Slower ones are for `slow_scan`.
+A port that turns out to be in use is no evidence, nor is one that the same client has used before (`usedports`). Slower
+ones are for `slow_scan`.
 """
 
 from netwatchd.addresses import Address, address_text
@@ -32,6 +33,7 @@ from netwatchd.detectors.pending import Pending
 from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import Flow, TakenBack, Threat
 
 SERVICE, OTHER = 3, 1  # what a port is worth
@@ -57,6 +59,17 @@ class PortScan:
         self._pending = Pending()
         self.awaited = self._pending.counted
         self._scanners = Scanners()
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt, or an answered flow: one that was taken for an attempt, or may be one."""
@@ -70,7 +83,7 @@ class PortScan:
         if how is None:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
         worth = _worth(flow, flow[6])
-        return self._see_attempt(flow, how, worth, new) if worth else ()
+        return self._see_attempt(flow, how, worth, new) if worth and not self._used.uses(flow) else ()
 
     def _see_attempt(self, flow: Flow, how: int, worth: int, new: bool) -> Findings:
         time, port, pair = flow[1], flow[6], (flow[3], flow[5])

@@ -29,6 +29,7 @@ from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
 from netwatchd.detectors.scanners import Scanners, is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
@@ -54,6 +55,17 @@ class SlowScan:
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow that was not answered, or refused."""
@@ -66,6 +78,8 @@ class SlowScan:
             return ()
         time, source, target = flow[1], flow[3], flow[5]
         pair = source, target
+        if self._used.uses(flow):
+            return ()
         tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
         tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)
