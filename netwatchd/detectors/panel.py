@@ -193,13 +193,22 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     if case & _NEW:
         wanted |= Wants.NEW
     if case & _ANSWERED and not case & _USED:
-        wanted |= Wants.KNOCKED | (Wants.TURNED if not case & _NEW else Wants.KNOCKED)
+        wanted |= Wants.KNOCKED
+        if not case & _NEW:
+            wanted |= Wants.TURNED
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]
     ports = {port for each in concerned for port in each.ports or ()}
 
+    # A thousand ports matter to somebody, and most of them to the same ones: one list for all that do takes little.
+    choosy = [each for each in concerned if each.ports is not None]
+    lists: dict[tuple[bool, ...], list[See]] = {}
+
     def to(port: int | None) -> list[See]:
-        return [each.see_flow for each in concerned if each.ports is None or port in each.ports]
+        which = tuple([port in each.ports for each in choosy])
+        if which not in lists:
+            lists[which] = [each.see_flow for each in concerned if each.ports is None or port in each.ports]
+        return lists[which]
 
     return to(None), {port: to(port) for port in ports}

@@ -19,6 +19,7 @@ from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.attempts import (
     EPHEMERAL,
+    EVERYDAY,
     ODD,
     OPENED,
     TRIED,
@@ -76,8 +77,8 @@ class PortScan:
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
         if flow[10] and (flow[8] >= USED_OUT or flow[7] == UDP) and flow[12] not in TRIED:
             return self._answered(flow) if flow[0] in self._pending else ()
-        # To the web, what was not answered yet is a browser's, unless that host is looked at by somebody already.
-        if not flow[8] and flow[6] in _WEB and not self._tallies.has_grown((flow[3], flow[5])):
+        # What everybody asks for, and was not answered yet, is nothing, unless he looks at that host already.
+        if not flow[8] and flow[6] in EVERYDAY and not self._tallies.has_grown((flow[3], flow[5])):
             return ()
         how = outcome(flow)
         if how is None:

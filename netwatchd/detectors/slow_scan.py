@@ -40,6 +40,10 @@ QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
+# Of one source that has tried so much within a SLOT, which is anything but slow, from then on one of so many is looked
+# at: as many as SLOTS need come early enough, and what it hides behind cannot hide it for ever.
+MOST_OF_SLOT, SAMPLE = 512, 8
+MOST_BUSY = 1024  # sources and slots
 
 
 class SlowScan:
@@ -55,6 +59,7 @@ class SlowScan:
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
+        self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
         self._used = UsedPorts()
         self.listeners = (self._used,)
 
@@ -77,6 +82,8 @@ class SlowScan:
         if how not in (SILENT, REFUSED) or not is_service(flow):
             return ()
         time, source, target = flow[1], flow[3], flow[5]
+        if self._is_busy(source, time):
+            return ()
         pair = source, target
         if self._used.uses(flow):
             return ()
@@ -110,6 +117,15 @@ class SlowScan:
         scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
         sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
         return [*scans, *sweeps]
+
+    def _is_busy(self, source: Address, time: int) -> bool:
+        """Whether a source tries so much that this one is left out."""
+        busy, slot = self._busy, (source, time // SLOT)
+        count = busy.get(slot, 0) + 1
+        if count == 1 and len(busy) >= MOST_BUSY:
+            del busy[next(iter(busy))]
+        busy[slot] = count
+        return count > MOST_OF_SLOT and count % SAMPLE != 0
 
     def _see_ping(self, flow: Flow) -> Findings:
         how, host = outcome_of_ping(flow), flow[5]
