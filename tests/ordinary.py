@@ -306,7 +306,6 @@ class Home:
 
 
 Told = tuple[float, Flow]
-Telling = Callable[[Iterable[Talk]], Iterator[Told]]
 
 
 def in_order(talks: Iterable[Talk], tell: Callable[[int, Talk], Iterable[Told]]) -> Iterator[Told]:

@@ -96,7 +96,7 @@ def hard_day(home: Home, scale: float = 1.0) -> Home:
 
 @pytest.mark.parametrize("way", ["conntrack", pytest.param("capture", marks=pytest.mark.slow), "netflow"])
 def test_minutes_of_everything_yield_no_alert_that_is_not_true(way: str) -> None:
-    watch = Watch(way, hard_day(Home(0.3), 0.05), restart=10 * MINUTE).run()
+    watch = Watch(way, hard_day(Home(0.2), 0.03), restart=5 * MINUTE).run()
     assert not watch.told, watch.sentences()
 
 
