@@ -193,7 +193,7 @@ class BruteForce:
         # The visitors of a web server are many, and their dialogues short. Others' services are theirs to watch.
         if service.burst and is_here(self._home, server):
             crowd = self._crowds.touch((server, port))
-            if tries.last - crowd.last > QUIET:
+            if tries.last - crowd.last > DAY:  # bots come by now and then, all day long
                 crowd.sources.clear()
                 crowd.tries = crowd.told = 0
                 crowd.start = tries.last

@@ -41,8 +41,9 @@ MOST_SHARED = 65_536
 # if it is one of ours that tests another one, it is his business.
 UNKNOWN, ANSWERED = 4, 6
 # Datagrams are sent again sooner than connections are. While the line is down, all that a house asks its resolver for
-# is unanswered, again and again (of 50 devices some 100 a second).
-DATAGRAMS, QUESTIONS, DNS = 2, 6, 53
+# is unanswered, again and again (of 50 devices some 100 a second; of a browser that opens sixty tabs again 400 names,
+# each asked for once a second).
+DATAGRAMS, QUESTIONS, DNS = 2, 12, 53
 UNKNOWN_DATAGRAMS = 10
 # UDP to any port of one target: a scan of all 65,535 ports within a minute is no flood yet.
 ANY_PORT = 40

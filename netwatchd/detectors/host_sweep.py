@@ -180,12 +180,20 @@ class HostSweep:
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
         tally.forget(max(tried.time for tried in tally.things.values()) - TIME)
-        if not key.here and not isinstance(key.source, str) and self._uplink.is_dead(key.source):
-            tally.clear()
-            return ()
         missing = self._missing(key, tally)
+        if missing <= 0 and not key.here:
+            self._forget_dead(key, tally)
+            missing = self._missing(key, tally)
         tally.look_at = tally.news + missing
         return [self._sweep(key, tally)] if missing <= 0 else ()
+
+    def _forget_dead(self, key: Key, tally: Tally) -> None:
+        """Leaves out who was asked while nobody elsewhere could answer."""
+        source, things = key.source, tally.things
+        if not isinstance(source, str):
+            dead = [host for host, tried in things.items() if self._uplink.was_dead(tried.time, source)]
+            for host in dead:
+                del things[host]
 
     def _missing(self, key: Key, tally: Tally) -> int:
         """How many hosts it takes yet."""
