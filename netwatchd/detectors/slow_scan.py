@@ -35,7 +35,8 @@ from netwatchd.observations import AddressAsked, Observation
 
 DAY = 86_400_000  # milliseconds
 SLOT = 600_000
-SLOTS, PER_SLOT = 6, 8
+# What `port_scan` does not count as steady any more, up to 14 ports in five minutes, is half of it here.
+SLOTS, PER_SLOT = 6, 15
 QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
