@@ -357,7 +357,7 @@ class Daemon:
 
     def _say_where_to_look(self) -> None:
         log.info(
-            "ready: live stream at %s; look with netwatchd status | devices | device | flows | threats | top",
+            "ready: live stream at %s; look with netwatchd status | doctor | devices | flows | top | threats",
             self.settings.websocket.url,
             extra={"event": "ready"},
         )

@@ -29,7 +29,7 @@ def test_the_verbs_tell_what_lists_have_and_how_they_are(daemon: Callable[..., D
         running = daemon()
         running.start()
         # Without lists nothing is fetched, and nothing is made.
-        assert "no lists" in running.cli("lists").stdout
+        assert running.cli("lists").stdout == "no lists: [blocklists] lists in config.ini names none\n"
         assert not (running.state / "lists").exists()
         running.configure(f"[blocklists]\nlists = bad={served.url}\nallow = 203.0.113.0/24\n")
         running.signal(signal.SIGHUP)
