@@ -31,10 +31,11 @@ from netwatchd.earlier import Earlier
 from netwatchd.event_ids import EventIds
 from netwatchd.events import Command, Judge, Status, UpdateLists
 from netwatchd.ingest import Watches
-from netwatchd.ingest.detection import Detection, Home
+from netwatchd.ingest.detection import Detection
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.forwards import Forwards
+from netwatchd.ingest.home import Home
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats

@@ -17,9 +17,10 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, TRIED, UDP, is_service, outcome, way_of
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow, TakenBack, Threat
@@ -92,7 +93,7 @@ class PortScan:
             return ()
         tally.told = 0
         target = tally.target
-        device = self._home.owner(flow[3]) or address_text(flow[3])
+        device = key_at(self._home, flow[3])
         return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports are in use")]
 
     def _is_scan(self, tally: Tally) -> bool:
@@ -113,7 +114,7 @@ class PortScan:
 def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool = False) -> Threat:
     """The threat of a tally of the ports that one tried of another; it is noted as told."""
     source, host = pair
-    device = home.owner(source) or address_text(source)
+    device = key_at(home, source)
     name = address_text(host)
     tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world", tally.last)
     tally.note_told()

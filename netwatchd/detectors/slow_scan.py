@@ -27,7 +27,8 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
-from netwatchd.detectors.scanners import Scanners, is_here
+from netwatchd.detectors.scanners import Scanners
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
