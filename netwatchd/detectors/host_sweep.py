@@ -11,6 +11,8 @@ How many hosts make a sweep depends on who asks for what, because ordinary progr
   asks for (EVERYDAY), as with a dead uplink, only in hundreds; and other ports, where peers of file sharing, of games
   and of currencies are, only if the hosts are neighbours: peers are scattered, but who counts through addresses is not.
 
+While the line to the Internet is dead (`uplink`), that hosts elsewhere are silent is no evidence at all.
+
 Where connection tracking does not know yet whether somebody answered, only HASTY attempts at CONTROL ports count; what
 is in use is no evidence. Routers ask by ARP for whatever somebody outside tries to reach, and some look for their
 devices by themselves, so that they are never told of for that.
@@ -44,6 +46,7 @@ from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
+from netwatchd.detectors.uplink import Uplink
 from netwatchd.events import Flow, TakenBack, Threat
 from netwatchd.observations import AddressAsked, Observation
 
@@ -93,6 +96,7 @@ class HostSweep:
         self._tallies: Tallies[Key] = Tallies(SILENCE)
         self._pending = Pending()
         self._scanners = Scanners()
+        self._uplink = Uplink(home)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt; a ping; or what was told of before, and is answered now."""
@@ -100,6 +104,8 @@ class HostSweep:
         if protocol != TCP and protocol != UDP:
             return self._see_ping(flow, new)
         # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
+        if flow[10] and flow[2] >= self._uplink.due and flow[12] not in TRIED:
+            self._uplink.answered(flow)
         if flow[10] > 1 and flow[12] not in TRIED and flow[0] not in self._pending:
             return ()
         if not flow[8] and (port not in CONTROL or protocol != TCP):
@@ -111,6 +117,8 @@ class HostSweep:
         inward = here and not is_here(self._home, flow[3])
         if inward and not is_service(flow):
             return ()
+        if port in EVERYDAY and how == SILENT and not here:
+            self._uplink.silent(flow)
         key = Key(flow[3], 0 if inward else protocol << 16 | port, here, is_service(flow))
         return self._see(key, flow, how, way_of(flow), new)
 
@@ -168,6 +176,9 @@ class HostSweep:
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
         tally.forget(max(tried.time for tried in tally.things.values()) - TIME)
+        if not key.here and not isinstance(key.source, str) and self._uplink.is_dead(key.source):
+            tally.clear()
+            return ()
         missing = self._missing(key, tally)
         tally.look_at = tally.news + missing
         return [self._sweep(key, tally)] if missing <= 0 else ()

@@ -35,8 +35,9 @@ MAYBE = frozenset((110, 143))
 # In a smart home everything speaks MQTT to a broker in the house, and often without a password. What matters is where
 # strangers are on the way.
 OUTSIDE_ONLY = frozenset((1883,))
-# Packets from the originator, from which on more was said than a hello and a goodbye: SYN, ACK, two commands, FIN.
-SAID = 5
+# Packets from the originator, from which on more was said than a goodbye: SYN, ACK, ACK of the greeting, two commands,
+# FIN, ACK. A monitor that looks whether the service is there sends five, or six where the greeting has two parts.
+SAID = 7
 # Or so many bytes in fewer packets: the network card has put them together, or only SYN and FIN are captured.
 SAID_BYTES = 400
 TCP = 6

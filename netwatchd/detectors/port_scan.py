@@ -10,7 +10,8 @@ ephemeral ports is worth nothing: a traceroute, answers that come late, media. I
 * HASTY services within HASTY_TIME of which it is not known yet whether they answered: connection tracking tells that up
   to ten seconds later. If they did, it is taken back.
 
-A port that turns out to be in use is no evidence. Slower ones are for `slow_scan`.
+A port that turns out to be in use is no evidence, nor is one that the same client has used before (`usedports`). Slower
+ones are for `slow_scan`.
 """
 
 from netwatchd.addresses import Address, address_text
@@ -23,6 +24,7 @@ from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
+from netwatchd.detectors.usedports import COUNTED, UsedPorts
 from netwatchd.events import Flow, TakenBack, Threat
 
 SERVICE, OTHER = 3, 1  # what a port is worth
@@ -31,7 +33,7 @@ HASTY_TIME, HASTY = 5_000, 25
 SILENCE = STEADY_TIME  # milliseconds after which what comes is another scan
 UDP_PORT = 1 << 16  # beside the number of a port of UDP
 _WEB = frozenset((80, 443))
-_USED = 4  # packets out, from which on an answered connection was none that was only tried
+USED = 4  # packets out, from which on an answered connection was none that was only tried
 
 Pair = tuple[Address, Address]
 
@@ -48,11 +50,23 @@ class PortScan:
         self._tallies: Tallies[Pair] = Tallies(SILENCE)
         self._pending = Pending()
         self._scanners = Scanners()
+        self._used = UsedPorts()
+
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt, or an answered flow: perhaps one that was taken for an attempt."""
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
-        if flow[10] and (flow[8] >= _USED or flow[7] == UDP) and flow[12] not in TRIED:
+        if flow[10] and (flow[8] >= USED or flow[7] == UDP) and flow[12] not in TRIED:
+            if flow[6] in COUNTED:
+                self._used.use(flow)
             return self._answered(flow) if flow[0] in self._pending else ()
         # To the web, what was not answered yet is a browser's, unless that host is looked at by somebody already.
         if not flow[8] and flow[6] in _WEB and not self._tallies.has_grown((flow[3], flow[5])):
@@ -61,7 +75,7 @@ class PortScan:
         if how is None:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
         worth = _worth(flow, flow[6])
-        return self._see_attempt(flow, how, worth, new) if worth else ()
+        return self._see_attempt(flow, how, worth, new) if worth and not self._used.uses(flow) else ()
 
     def _see_attempt(self, flow: Flow, how: int, worth: int, new: bool) -> Findings:
         time, port, pair = flow[1], flow[6], (flow[3], flow[5])

@@ -19,6 +19,7 @@ from netwatchd.detectors.attempts import (
     REFUSED,
     SILENT,
     TCP,
+    TRIED,
     UDP,
     is_service,
     outcome,
@@ -26,10 +27,11 @@ from netwatchd.detectors.attempts import (
     way_of,
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
-from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
+from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, USED, Pair, scan
 from netwatchd.detectors.scanners import Scanners
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.usedports import COUNTED, UsedPorts
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
@@ -45,7 +47,7 @@ _LEAST = min(PORTS, INWARD)
 class SlowScan:
     """The detector `slow_scan`."""
 
-    wants = Wants.ATTEMPTS | Wants.TURNED | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.ANSWERED | Wants.ICMP
     ports = None
     observes = (AddressAsked,)
 
@@ -55,10 +57,24 @@ class SlowScan:
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
+        self._used = UsedPorts()
+
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
-        """A flow that was not answered, or refused."""
-        if flow[12] in LIVE or (flow[10] and flow[8] > 1):
+        """A flow that was not answered, or refused; or one that shows what is in use."""
+        if flow[10] and flow[8] > 1:
+            if flow[8] >= USED and flow[6] in COUNTED and flow[12] not in TRIED:
+                self._used.use(flow)
+            return ()
+        if flow[12] in LIVE:
             return ()
         if flow[7] != TCP and flow[7] != UDP:
             return self._see_ping(flow)
@@ -67,6 +83,8 @@ class SlowScan:
             return ()
         time, source, target = flow[1], flow[3], flow[5]
         pair = source, target
+        if self._used.uses(flow):
+            return ()
         tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
         tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)
