@@ -339,6 +339,7 @@ class Daemon:
     def _tick(self) -> None:
         now = clock.now()
         self.devices.notice(now, clock.slept())
+        self.detection.notice(now)
         self.devices.tick(now)
 
     def _retain(self) -> None:

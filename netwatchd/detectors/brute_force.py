@@ -148,9 +148,13 @@ class BruteForce:
         tries.start = min(tries.start, talk.start)
         tries.last = max(tries.last, talk.start + talk.lasted)
         tries.talks.append(talk)
-        if is_here(self._home, pair[0]):
-            return self._judge(pair, service, tries, self._limit(service.local), service.within)
-        return self._from_elsewhere(pair, service, tries)
+        local = is_here(self._home, pair[0])
+        limit = self._limit(service.local if local else service.remote)
+        while len(tries.talks) > limit:
+            tries.talks.popleft()
+        if local:
+            return self._judge(pair, service, tries, limit, service.within)
+        return self._from_elsewhere(pair, service, tries, limit)
 
     def _is_success(self, tries: _Tries, talk: Talk, service: Service) -> bool:
         """Whether somebody was let in, by the looks of it."""
@@ -168,8 +172,6 @@ class BruteForce:
     def _judge(self, pair: Pair, service: Service, tries: _Tries, limit: int, within: int) -> Findings:
         """A dialogue that looks refused has ended."""
         talks = tries.talks
-        while len(talks) > limit:
-            talks.popleft()
         if tries.told:
             # It goes on: told again when it has doubled.
             return self._tell(pair, service, tries, None) if tries.tries >= 2 * tries.told else ()
@@ -186,7 +188,7 @@ class BruteForce:
             return ()
         return self._tell(pair, service, tries, None)
 
-    def _from_elsewhere(self, pair: Pair, service: Service, tries: _Tries) -> Findings:
+    def _from_elsewhere(self, pair: Pair, service: Service, tries: _Tries, limit: int) -> Findings:
         """A client from elsewhere has tried: by himself, or as one of many."""
         client, server, port = pair
         # The visitors of a web server are many, and their dialogues short. Others' services are theirs to watch.
@@ -202,7 +204,7 @@ class BruteForce:
                 crowd.sources[client] = crowd.sources.get(client, 0) + 1
             if len(crowd.sources) >= TOGETHER and crowd.tries >= TOGETHER_TRIES:
                 return self._together(server, port, service, crowd)
-        return self._judge(pair, service, tries, self._limit(service.remote), WITHIN_REMOTE)
+        return self._judge(pair, service, tries, limit, WITHIN_REMOTE)
 
     def _together(self, server: Address, port: int, service: Service, crowd: _Crowd) -> Findings:
         """Many addresses from elsewhere try."""

@@ -107,6 +107,18 @@ class Panel:
         """What is found by `time` (Unix ms)."""
         return [finding for tick in self._tickers for finding in tick(time)]
 
+    def set_back(self, time: int) -> None:
+        """The clock was set back to `time`: what happened in the future would hide what happens until that has come.
+
+        What they remember begins anew, but for what is kept across restarts.
+        """
+        for name, each in self.detectors.items():
+            if hasattr(each, "set_back"):
+                each.set_back(time)
+            elif not hasattr(each, "recall"):
+                self.detectors[name] = ALL[name](each.settings, self._home)
+        self._wire(self.detectors.values())
+
     def notes(self) -> dict[str, str]:
         """What detectors want to be kept across restarts, by their names."""
         return {name: each.note or "" for name, each in self.detectors.items() if hasattr(each, "recall")}

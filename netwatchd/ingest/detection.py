@@ -5,6 +5,7 @@ Several workers come here: that of flows, that of observations, and whoever chan
 Devices in turn.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,9 +16,12 @@ from netwatchd.events import Change, Claim, FlowBatch, Gone, TakenBack, Threat
 from netwatchd.ingest.threats import Threats
 from netwatchd.observations import Observation
 
+log = logging.getLogger(__name__)
+
 Found = list[Threat | TakenBack]
 
 NOTE = "detector."  # how the keys of notes begin, in meta
+SET_BACK = 60_000  # milliseconds by which the clock must have been set back to matter: NTP slews what is less than that
 KEEP_EVERY = 60_000  # milliseconds between two looks whether a note is another one: each writing wears the card
 
 
@@ -39,6 +43,9 @@ class Panel(Protocol):
     def tick(self, time: int) -> Found:
         """What is found by `time`."""
 
+    def set_back(self, time: int) -> None:
+        """The clock was set back to `time`."""
+
     def notes(self) -> dict[str, str]:
         """What is to be kept across restarts, by detectors."""
 
@@ -59,6 +66,7 @@ class Detection:
         self._lock = threading.Lock()
         self._kept: dict[str, str] | None = None  # notes as they are stored; None: those are not known yet
         self._looked = 0
+        self._noticed: Now | None = None
 
     def remember(self, note_of: Callable[[str], str | None]) -> None:
         """Takes in what detectors have kept, in the first file that is read; another one is given it anew."""
@@ -92,6 +100,17 @@ class Detection:
     def gone(self, key: str, into: str | None, time: int) -> None:
         """A device was forgotten, or found to be the device `into`."""
         self._ask(lambda: self.panel.see_device(Gone(key, into)), _moment(time))
+
+    def notice(self, now: Now) -> None:
+        """Looks whether the clock was set back, which the steady one tells."""
+        last, self._noticed = self._noticed, now
+        if last is None:
+            return
+        leap = now.wall - last.wall - (now.steady - last.steady) * 1000
+        if leap < -SET_BACK:
+            log.warning("the clock was set back by %.0f s: what detectors remember begins anew", -leap / 1000)
+            with self._lock:
+                self.panel.set_back(now.wall)
 
     def tick(self, time: int) -> None:
         """It is `time`."""
