@@ -20,7 +20,7 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import BruteForce as Settings
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_at, called_by_key, key_at
 from netwatchd.detectors.passwords import (
     BURST_LEAST,
     BURST_WITHIN,
@@ -218,7 +218,7 @@ class BruteForce:
             threat(
                 KIND, "medium", crowd.start, crowd.last, device=None, target=f"{address_text(server)}:{port}",
                 description=f"{count} addresses from elsewhere try passwords at {service.name} of "
-                f"{self._called(server)}, port {port}: {crowd.tries} short connections in "
+                f"{called_at(self._home, server)}, port {port}: {crowd.tries} short connections in "
                 f"{span(crowd.last - crowd.start)}",
                 recommendation="close the port to the world, or let in keys only (no passwords) or a VPN; a service "
                 "that anybody can reach is tried all day",
@@ -274,11 +274,11 @@ class BruteForce:
         self, pair: Pair, severity: str, first: int, last: int, what: str, advice: str, evidence: dict[str, Any]
     ) -> Finding:
         client, server, port = pair
-        who = self._key(client)
+        who = key_at(self._home, client)
         return threat(
             KIND, severity, first, last, device=who, target=f"{address_text(server)}:{port}",
             description=f"{called_by_key(self._home, who)} tries passwords at {SERVICES[port].name} of "
-            f"{self._called(server)}, port {port}: {what}",
+            f"{called_at(self._home, server)}, port {port}: {what}",
             recommendation=advice, evidence=evidence,
         )  # fmt: skip
 
@@ -324,12 +324,4 @@ class BruteForce:
         if tries is not None and tries.told:
             return []
         why = f"{burst.other} of these connections were no failed logins: longer, or without any"
-        return [TakenBack(KIND, self._key(pair[0]), f"{address_text(pair[1])}:{pair[2]}", why)]
-
-    # Who is who.
-
-    def _key(self, address: Address) -> str:
-        return self._home.owner(address) or address_text(address)
-
-    def _called(self, address: Address) -> str:
-        return called_by_key(self._home, self._key(address))
+        return [TakenBack(KIND, key_at(self._home, pair[0]), f"{address_text(pair[1])}:{pair[2]}", why)]

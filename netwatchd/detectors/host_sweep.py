@@ -41,9 +41,10 @@ from netwatchd.detectors.attempts import (
     outcome_of_ping,
     way_of,
 )
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.uplink import Uplink
@@ -174,7 +175,7 @@ class HostSweep:
         if not tally.told or tally.answered <= tally.count:
             return ()
         tally.told = 0
-        device = self._home.owner(flow[3]) or address_text(flow[3])
+        device = key_at(self._home, flow[3])
         return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts have answered")]
 
     def _decide(self, key: Key, tally: Tally) -> Findings:
@@ -271,7 +272,7 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     if isinstance(source, str):
         device, here = source, True  # who asks by ARP is on the link
     else:
-        device, here = home.owner(source) or address_text(source), is_here(home, source)
+        device, here = key_at(home, source), is_here(home, source)
     if not tally.told:
         tally.target = scanners.target(device, *_target(key, tally), tally.last)
     tally.note_told()

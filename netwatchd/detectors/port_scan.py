@@ -29,9 +29,10 @@ from netwatchd.detectors.attempts import (
     outcome,
     way_of,
 )
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.usedports import UsedPorts
@@ -56,12 +57,16 @@ class PortScan:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._tallies: Tallies[Pair] = Tallies(SILENCE)
         self._pending = Pending()
         self.awaited = self._pending.counted
         self._scanners = Scanners()
-        self._used = UsedPorts()
-        self.listeners = (self._used,)
 
     @property
     def note(self) -> str | None:
@@ -116,7 +121,7 @@ class PortScan:
             return ()
         tally.told = 0
         target = tally.target
-        device = self._home.owner(flow[3]) or address_text(flow[3])
+        device = key_at(self._home, flow[3])
         return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports are in use")]
 
     def _is_scan(self, tally: Tally) -> bool:
@@ -137,7 +142,7 @@ class PortScan:
 def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool = False) -> Threat:
     """The threat of a tally of the ports that one tried of another; it is noted as told."""
     source, host = pair
-    device = home.owner(source) or address_text(source)
+    device = key_at(home, source)
     name = address_text(host)
     tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world", tally.last)
     tally.note_told()

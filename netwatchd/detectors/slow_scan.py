@@ -27,7 +27,8 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
-from netwatchd.detectors.scanners import Scanners, is_here
+from netwatchd.detectors.scanners import Scanners
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import LIVE, Flow
@@ -57,12 +58,16 @@ class SlowScan:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
         self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
-        self._used = UsedPorts()
-        self.listeners = (self._used,)
 
     @property
     def note(self) -> str | None:

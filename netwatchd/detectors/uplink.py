@@ -9,7 +9,7 @@ from collections import deque
 
 from netwatchd.addresses import Address
 from netwatchd.detectors import Home
-from netwatchd.detectors.scanners import is_here
+from netwatchd.detectors.sides import is_here
 from netwatchd.events import Flow
 
 EVERY = 5_000  # milliseconds, in which one answer is looked at, so that it costs next to nothing
