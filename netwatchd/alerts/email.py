@@ -53,8 +53,7 @@ class Email:
         password = secret(settings.password, settings.password_file)
         if not (settings.user + password).isascii():
             raise Refused("user and password should be ASCII, as smtplib sends no other ones")
-        with closing(_connected(settings, context)) as server:
-            line.holds_connection(server)
+        with closing(_connected(settings, context, line)) as server:
             if settings.security == "starttls":
                 server.starttls(context=context)
             if settings.user:
@@ -64,13 +63,23 @@ class Email:
                 server.quit()
 
 
-def _connected(settings: AlertEmail, context: ssl.SSLContext) -> smtplib.SMTP:
+def _connected(settings: AlertEmail, context: ssl.SSLContext, line: Line) -> smtplib.SMTP:
+    """The server, once it has greeted; a line that is cut ends also a greeting that comes in drops."""
+
+    class Held(smtplib.SMTP):
+        def getreply(self) -> tuple[int, bytes]:
+            line.holds_connection(self)
+            return super().getreply()
+
+    class HeldByTls(Held, smtplib.SMTP_SSL):
+        pass
+
     host, port = settings.host, settings.port
     # Who greets with its own name asks DNS for it, which may take long where there is none.
     name = "localhost"
     if settings.security == "tls":
-        return smtplib.SMTP_SSL(host, port, name, timeout=TIMEOUT, context=context)
-    return smtplib.SMTP(host, port, name, timeout=TIMEOUT)
+        return HeldByTls(host, port, name, timeout=TIMEOUT, context=context)
+    return Held(host, port, name, timeout=TIMEOUT)
 
 
 def _mail(message: Message, settings: AlertEmail) -> EmailMessage:

@@ -152,6 +152,8 @@ def _save(answer: Any, target: Path, limits: Limits, deadline: float) -> Answer:
         saved = _Saving(out, limits.size, unpack=True if encoding != "identity" else None)
         while chunk := answer.read1(_CHUNK):
             came += len(chunk)
+            if came > limits.size:  # also where it unpacks to nothing
+                raise Failed(f"it is larger than max_size of [blocklists], {limits.size:,} bytes")
             if time.monotonic() > deadline:
                 raise Failed(f"it takes longer than {limits.seconds:.0f} s")
             saved.take(chunk)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netwatchd.blocklists.building import Builder
 from netwatchd.blocklists.kept import Record
-from netwatchd.decoders.lists import NoList, Reading, format_of
+from netwatchd.decoders.lists import LARGEST_DOCUMENT, NoList, Reading, format_of
 
 HEAD = 400  # lines that are looked at for the format: the header of a list may be long
 # Of a hundred lines so many may be unreadable: a name with a mistake is nothing, a page of prose is no list.
@@ -74,11 +74,22 @@ def _why_nothing(reading: Reading) -> str:
 
 
 def head_of(path: Path) -> list[str]:
-    """The first lines of a text."""
-    return list(islice(lines_of(path), HEAD))
+    """The first lines of a text, of which together no more is kept than a document may have."""
+    head: list[str] = []
+    left = LARGEST_DOCUMENT
+    for line in islice(lines_of(path), HEAD):
+        left -= len(line)
+        if left < 0:
+            break
+        head.append(line)
+    return head
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a text, whatever bytes are in it; raises OSError."""
+    """The lines of a text, whatever bytes are in it; raises OSError.
+
+    What is longer than any document that is read comes in parts, so that a text without lines fills no memory.
+    """
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        yield from file
+        while line := file.readline(LARGEST_DOCUMENT + 1):
+            yield line

@@ -71,6 +71,7 @@ class Updates:
         self._kept = Kept(state)
         self._records: dict[str, Record] = {}
         self._due: dict[str, float] = {}  # when each is asked again, by the steady clock
+        self._asking: dict[str, threading.Thread] = {}  # the latest request for each, which may hang
         self._wanted: set[str] = set()  # those that somebody wants now
         self._reminded = threading.Event()
         self._changed = True
@@ -221,6 +222,9 @@ class Updates:
 
     def _waited_for(self, name: str, ask: Callable[[], Answer | None]) -> Answer | None:
         got: list[_Got] = []
+        before = self._asking.get(name)
+        if before is not None and before.is_alive():
+            raise Failed("the request before this one still hangs")
 
         def run() -> None:
             try:
@@ -229,6 +233,7 @@ class Updates:
                 got.append(_Got(None, error))
 
         thread = threading.Thread(target=run, name=f"blocklists:{name}", daemon=True)
+        self._asking[name] = thread
         thread.start()
         deadline = clock.now().steady + GIVEN_UP
         while thread.is_alive():

@@ -154,6 +154,11 @@ class Beacon:
             self._note = to_note(known, time, self._learning)
         return ()
 
+    def set_back(self, time: int) -> None:
+        """The clock was set back to `time`: rhythms begin anew, and what was learnt stays."""
+        for caller in self._callers.values():
+            caller.called.clear()
+
     @property
     def _learning(self) -> int:
         return int(self.settings.learning * 1000)

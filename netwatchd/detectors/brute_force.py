@@ -20,7 +20,7 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import BruteForce as Settings
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_at, called_by_key, key_at
 from netwatchd.detectors.passwords import (
     BURST_LEAST,
     BURST_WITHIN,
@@ -149,9 +149,13 @@ class BruteForce:
         tries.start = min(tries.start, talk.start)
         tries.last = max(tries.last, talk.start + talk.lasted)
         tries.talks.append(talk)
-        if is_here(self._home, pair[0]):
-            return self._judge(pair, service, tries, self._limit(service.local), service.within)
-        return self._from_elsewhere(pair, service, tries)
+        local = is_here(self._home, pair[0])
+        limit = self._limit(service.local if local else service.remote)
+        while len(tries.talks) > limit:
+            del tries.talks[0]
+        if local:
+            return self._judge(pair, service, tries, limit, service.within)
+        return self._from_elsewhere(pair, service, tries, limit)
 
     def _is_success(self, tries: _Tries, talk: Talk, service: Service) -> bool:
         """Whether somebody was let in, by the looks of it."""
@@ -169,8 +173,6 @@ class BruteForce:
     def _judge(self, pair: Pair, service: Service, tries: _Tries, limit: int, within: int) -> Findings:
         """A dialogue that looks refused has ended."""
         talks = tries.talks
-        while len(talks) > limit:
-            del talks[0]
         if tries.told:
             # It goes on: told again when it has doubled.
             return self._tell(pair, service, tries, None) if tries.tries >= 2 * tries.told else ()
@@ -187,13 +189,13 @@ class BruteForce:
             return ()
         return self._tell(pair, service, tries, None)
 
-    def _from_elsewhere(self, pair: Pair, service: Service, tries: _Tries) -> Findings:
+    def _from_elsewhere(self, pair: Pair, service: Service, tries: _Tries, limit: int) -> Findings:
         """A client from elsewhere has tried: by himself, or as one of many."""
         client, server, port = pair
         # The visitors of a web server are many, and their dialogues short. Others' services are theirs to watch.
         if service.burst and is_here(self._home, server):
             crowd = self._crowds.touch((server, port))
-            if tries.last - crowd.last > QUIET:
+            if tries.last - crowd.last > DAY:  # bots come by now and then, all day long
                 crowd.sources.clear()
                 crowd.tries = crowd.told = 0
                 crowd.start = tries.last
@@ -203,7 +205,7 @@ class BruteForce:
                 crowd.sources[client] = crowd.sources.get(client, 0) + 1
             if len(crowd.sources) >= TOGETHER and crowd.tries >= TOGETHER_TRIES:
                 return self._together(server, port, service, crowd)
-        return self._judge(pair, service, tries, self._limit(service.remote), WITHIN_REMOTE)
+        return self._judge(pair, service, tries, limit, WITHIN_REMOTE)
 
     def _together(self, server: Address, port: int, service: Service, crowd: _Crowd) -> Findings:
         """Many addresses from elsewhere try."""
@@ -216,7 +218,7 @@ class BruteForce:
             threat(
                 KIND, "medium", crowd.start, crowd.last, device=None, target=f"{address_text(server)}:{port}",
                 description=f"{count} addresses from elsewhere try passwords at {service.name} of "
-                f"{self._called(server)}, port {port}: {crowd.tries} short connections in "
+                f"{called_at(self._home, server)}, port {port}: {crowd.tries} short connections in "
                 f"{span(crowd.last - crowd.start)}",
                 recommendation="close the port to the world, or let in keys only (no passwords) or a VPN; a service "
                 "that anybody can reach is tried all day",
@@ -272,11 +274,11 @@ class BruteForce:
         self, pair: Pair, severity: str, first: int, last: int, what: str, advice: str, evidence: dict[str, Any]
     ) -> Finding:
         client, server, port = pair
-        who = self._key(client)
+        who = key_at(self._home, client)
         return threat(
             KIND, severity, first, last, device=who, target=f"{address_text(server)}:{port}",
             description=f"{called_by_key(self._home, who)} tries passwords at {SERVICES[port].name} of "
-            f"{self._called(server)}, port {port}: {what}",
+            f"{called_at(self._home, server)}, port {port}: {what}",
             recommendation=advice, evidence=evidence,
         )  # fmt: skip
 
@@ -322,12 +324,4 @@ class BruteForce:
         if tries is not None and tries.told:
             return []
         why = f"{burst.other} of these connections were no failed logins: longer, or without any"
-        return [TakenBack(KIND, self._key(pair[0]), f"{address_text(pair[1])}:{pair[2]}", why)]
-
-    # Who is who.
-
-    def _key(self, address: Address) -> str:
-        return self._home.owner(address) or address_text(address)
-
-    def _called(self, address: Address) -> str:
-        return called_by_key(self._home, self._key(address))
+        return [TakenBack(KIND, key_at(self._home, pair[0]), f"{address_text(pair[1])}:{pair[2]}", why)]

@@ -57,7 +57,7 @@ class Contest:
     def claim(self, time: int, mac: str, source: str) -> bool:
         """A MAC claims the address; whether another one did before."""
         if mac not in self.shown and len(self.shown) >= MOST_PARTIES:
-            return False  # whoever makes up MACs must not push out those that are known
+            self._make_room()
         self.shown[mac] = self.shown.get(mac, 0) + 1
         self.sources.add(source)
         if self.turns and self.turns[-1].mac == mac:
@@ -65,6 +65,18 @@ class Contest:
             return False
         self.turns.append(Turn(mac, time, time))
         return True
+
+    def _make_room(self) -> None:
+        """Of those that claimed it least often, the one that did so first goes, but never the owner.
+
+        So whoever makes up MACs, which claim it once each, neither pushes out those that go on claiming it, nor keeps
+        out whoever comes after them.
+        """
+        least = min((mac for mac in self.shown if mac != self.owner), key=lambda mac: self.shown[mac])
+        del self.shown[least]
+        self.asked.pop(least, None)
+        self.waiting = {question for question in self.waiting if question[0] != least}
+        self.answers = {question: answer for question, answer in self.answers.items() if question[0] != least}
 
     @property
     def last(self) -> int:

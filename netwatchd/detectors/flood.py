@@ -18,7 +18,7 @@ from netwatchd.config import Flood as Settings
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.distinct import Distinct
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_at, called_by_key, key_at
 from netwatchd.detectors.saying import amount, span
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
@@ -41,8 +41,9 @@ MOST_SHARED = 65_536
 # if it is one of ours that tests another one, it is his business.
 UNKNOWN, ANSWERED = 4, 6
 # Datagrams are sent again sooner than connections are. While the line is down, all that a house asks its resolver for
-# is unanswered, again and again (of 50 devices some 100 a second).
-DATAGRAMS, QUESTIONS, DNS = 2, 6, 53
+# is unanswered, again and again (of 50 devices some 100 a second; of a browser that opens sixty tabs again 400 names,
+# each asked for once a second).
+DATAGRAMS, QUESTIONS, DNS = 2, 12, 53
 UNKNOWN_DATAGRAMS = 10
 # UDP to any port of one target: a scan of all 65,535 ports within a minute is no flood yet.
 ANY_PORT = 40
@@ -188,7 +189,7 @@ class Flood:
         sources, lasted = len(count.sketch), max(count.last - count.first, 1)
         _, protocol, port = target
         few = len(count.sources) <= FEW
-        device = self._key(flow.src_ip) if few else None
+        device = key_at(self._home, flow.src_ip) if few else None
         unanswered, unknown, half, answered = count.flows
         whole = protocol == TCP and answered > unanswered + unknown + half
         name = "connections" if whole else NAMES[protocol]
@@ -198,8 +199,8 @@ class Flood:
             threat(
                 KIND, "medium" if whole else "high", count.first, count.last, device=device,
                 target=address_text(flow.dst_ip) + (f":{port}" if port else ""),
-                description=f"a flood of {name}: {who} began {count.total} of them to {self._called(flow.dst_ip)}"
-                f"{where} in {span(lasted)}",
+                description=f"a flood of {name}: {who} began {count.total} of them to "
+                f"{called_at(self._home, flow.dst_ip)}{where} in {span(lasted)}",
                 recommendation=self._advice(flow, few),
                 evidence={
                     "flood": name, "flows": count.total, "per_second": count.total * 1000 // max(lasted, 1000),
@@ -231,14 +232,14 @@ class Flood:
         if told[0] and 0 <= flow.end - told[0] < AGAIN:
             return ()
         told[0] = flow.end
-        who = self._key(flow.src_ip)
+        who = key_at(self._home, flow.src_ip)
         answered = bool(flow.packets_in)
         return [
             threat(
                 KIND, "low" if answered else "high", flow.start, flow.end,
                 device=who, target=address_text(flow.dst_ip),
                 description=f"a flood of {NAMES[protocol]}: {called_by_key(self._home, who)} sent {flow.packets_out} "
-                f"packets ({amount(flow.bytes_out)}) to {self._called(flow.dst_ip)} in {span(lasted)}, "
+                f"packets ({amount(flow.bytes_out)}) to {called_at(self._home, flow.dst_ip)} in {span(lasted)}, "
                 + (f"of which {flow.packets_in} were answered" if answered else "and none was answered"),
                 recommendation=self._advice(flow, True),
                 evidence={
@@ -256,12 +257,6 @@ class Flood:
                 "let the firewall or the provider drop it; a port that need not be open to the world is better closed"
             )
         return "somebody here sends under addresses that are not his, or attacks together: look for who sends so much"
-
-    def _key(self, address: Address) -> str:
-        return self._home.owner(address) or address_text(address)
-
-    def _called(self, address: Address) -> str:
-        return called_by_key(self._home, self._key(address))
 
 
 def _fate(flow: Flow) -> int:

@@ -55,6 +55,7 @@ REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
 ICMP = frozenset((1, 58))
 # Of flows in use that are new one of so many is a sample. A prime number, as what is told may alternate in pairs.
 SAMPLE = 31
+NEVER = 1 << 63
 # What makes the case of a flow: the bits of an index.
 _NEW, _ANSWERED, _USED, _ICMP = 1, 2, 4, 8
 
@@ -67,6 +68,8 @@ class Panel:
     def __init__(self, settings: Config, home: Home) -> None:
         self._home = home
         self._skip = SAMPLE - 1  # flows until the next sample
+        self._due = 0  # Unix ms, from which on the next flow in use is shown to those who want one now and then
+        self._users: list[Callable[[Flow], int]] = []
         self.detectors: dict[str, Any] = {}
         self.apply(settings)
 
@@ -82,7 +85,9 @@ class Panel:
                 self.detectors[name] = detector
         self._wire(self.detectors.values())
 
-    def flows(self, batch: FlowBatch, new: Sequence[int]) -> list[Finding]:
+    def flows(  # noqa: C901  # what each flow costs: one loop
+        self, batch: FlowBatch, new: Sequence[int]
+    ) -> list[Finding]:
         """What is found in flows; `new` says of each whether it is told for the first time (1) or again (0)."""
         found: list[Finding] = []
         shown, awaiting = self._shown, self._awaiting
@@ -95,6 +100,8 @@ class Panel:
                     protocol == UDP or (flow[8] >= USED_OUT and flow[10] >= USED_IN and protocol not in ICMP)
                 ):
                     case |= _ANSWERED | _USED
+                    if flow[2] >= self._due:
+                        self._see_use(flow)
                     for awaited, see in awaiting:
                         if flow[0] in awaited:
                             found += see(flow, device, fresh == 1)
@@ -109,6 +116,9 @@ class Panel:
                     found += news
         self._sample(batch.flows, new, found)
         return found
+
+    def _see_use(self, flow: Flow) -> None:
+        self._due = min((use(flow) for use in self._users), default=NEVER)
 
     def _sample(self, flows: Sequence[Flow], new: Sequence[int], found: list[Finding]) -> None:
         """Shows a sample of the flows that are new and in use."""
@@ -135,6 +145,18 @@ class Panel:
         """What is found by `time` (Unix ms)."""
         return [finding for tick in self._tickers for finding in tick(time)]
 
+    def set_back(self, time: int) -> None:
+        """The clock was set back to `time`: what happened in the future would hide what happens until that has come.
+
+        What they remember begins anew, but for what is kept across restarts.
+        """
+        for name, each in self.detectors.items():
+            if hasattr(each, "set_back"):
+                each.set_back(time)
+            elif not hasattr(each, "recall"):
+                self.detectors[name] = ALL[name](each.settings, self._home)
+        self._wire(self.detectors.values())
+
     def notes(self) -> dict[str, str]:
         """What detectors want to be kept across restarts, by their names."""
         return {name: each.note or "" for name, each in self.detectors.items() if hasattr(each, "recall")}
@@ -154,10 +176,13 @@ class Panel:
 
     def _wire(self, detectors: Iterable[Any]) -> None:
         detectors = list(detectors)
-        of_flows = [each for each in detectors if hasattr(each, "see_flow")]
+        listeners = [listener for each in detectors for listener in getattr(each, "listeners", ())]
+        of_flows = [each for each in (*detectors, *listeners) if hasattr(each, "see_flow")]
         self._shown = [_shown(of_flows, case) for case in range(16)]
         self._awaiting = [(each.awaited, each.see_flow) for each in of_flows if hasattr(each, "awaited")]
         self._samplers = [each.see_sample for each in of_flows if hasattr(each, "see_sample")]
+        self._due = 0
+        self._users = [each.see_use for each in of_flows if hasattr(each, "see_use")]
         self._observers: dict[type, list[Callable[[Any], Findings]]] = defaultdict(list)
         for each in detectors:
             for kind in getattr(each, "observes", ()):
@@ -174,7 +199,7 @@ def _is_used(flow: Flow) -> bool:
     return enough and flow.protocol not in ICMP and flow.state not in TRIED
 
 
-def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, list[See]]]:
+def _shown(detectors: Sequence[Any], case: int) -> tuple[Sequence[See], dict[int, Sequence[See]]]:
     """Who is shown the flows of a case: those to any port, and by port where that matters to somebody."""
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
     if case & _NEW:
@@ -186,16 +211,12 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]
-    ports = {port for each in concerned for port in each.ports or ()}
+    asked = [(each.ports, each.see_flow) for each in concerned]
+    # A thousand ports matter to somebody, and most of them to the same detectors: these are kept once.
+    shared: dict[Sequence[See], Sequence[See]] = {}
 
-    # A thousand ports matter to somebody, and most of them to the same ones: one list for all that do takes little.
-    choosy = [each for each in concerned if each.ports is not None]
-    lists: dict[tuple[bool, ...], list[See]] = {}
+    def to(port: int | None) -> Sequence[See]:
+        sees = tuple(see for ports, see in asked if ports is None or port in ports)
+        return shared.setdefault(sees, sees)
 
-    def to(port: int | None) -> list[See]:
-        which = tuple([port in each.ports for each in choosy])
-        if which not in lists:
-            lists[which] = [each.see_flow for each in concerned if each.ports is None or port in each.ports]
-        return lists[which]
-
-    return to(None), {port: to(port) for port in ports}
+    return to(None), {port: to(port) for ports, _ in asked for port in ports or ()}

@@ -71,8 +71,7 @@ class RogueDhcp:
         server = self._server(link, observation)
         server.note(observation.time, observation.client)
         if observation.kind in (_OFFER, _ACK):
-            server.gateways |= {ip for ip in (observation.router, *observation.routes) if ip}
-            server.dns |= set(observation.dns)
+            server.hands_out([ip for ip in (observation.router, *observation.routes) if ip], observation.dns)
         found = self._judge(link, server, observation)
         return [found] if found else []
 

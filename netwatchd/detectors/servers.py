@@ -6,8 +6,9 @@ it, and all on the link hear that). All times are Unix ms.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from netwatchd.addresses import Address, address_text, parse_address, parse_mac
@@ -15,6 +16,7 @@ from netwatchd.addresses import Address, address_text, parse_address, parse_mac
 MOST_SERVERS = 16  # of one link: more than these are made up
 MOST_LINKS = 32
 MOST_CLIENTS = 32  # of one server that are remembered, the latest
+MOST_NAMED = 16  # gateways of one server, and as many servers of DNS: more are made up
 MOST_NOTE = 65_536  # characters; what is kept is read again, and somebody may have written to it
 UNHEARD = 30 * 86_400_000  # after which a server is forgotten
 
@@ -42,6 +44,11 @@ class Server:
         self.clients[client] = time
         if len(self.clients) > MOST_CLIENTS:
             del self.clients[next(iter(self.clients))]
+
+    def hands_out(self, gateways: Iterable[Address], dns: Iterable[Address]) -> None:
+        """It has named these to a client."""
+        for known, named in ((self.gateways, gateways), (self.dns, dns)):
+            known.update(islice(named, MOST_NAMED - len(known)))
 
     def met(self, other: "Server", within: int) -> bool:
         """Whether both have answered the same client within so many milliseconds; never, within 0."""

@@ -27,14 +27,17 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
-from netwatchd.detectors.scanners import Scanners, is_here
+from netwatchd.detectors.scanners import Scanners
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
 DAY = 86_400_000  # milliseconds
 SLOT = 600_000
-SLOTS, PER_SLOT = 6, 8
+# What `port_scan` does not count as steady any more, up to 14 ports in five minutes, is half of it here.
+SLOTS, PER_SLOT = 6, 15
 QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
@@ -55,10 +58,25 @@ class SlowScan:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
         self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
+
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow that was not answered, or refused."""
@@ -73,6 +91,8 @@ class SlowScan:
         if self._is_busy(source, time):
             return ()
         pair = source, target
+        if self._used.uses(flow):
+            return ()
         tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
         tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)

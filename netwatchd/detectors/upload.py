@@ -167,6 +167,13 @@ class Upload:
             self._note = json.dumps(kept, separators=(",", ":"))
         return ()
 
+    def set_back(self, time: int) -> None:
+        """The clock was set back to `time`: the day is another one, and those after it have not come yet."""
+        day = time // DAY
+        for sent in self._sent.values():
+            sent.day = min(sent.day, day)
+            sent.days = {each: count for each, count in sent.days.items() if each < day}
+
     def _about(self, device: str) -> _Sent:
         sent = self._sent.get(device)
         if sent is None:

@@ -187,15 +187,17 @@ class Threats:
         self._put(threat)
         worse = known is not None and rows.is_worse(threat.severity, known.severity)
         opened = known is not None and known.status is not threat.status
-        if known is None or again or worse or opened or self._pace.may_tell(key, now):
-            self._tell(threat, now, new=known is None)
-        else:
-            self._counters.add("threats.held")
-        if threat.status is ThreatStatus.OPEN and (known is None or again or worse or opened):
+        is_news = known is None or again or worse or opened
+        # The alert first: should a power cut come between the two, it is told of once more, and not never.
+        if threat.status is ThreatStatus.OPEN and is_news:
             self._alert(threat)
             if not news:  # which are logged by who tells them
                 told = {"event": "threat", "device": threat.device or "", "repeat": "threat", "most": MOST_SAID}
                 log.info("%s %s: %s", threat.severity, threat.kind, threat.description, extra=told)
+        if is_news or self._pace.may_tell(key, now):
+            self._tell(threat, now, new=known is None)
+        else:
+            self._counters.add("threats.held")
 
     def _is_again(self, key: ThreatKey, known: Threat, threat: Threat, now: int, *, news: bool) -> bool:
         """Whether it has happened once more."""

@@ -80,8 +80,15 @@ class Reading:
         return self.read + self.bad + self.passed.total()
 
     def _document(self, lines: Iterable[str]) -> Iterator[Entry]:
-        text = "".join(lines)
-        if len(text) > LARGEST_DOCUMENT:
+        parts: list[str] = []
+        size = 0
+        for line in lines:
+            parts.append(line)
+            size += len(line)
+            if size > LARGEST_DOCUMENT:
+                break
+        text = "".join(parts)
+        if size > LARGEST_DOCUMENT:
             raise NoList(f"it is one document of JSON of more than {LARGEST_DOCUMENT >> 20} MiB")
         try:
             document = json_of(text)
