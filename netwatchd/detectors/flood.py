@@ -28,6 +28,7 @@ KIND = "flood"
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 ECHO = {ICMP: 8, ICMPV6: 128}  # types of a ping, RFC 792 and RFC 4443
 NAMES = {ICMP: "ICMP", TCP: "SYN", UDP: "UDP", ICMPV6: "ICMPv6"}
+SAID = {"SYN": "connection attempts (SYN)", "ICMP": "pings (ICMP)", "ICMPv6": "pings (ICMPv6)", "UDP": "UDP packets"}
 
 WINDOW = 10_000  # milliseconds in which flows are counted
 # Of answered flows one of so many is looked at, and counts as many: they are nearly all that there is, and cost most.
@@ -184,8 +185,8 @@ class Flood:
             threat(
                 KIND, "medium" if whole else "high", count.first, count.last, device=device,
                 target=address_text(flow.dst_ip) + (f":{port}" if port else ""),
-                description=f"a flood of {name}: {who} began {count.total} of them to {self._called(flow.dst_ip)}"
-                f"{where} in {span(lasted)}",
+                description=f"a flood of {SAID.get(name, name)}: {who} began {count.total:,} of them to "
+                f"{self._called(flow.dst_ip)}{where} in {span(lasted)}",
                 recommendation=self._advice(flow, few),
                 evidence={
                     "flood": name, "flows": count.total, "per_second": count.total * 1000 // max(lasted, 1000),
@@ -223,9 +224,10 @@ class Flood:
             threat(
                 KIND, "low" if answered else "high", flow.start, flow.end,
                 device=who, target=address_text(flow.dst_ip),
-                description=f"a flood of {NAMES[protocol]}: {called_by_key(self._home, who)} sent {flow.packets_out} "
-                f"packets ({amount(flow.bytes_out)}) to {self._called(flow.dst_ip)} in {span(lasted)}, "
-                + (f"of which {flow.packets_in} were answered" if answered else "and none was answered"),
+                description=f"a flood of {SAID[NAMES[protocol]]}: {called_by_key(self._home, who)} sent "
+                f"{flow.packets_out:,} packets ({amount(flow.bytes_out)}) to {self._called(flow.dst_ip)} "
+                f"in {span(lasted)}, "
+                + (f"of which {flow.packets_in:,} were answered" if answered else "and none was answered"),
                 recommendation=self._advice(flow, True),
                 evidence={
                     "flood": NAMES[protocol], "packets": flow.packets_out, "per_second": rate,

@@ -107,7 +107,7 @@ class PortScan:
         tally.told = 0
         target = tally.target
         device = self._home.owner(flow[3]) or address_text(flow[3])
-        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports are in use")]
+        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports turned out to be in use")]
 
     def _is_scan(self, tally: Tally) -> bool:
         last = max(tried.time for tried in tally.things.values())
