@@ -65,7 +65,7 @@ $(VENV)/installed-tools: $(VENV)/installed
 run: $(VENV)/installed
 	@echo 'netwatchd runs in this terminal until Ctrl-C and keeps its data below ./var.'
 	@echo "  live stream   $$($(HERE) $(BIN)/python -c "$(URL)" 2>/dev/null)"
-	@echo '  look at it    make status | devices | device | flows | threats | top     (in another terminal, here)'
+	@echo '  look at it    make status | doctor | devices | flows | top | threats     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
 status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test: $(VENV)/installed

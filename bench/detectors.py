@@ -12,8 +12,8 @@ from netwatchd.cli.run import GARBAGE_THRESHOLDS
 from netwatchd.counters import Counters
 from netwatchd.detectors.panel import ALL, Panel
 from netwatchd.events import Flow, FlowBatch, Sighting
-from netwatchd.ingest.detection import Home
 from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.home import Home
 from netwatchd.storage.storage import Storage
 
 FLOWS = 100_000

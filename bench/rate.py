@@ -19,9 +19,10 @@ from netwatchd.counters import Counters
 from netwatchd.decoders.json_lines import decode_line
 from netwatchd.detectors.panel import Panel
 from netwatchd.events import Flow, Sighting, new_event_id
-from netwatchd.ingest.detection import Detection, Home
+from netwatchd.ingest.detection import Detection
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.home import Home
 from netwatchd.ingest.threats import Threats
 from netwatchd.storage.storage import Storage
 from netwatchd.worker import Worker

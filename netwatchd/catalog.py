@@ -15,6 +15,7 @@ class Kind(NamedTuple):
     limits: str  # what these cannot show, and what would help: a sentence
 
 
+# In the order of docs/THREATS.md: what is alike stands together.
 _CATALOG = (
     Kind("threat_flood", "", "medium", "More threats of many kinds at once than anybody can read: they are one.",
          (), (), ""),
@@ -27,9 +28,8 @@ _CATALOG = (
          ("dhcp", "mdns", "capture"), (), ""),
     Kind("ip_conflict", "news", "medium", "Two devices use one address, in turn.",
          ("neighbours", "capture"), (), ""),
-    Kind("plaintext", "plaintext", "info", "A protocol is in use that sends passwords as plain text.",
-         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
-         "Connection tracking does not see what stays within the LAN; the source capture does."),
+    Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
+         ("eve", "zeek"), (), ""),
     Kind("port_scan", "port_scan", "medium", "Many ports of one host were tried by another.",
          ("conntrack", "capture"), ("netflow", "zeek", "eve"),
          "Connection tracking does not see what stays within the LAN, what a firewall drops, nor FIN, NULL and XMAS"
@@ -40,14 +40,6 @@ _CATALOG = (
     Kind("iot", "iot", "high", "A device of a simple kind scans, or opens connections of remote control.",
          ("capture", "conntrack"), ("netflow", "zeek", "eve"),
          "What kind a device is must be known. Connection tracking does not see what stays within the LAN."),
-    Kind("beacon", "beacon", "medium", "Small conversations with one service elsewhere, at regular intervals.",
-         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
-         "UDP other than QUIC, resolvers and mail are not looked at; of DNS, dns_tunnel is told."),
-    Kind("upload", "upload", "low", "A device has sent much more to the world than on any day before.",
-         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
-         "Who was watched for less than a week has no days to be compared with."),
-    Kind("ids_alert", "", "low", "Another program, Suricata or Zeek, has recognised something.",
-         ("eve", "zeek"), (), ""),
     Kind("brute_force", "brute_force", "medium", "Somebody tries passwords: many short connections to a service.",
          ("capture", "zeek", "eve", "netflow"), ("conntrack",),
          "Connection tracking tells of bytes when a connection is over, so that a burst is told first, and what it was "
@@ -59,6 +51,9 @@ _CATALOG = (
     Kind("inbound", "inbound", "info", "The world connects to a device here, and is answered.",
          ("conntrack", "capture", "netflow", "zeek", "eve"), (),
          "Services of the router itself are seen where it masquerades, and netwatchd runs on it."),
+    Kind("plaintext", "plaintext", "info", "A protocol is in use that sends passwords as plain text.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Connection tracking does not see what stays within the LAN; the source capture does."),
     Kind("arp_spoof", "spoof", "high", "A device takes the address of another one, which is still there, by ARP.",
          ("neighbours", "capture"), (),
          "The neighbour table shows what this machine is told; what others are told, only a capture in promiscuous "
@@ -73,6 +68,16 @@ _CATALOG = (
     Kind("dhcp_starvation", "dhcp_starvation", "high",
          "A client tries many addresses by DHCP, many made-up ones take them all, or one floods the server.",
          ("dhcp", "capture"), ("zeek", "eve"), ""),
+    Kind("beacon", "beacon", "medium", "Small conversations with one service elsewhere, at regular intervals.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "UDP other than QUIC, resolvers and mail are not looked at; of DNS, dns_tunnel is told."),
+    Kind("upload", "upload", "low", "A device has sent much more to the world than on any day before.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Who was watched for less than a week has no days to be compared with."),
+    Kind("blocklist", "blocklist", "high", "A device talks with an address, or asks for a name, that a list has.",
+         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
+         "Names are seen where questions of DNS are: in packets, or in logs of Zeek and Suricata; encrypted questions "
+         "nobody sees."),
     Kind("dns_tunnel", "dns_tunnel", "high", "Data is carried in the names of DNS queries.",
          ("capture", "zeek", "eve"), (),
          "Flows hold no names, and queries over TLS or HTTPS hide them; the source capture shows those to port 53."),
@@ -84,10 +89,6 @@ _CATALOG = (
          ("capture",), ("conntrack", "netflow", "zeek", "eve"),
          "Flows show the sums of both directions only, and the filter `control` of the source capture holds no pings; "
          "its filter `all` compares each reply with its request."),
-    Kind("blocklist", "blocklist", "high", "A device talks with an address, or asks for a name, that a list has.",
-         ("conntrack", "capture", "netflow", "zeek", "eve"), (),
-         "Names are seen where questions of DNS are: in packets, or in logs of Zeek and Suricata; encrypted questions "
-         "nobody sees."),
 )  # fmt: skip
 KINDS = {each.kind: each for each in _CATALOG}
 

@@ -31,10 +31,11 @@ from netwatchd.earlier import Earlier
 from netwatchd.event_ids import EventIds
 from netwatchd.events import Command, Judge, Status, UpdateLists
 from netwatchd.ingest import Watches
-from netwatchd.ingest.detection import Detection, Home
+from netwatchd.ingest.detection import Detection
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.forwards import Forwards
+from netwatchd.ingest.home import Home
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
@@ -358,7 +359,7 @@ class Daemon:
 
     def _say_where_to_look(self) -> None:
         log.info(
-            "ready: live stream at %s; look with netwatchd status | devices | device | flows | threats | top",
+            "ready: live stream at %s; look with netwatchd status | doctor | devices | flows | top | threats",
             self.settings.websocket.url,
             extra={"event": "ready"},
         )

@@ -19,6 +19,7 @@ from store_kit import NOON
 from waiting import PATIENCE
 
 from netwatchd.alerts import Message
+from netwatchd.alerts.box import USUAL, Patience
 from netwatchd.alerts.outgoing import Outgoing
 from netwatchd.alerts.text import Author
 from netwatchd.broadcast.messages import threat_json
@@ -267,14 +268,18 @@ class Desk:
     """An Outgoing with its thread; what it keeps is here, as are the threats that it may ask for."""
 
     def __init__(
-        self, config: str, note: str | None = None, find: Callable[[str], Device | None] | None = None
+        self,
+        config: str,
+        note: str | None = None,
+        find: Callable[[str], Device | None] | None = None,
+        patience: Patience = USUAL,
     ) -> None:
         self.counters = Counters()
         self.notes: list[str] = [note] if note else []
         self.known: dict[Any, Threat] = {}
         self.deaths: list[Worker] = []
         author = Author("pi", find or (lambda _: None), threat_json)
-        self.out = Outgoing(parse(config), self.counters, author, self._latest, self._keep)
+        self.out = Outgoing(parse(config), self.counters, author, self._latest, self._keep, patience)
         if note:
             now = time.time()
             self.out.remember(note, Now(int(now * 1000), time.monotonic()))

@@ -5,12 +5,12 @@ from typing import Any
 
 from netwatchd import config
 from netwatchd.addresses import PRIVATE, Address, Networks, address_text, parse_address
-from netwatchd.detectors import Finding, Home, Machine
+from netwatchd.detectors import Finding, Home
 from netwatchd.detectors.panel import Panel
 from netwatchd.events import PROTOCOL_NUMBERS as NUMBERS
 from netwatchd.events import Device, Flow, FlowBatch, Status, Threat
-from netwatchd.ingest.detection import Nowhere
 from netwatchd.listings import NONE, Listings
+from netwatchd.machine import Machine, Nowhere
 
 NOON = 1_700_049_600_000  # Unix ms
 LAPTOP, NAS, ROUTER = "a4:83:e7:12:34:56", "00:11:32:aa:bb:cc", "50:c7:bf:10:20:30"

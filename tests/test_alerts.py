@@ -15,7 +15,6 @@ from store_kit import device
 from waiting import eventually
 
 from netwatchd.alerts import box as boxes
-from netwatchd.alerts import outgoing
 from netwatchd.alerts.channels import NAMES, configured
 from netwatchd.clock import Now
 from netwatchd.config import Config, parse
@@ -33,11 +32,8 @@ def told(server: Receiver) -> list[int]:
     return [request.json["threat"]["id"] for request in server.requests if request.json["event"] == "threat"]
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses of a moment, so that nobody waits half a minute for the second attempt."""
-    monkeypatch.setattr(boxes, "PAUSES", (0.05, 0.05))
-    monkeypatch.setattr(outgoing, "TURN", 0.02)
+# Pauses of a moment, so that nobody waits half a minute for the second attempt.
+HURRIED = boxes.Patience(pauses=(0.05, 0.05), turn=0.02)
 
 
 def test_a_threat_is_told_by_every_channel_that_is_configured_and_wants_it() -> None:
@@ -73,8 +69,8 @@ def test_without_a_channel_nothing_is_kept() -> None:
     assert [each["state"] for each in desk.out.status()] == ["off"] * 4
 
 
-def test_what_fails_is_sent_again_with_its_id_and_counted_and_status_says_why(hurried: None) -> None:
-    with Receiver(Answer(503), Answer(429), Answer()) as server, Desk(hook(server)) as desk:
+def test_what_fails_is_sent_again_with_its_id_and_counted_and_status_says_why() -> None:
+    with Receiver(Answer(503), Answer(429), Answer()) as server, Desk(hook(server), patience=HURRIED) as desk:
         desk.tell(found(1))
         eventually(lambda: desk.counters["alerts.retried.webhook"] == 1)
         assert desk.state("webhook")["state"] in ("failing", "on")
@@ -86,8 +82,8 @@ def test_what_fails_is_sent_again_with_its_id_and_counted_and_status_says_why(hu
     assert (state["state"], state["last_error"], state["waiting"]) == ("on", None, 0)
 
 
-def test_where_no_thread_is_to_be_had_it_is_tried_again(hurried: None) -> None:
-    with Receiver() as server, Desk(hook(server)) as desk:
+def test_where_no_thread_is_to_be_had_it_is_tried_again() -> None:
+    with Receiver() as server, Desk(hook(server), patience=HURRIED) as desk:
         usual = threading.stack_size(1 << 46)  # which no machine has
         try:
             desk.tell(found(1))
@@ -123,9 +119,9 @@ def test_a_channel_that_hangs_holds_up_no_other_and_not_the_end() -> None:
 
 
 @pytest.mark.parametrize("status", [ThreatStatus.DISMISSED, ThreatStatus.ACKNOWLEDGED])
-def test_what_was_judged_before_it_left_is_not_sent(hurried: None, status: ThreatStatus) -> None:
+def test_what_was_judged_before_it_left_is_not_sent(status: ThreatStatus) -> None:
     hold = threading.Event()
-    with Receiver(Answer(until=hold), Answer()) as server, Desk(hook(server)) as desk:
+    with Receiver(Answer(until=hold), Answer()) as server, Desk(hook(server), patience=HURRIED) as desk:
         desk.tell(found(1))
         eventually(lambda: server.requests)
         desk.tell(found(2))
@@ -162,11 +158,11 @@ def test_what_is_sent_is_the_latest_and_what_is_forgotten_is_sent_as_it_was() ->
     assert second["count"] == 77 and second["evidence"] == {"ports": 90}
 
 
-def test_ten_thousand_at_once_are_a_bounded_number_of_messages_and_hold_nobody_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(boxes, "GATHER", 0.5)
-    with Receiver() as server, Desk(f"[alerts]\nbudget = 10\n{hook(server)}") as desk:
+def test_ten_thousand_at_once_are_a_bounded_number_of_messages_and_hold_nobody_up() -> None:
+    with (
+        Receiver() as server,
+        Desk(f"[alerts]\nbudget = 10\n{hook(server)}", patience=boxes.Patience(gather=0.5)) as desk,
+    ):
         began = time.thread_time()
         for number in range(1, 10_001):
             desk.tell(found(number, "high"))
@@ -179,10 +175,9 @@ def test_ten_thousand_at_once_are_a_bounded_number_of_messages_and_hold_nobody_u
         assert desk.counters["alerts.held.backlog"] + desk.counters["alerts.held.budget"] == 9_990
 
 
-def test_a_digest_leaves_out_what_was_dismissed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boxes, "GATHER", 0.0)
+def test_a_digest_leaves_out_what_was_dismissed() -> None:
     with Receiver() as server:
-        desk = Desk(f"[alerts]\nbudget = 1\n{hook(server)}")
+        desk = Desk(f"[alerts]\nbudget = 1\n{hook(server)}", patience=boxes.Patience(gather=0.0))
         for number in (1, 2, 3):
             desk.tell(found(number, "critical" if number == 1 else "high"))
         desk.known[found(2).kind, found(2).device, None] = replace(found(2), status=ThreatStatus.DISMISSED)
@@ -258,7 +253,7 @@ def test_new_settings_are_taken_in_and_a_channel_that_is_gone_gives_up(caplog: p
     assert "the alerts that waited for webhook are given up" in caplog.text
 
 
-def test_secrets_are_neither_in_the_log_nor_in_status(caplog: pytest.LogCaptureFixture, hurried: None) -> None:
+def test_secrets_are_neither_in_the_log_nor_in_status(caplog: pytest.LogCaptureFixture) -> None:
     answers = Answer(500), Answer(401), Answer()
     with caplog.at_level(logging.DEBUG), Receiver(*answers) as server, closed_port() as port:
         config = (
@@ -266,7 +261,7 @@ def test_secrets_are_neither_in_the_log_nor_in_status(caplog: pytest.LogCaptureF
             f"[alert:email]\nhost = 127.0.0.1\nport = {port}\nsender = a@b.example\nto = c@d.example\n"
             "user = me\npassword = hunter2\n[alert:command]\ncommand = /bin/false hunter2\n"
         )
-        with Desk(config) as desk:
+        with Desk(config, patience=HURRIED) as desk:
             desk.tell(found(1))
             desk.tell(found(2))
             for name in NAMES:

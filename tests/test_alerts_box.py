@@ -9,7 +9,7 @@ from alerts_kit import at, found
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwatchd.alerts.box import GATHER, GIVEN_UP, HOUR, MOST_WAITING, PAUSES, Box, Rules
+from netwatchd.alerts.box import GIVEN_UP, HOUR, MOST_WAITING, USUAL, Box, Rules
 from netwatchd.alerts.held import MOST_KEPT, Held
 from netwatchd.alerts.quiet import is_quiet
 from netwatchd.clock import Now
@@ -17,6 +17,9 @@ from netwatchd.events import SEVERITIES, Threat
 from netwatchd.values import Hours, hours
 
 BERLIN, UTC = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
+
+
+PAUSES, GATHER, _ = USUAL
 
 
 def drained(box: Box, now: Now) -> list[Threat | Held]:

@@ -195,9 +195,11 @@ def test_what_will_not_pass_is_refused(status: int) -> None:
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [("120", 120, 120), ("0", 0, 0), ("soon", 0, 0), ("-5", 0, 0), ("9" * 40, 1e8, 1e9), ("", 0, 0), ("٣", 0, 0),
-     (formatdate(time.time() + 900, usegmt=True), 800, 900), (formatdate(time.time() - 900, usegmt=True), 0, 0)],
+     ("in 900 s", 800, 900), ("900 s ago", 0, 0)],
 )  # fmt: skip
 def test_retry_after_is_understood_as_seconds_and_as_a_date(text: str, least: float, most: float) -> None:
+    dates = {"in 900 s": time.time() + 900, "900 s ago": time.time() - 900}
+    text = formatdate(dates[text], usegmt=True) if text in dates else text
     headers = {"Retry-After": text.encode().decode("latin-1")}
     with Receiver(Answer(429, headers)) as server:
         failure = fails(ntfy(server.url("/topic")))

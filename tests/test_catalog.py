@@ -1,6 +1,7 @@
 """The catalog of kinds: every kind that netwatchd tells by itself is in it, and is explained."""
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from netwatchd import config
 from netwatchd.catalog import FLOOD, KINDS, SCANS
 from netwatchd.cli.checks import source_names
 from netwatchd.detectors import stories
+from netwatchd.detectors.panel import ALL
 from netwatchd.events import SEVERITIES
 
 ROOT = Path(__file__).parent.parent
@@ -61,11 +63,18 @@ def test_every_kind_is_explained_and_what_it_says_of_itself_can_be_meant(kind: s
     assert f"`{kind}`" in page if page is DEVICES else re.search(rf"^## {kind}$", page, re.MULTILINE)
 
 
-def test_every_section_of_the_page_is_about_a_kind_of_the_catalog() -> None:
+def test_the_page_has_a_section_for_each_kind_in_the_order_of_the_catalog() -> None:
     sections = re.findall(r"^## ([a-z_]+)$", THREATS, re.MULTILINE)
-    assert sections
-    assert sorted(set(sections) - KINDS.keys()) == []
-    assert len(sections) == len(set(sections))
+    assert sections == [each.kind for each in KINDS.values() if each.detector != "news"]
+    assert sorted(re.findall(r"\]\(#([a-z_]+)\)", THREATS)) == sorted(sections)
+
+
+@pytest.mark.parametrize("detector", ALL)
+def test_what_can_be_set_stands_where_its_threats_are_explained(detector: str) -> None:
+    names = {each.name for each in dataclasses.fields(getattr(config.Config(), detector))} - {"enabled"}
+    # A detector may tell several kinds, and several detectors one.
+    named = set(re.findall(r"`(?:\[[^]]+\] *\n? *)?([a-z_]+)`", THREATS))
+    assert names <= named
 
 
 def test_scans_are_kinds() -> None:

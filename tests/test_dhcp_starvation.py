@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from detector_kit import LAPTOP, NAS, NOON, ROUTER, Street, device, panel
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatchd import config
@@ -175,6 +175,7 @@ def test_made_up_clients_neither_grow_it_nor_hide_the_one_that_tries() -> None:
     assert len(starvation._clients.get(("dhcp", NAS)).tried) <= MOST_TRIED
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(0, 3), st.integers(0, 9), st.integers(0, 300))))
 def test_any_order_of_anything_harms_nothing(events: list[tuple[int, int, int, int]]) -> None:
     scene = Scene()

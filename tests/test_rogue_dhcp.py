@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from detector_kit import AT, LAPTOP, NAS, NOON, ROUTER, Street, device, panel
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spoof_kit import AT_KALI, KALI, OUR_MAC, OURS, PHONE, Asked
 
@@ -235,6 +235,7 @@ def test_what_is_known_outlives_a_restart() -> None:
     assert [each.device for each in after.threats] == [KALI]
 
 
+@settings(max_examples=50)
 @given(
     st.text(max_size=200)
     | st.from_regex(r'\A\{"a": \[[0-9]{1,30}, \[\[("x"|null|1), ("y"|null), [0-9]{1,400}, 5\]\]\]\}\Z')

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from detector_kit import AT, LAPTOP, NAS, NOON, ROUTER, Street, device, kinds, panel
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spoof_kit import AT_KALI, AT_PHONE, KALI, OTHER, OURS, PHONE, VIRTUAL, Scene
 
@@ -362,6 +362,7 @@ def test_many_made_up_macs_at_one_address_ask_few_questions() -> None:
     assert asked <= BURST + 3 * RATE // 60  # they take three seconds
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(
     st.integers(-10_000, 10_000_000), st.sampled_from([LAPTOP, NAS, ROUTER, KALI, "ff", ""]),
     st.sampled_from([AT[LAPTOP], AT[ROUTER], AT_KALI, OURS, "fe80::1", "fd00::1"]), st.sampled_from("stam"),

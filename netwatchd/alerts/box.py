@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from netwatchd.alerts.held import Held, Key, brief, key_of, rank, threat_from_json, threat_to_json
 from netwatchd.alerts.quiet import is_quiet
@@ -26,12 +26,20 @@ from netwatchd.events import Threat
 from netwatchd.values import Hours
 
 HOUR = 3600.0  # seconds
-PAUSES = (30.0, 120.0, 600.0, HOUR)  # seconds after the first, second, ... failure in a row; the last one stays
 GIVEN_UP = 24 * HOUR  # an alert that is older says nothing that a digest would not say
-# Seconds that a digest waits for more of the same: what floods the budget goes on for some minutes.
-GATHER = 300.0
 MOST_WAITING = 20  # alerts that wait one by one while the channel does not answer: twice the usual budget
 PRECIOUS = rank("high")  # from here on the whole budget may be used; below, a fifth of it is kept free
+
+
+class Patience(NamedTuple):
+    """How long is waited, in seconds."""
+
+    pauses: tuple[float, ...] = (30.0, 120.0, 600.0, HOUR)  # after the first, second, ... failure; the last one stays
+    gather: float = 300.0  # for more of the same in a digest: what floods the budget goes on for some minutes
+    turn: float = 0.5  # between two looks at what a clock decides
+
+
+USUAL = Patience()
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Box:
     """What waits for one channel. `rules` may be replaced at any time."""
 
     rules: Rules
+    patience: Patience = USUAL
     waiting: dict[Key | None, Waiting] = field(default_factory=dict)  # by threat; the digest under None
     held: Held = field(default_factory=Held)
     held_from: float = 0.0  # steady time since when something is held back
@@ -126,7 +135,7 @@ class Box:
     def failed(self, each: Waiting, now: Now, after: float = 0.0) -> None:
         """It could not be sent; the other side wants to be left alone for `after` seconds."""
         each.tries += 1
-        pause = PAUSES[min(self.failures, len(PAUSES) - 1)]
+        pause = self.patience.pauses[min(self.failures, len(self.patience.pauses) - 1)]
         self.failures += 1
         self.again = now.steady + max(pause, min(after, GIVEN_UP))
         self.busy = None
@@ -173,7 +182,7 @@ class Box:
         if self.digested is not None and now.steady - self.digested < HOUR:
             return
         # What quiet hours held back is told at their end.
-        if now.steady - self.held_from < GATHER and (quiet or "quiet_hours" not in held.reasons):
+        if now.steady - self.held_from < self.patience.gather and (quiet or "quiet_hours" not in held.reasons):
             return
         self.held = Held()
         self.busy = Waiting(f"digest-{now.wall}", now.wall, now.steady, held)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from netwatchd import clock
 from netwatchd.alerts import Channel, Message, Postponed
 from netwatchd.alerts.attempt import Attempt
-from netwatchd.alerts.box import Box, Waiting
+from netwatchd.alerts.box import USUAL, Box, Patience, Waiting
 from netwatchd.alerts.channels import NAMES, configured, rules_of
 from netwatchd.alerts.held import NOT_OURS, Held, Key, key_of
 from netwatchd.alerts.text import Author
@@ -28,7 +28,6 @@ from netwatchd.worker import Worker
 log = logging.getLogger(__name__)
 
 WAITING = "alerts.waiting"  # the key of the note, in meta
-TURN = 0.5  # seconds between two looks at what a clock decides
 # Seconds between two notes of what is only held back: a flood must not be written to the card a thousand times. It is
 # what a power cut may cost, as of flows.
 NOTE_EVERY = 5.0
@@ -60,13 +59,20 @@ class Outgoing:
     """All channels. `alert`, `apply`, `remember` and `status` may be called by any thread."""
 
     def __init__(
-        self, settings: Config, counters: Counters, author: Author, latest: Latest, keep_note: KeepNote
+        self,
+        settings: Config,
+        counters: Counters,
+        author: Author,
+        latest: Latest,
+        keep_note: KeepNote,
+        patience: Patience = USUAL,
     ) -> None:
         """`latest` tells what is known now of threats, by key; None of those that are not known any more."""
         self._counters = counters
         self._author = author
         self._latest = latest
         self._keep_note = keep_note
+        self._patience = patience
         self._changed = threading.Condition()  # guards the fields below
         self._ways: dict[str, _Way] = {}
         self._woken = False
@@ -87,7 +93,7 @@ class Outgoing:
                     self._counters.add(f"alerts.failed.{name}", len(left.box.waiting))
             for name, channel in channels.items():
                 rules = rules_of(channel, settings.alerts)
-                way = self._ways.setdefault(name, _Way(Box(rules), channel))
+                way = self._ways.setdefault(name, _Way(Box(rules, self._patience), channel))
                 way.channel, way.box.rules = channel, rules
                 way.box.again = 0.0  # what was wrong may have been put right
             self._wake()
@@ -160,7 +166,7 @@ class Outgoing:
                 self._look(name, way, now)
             self._note_in_time(now)
             with self._changed:
-                self._changed.wait_for(lambda: self._woken or worker.stopping.is_set(), TURN)
+                self._changed.wait_for(lambda: self._woken or worker.stopping.is_set(), self._patience.turn)
                 self._woken = False
         for way in self._ways.values():
             if way.attempt:

@@ -19,7 +19,7 @@ from netwatchd.events import Command
 log = logging.getLogger(__name__)
 
 ABOUT = """This is netwatchd. Its WebSocket is at /ws, its health at /healthz, its status at /status.
-To look at it in a terminal: netwatchd status | devices | flows | threats | top
+To look at it in a terminal: netwatchd status | doctor | devices | flows | top | threats
 """
 
 

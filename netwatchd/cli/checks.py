@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from netwatchd import config
 from netwatchd.broadcast.messages import threat_json
-from netwatchd.cli.moments import size_text, span_text
+from netwatchd.cli.moments import counted, size_text, span_text
 from netwatchd.events import ThreatStatus
 from netwatchd.mutes import Word
 from netwatchd.pidfile import PID_FILE
@@ -93,8 +93,8 @@ def of_daemon(patient: Patient) -> Iterable[Check]:
     status = patient.status
     yield Check(
         "daemon", OK,
-        f"{status['version']}, running for {span_text(status['uptime'])}, {status['devices']} devices, "
-        f"{status['live_flows']} live flows, {status['open_threats']} open threats",
+        f"{status['version']}, running for {span_text(status['uptime'])}, {counted(status['devices'], 'device')}, "
+        f"{counted(status['live_flows'], 'live flow')}, {counted(status['open_threats'], 'open threat')}",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from netwatchd.catalog import KINDS, OF_ALL_PACKETS, Kind
 from netwatchd.cli.answer import FAILED, Unanswered, show
 from netwatchd.cli.checks import BROKEN, NOTE, OK, Check, Patient, check_all, of_sources, source_names
 from netwatchd.cli.reach import ask
-from netwatchd.cli.terminal import add, console, printable
+from netwatchd.cli.terminal import add, print_page, printable
 
 STYLES = {OK: "green", NOTE: "yellow", BROKEN: "bold red", "": ""}
 DIRECTLY, INDIRECTLY, NOT, OFF = "directly", "indirectly", "not", "off"
@@ -82,9 +82,7 @@ def _print(checks: list[Check], more: Iterable[tuple[str, str, str]], *, broken:
             add(grid, "", "", Text(printable(f"help: {check.help}"), "dim"))
     for label, state, text in more:
         add(grid, Text(label, "bold"), Text(state, STYLES[state]), text)
-    out = console()
-    out.print(grid)
-    out.print(Text("something is broken", STYLES[BROKEN]) if broken else Text("all is well", STYLES[OK]))
+    print_page(grid, Text("something is broken", STYLES[BROKEN]) if broken else Text("all is well", STYLES[OK]))
 
 
 def _sights(kinds: list[dict[str, Any]]) -> Iterable[tuple[str, str, str]]:

@@ -1,17 +1,23 @@
 """The verbs that say what is made of threats: acknowledge, dismiss, reopen. The running daemon does it."""
 
 import argparse
+import sqlite3
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from netwatchd import config
+from netwatchd import clock, config
 from netwatchd.cli.act import known_devices
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
 from netwatchd.cli.stream import Message, Refused, Stream, stream
 from netwatchd.cli.terminal import printable
 from netwatchd.cli.threats import names_of
 from netwatchd.mutes import split_port
+from netwatchd.storage import queries
 
+# Seconds until it is committed, which takes a quarter of one; on a full disk it may never be, and is done all the same.
+LONGEST_COMMIT, TURN = 2.0, 0.05
 STATUS = {"acknowledge": "acknowledged", "dismiss": "dismissed", "reopen": "open"}
 
 
@@ -50,6 +56,7 @@ def _judge(options: argparse.Namespace, op: str) -> int:
                     failed.append({"threat": each, "message": str(error)})
         if not ids:
             raise Trouble("no open threat is like that")
+        _until_stored(config.state_directory(settings), {row["id"]: row["status"] for row in done})
         return _say(options, {"op": op, "threats": done, "failed": failed})
 
     return judge(options)
@@ -90,6 +97,17 @@ def _do(live: Stream, op: str, threat: int) -> dict[str, Any]:
         if not any(seen):
             live.until(take)
     return row
+
+
+def _until_stored(directory: Path, judged: dict[int, str]) -> None:
+    """Waits until it is in the database: `netwatchd threats` reads that, and comes next."""
+    deadline = clock.now().steady + LONGEST_COMMIT
+    while clock.now().steady < deadline:
+        with suppress(queries.NoDatabase, sqlite3.Error):
+            stored = {each.id: each.status for each in queries.read_core(directory).threats}
+            if all(stored.get(each) == status for each, status in judged.items()):
+                return
+        time.sleep(TURN)
 
 
 def _say(options: argparse.Namespace, answer: dict[str, Any]) -> int:

@@ -67,6 +67,11 @@ def day_text(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000):%a %d %b}"
 
 
+def counted(number: int, what: str) -> str:
+    """`1 device`, `2 devices`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def size_text(size: float) -> str:
     """`512 B`, `1.3 kB`, `42 MB`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from netwatchd.addresses import is_random_mac
@@ -14,7 +13,7 @@ from netwatchd.cli import timeline
 from netwatchd.cli.devicetable import printed_name
 from netwatchd.cli.moments import ago_text, moment_text, size_text, span_text, time_text
 from netwatchd.cli.tables import SEVERITY_STYLES
-from netwatchd.cli.terminal import Rows, add, console, letters, printable
+from netwatchd.cli.terminal import Rows, letters, print_sections, printable
 from netwatchd.events import Alias, Device, Session, Status, Trait
 from netwatchd.storage import schema
 
@@ -120,18 +119,10 @@ def _alias_json(alias: Alias, whole: Portrait) -> dict[str, Any]:
 def show(whole: Portrait) -> None:
     """Prints it: who it is, how that is known, when it was here, what it moved, and what is wrong with it."""
     device = whole.device
-    out = console()
     here = device.status is Status.ONLINE
     title = Text(printable(printed_name(device_json(device))), "bold")
-    out.print(title.append("  online" if here else "  offline", "green" if here else "dim"))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, lines in _sections(whole):
-        for line in lines:
-            add(grid, Text(label, "bold"), line)
-            label = ""
-    out.print(grid)
+    title.append("  online" if here else "  offline", "green" if here else "dim")
+    print_sections(title, _sections(whole))
 
 
 def _sections(whole: Portrait) -> Iterable[tuple[str, Sequence[str | Text]]]:

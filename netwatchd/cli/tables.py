@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netwatchd.cli.moments import size_text, span_text, time_text
-from netwatchd.cli.terminal import Rows, add, console, print_table, table_of
+from netwatchd.cli.terminal import Rows, add, console, print_page, print_table, table_of
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
@@ -57,7 +57,7 @@ def status(answer: dict[str, Any]) -> None:
     table = Table.grid(padding=(0, 2))
     for label, text in _status_lines(answer):
         add(table, Text(label, "bold"), text)
-    console().print(table)
+    print_page(table)
 
 
 def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:

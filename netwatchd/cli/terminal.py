@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from rich import box
@@ -43,7 +44,29 @@ def printable(text: str) -> str:
 
 def print_table(table: Table, rows: Rows, otherwise: str) -> None:
     """Prints a table, or what is to be said where it has no rows."""
-    console().print(table if rows else otherwise)
+    print_page(table if rows else Text(otherwise))
+
+
+def print_page(*parts: Table | Text) -> None:
+    """Prints one below the other; into a pipe without the blanks that fill up a table's lines."""
+    out = console()
+    with out.capture() as page:
+        for part in parts:
+            out.print(part)
+    for line in page.get().splitlines():
+        print(line.rstrip(" ") if into_pipe() else line)
+
+
+def print_sections(title: Text, sections: Iterable[tuple[str, Iterable[str | Text]]]) -> None:
+    """Prints what is known of one thing: a title, and below it labels, each with its lines."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, lines in sections:
+        for line in lines:
+            add(grid, Text(label, "bold"), line)
+            label = ""
+    print_page(title, grid)
 
 
 def console() -> Console:

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from netwatchd.cli.moments import ago_text, moment_text, time_text
 from netwatchd.cli.tables import SEVERITY_STYLES
-from netwatchd.cli.terminal import ROOMY, Rows, add, console, print_table, printable, table_of
+from netwatchd.cli.terminal import ROOMY, Rows, add, console, print_sections, print_table, printable, table_of
 from netwatchd.mutes import split_port
 
 MOST_LINES = 12  # of one thing in the evidence; --json has all
@@ -70,18 +69,9 @@ def _in(state: str | None) -> list[str]:
 
 def portrait(row: dict[str, Any], now: int, place: str, state: str | None) -> None:
     """Prints one threat; `now` in Unix ms, `place` is where config.ini is, `state` the directory that was named."""
-    out = console()
     title = Text(f"{row['severity']}  ", SEVERITY_STYLES[row["severity"]])
     title.append(printable(row["kind"]), "bold").append(f"  {row['status']}", STYLES[row["status"]])
-    out.print(title)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, lines in _sections(row, now, place, state):
-        for line in lines:
-            add(grid, Text(label, "bold"), line)
-            label = ""
-    out.print(grid)
+    print_sections(title, _sections(row, now, place, state))
 
 
 def _sections(row: dict[str, Any], now: int, place: str, state: str | None) -> Iterable[tuple[str, Lines]]:

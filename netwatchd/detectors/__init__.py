@@ -2,15 +2,29 @@
 
 Detectors are pure: no clock, no thread, no outside. The time comes with the event, and what they remember is bounded.
 `panel` has them side by side; each declares what it wants to be shown, so that a flow costs only those it concerns.
+
+A detector is the file that its section [detector:NAME] is named after: those of `panel.ALL`, and `news`, which tells of
+devices. The other files are what these are made of:
+
+* all of them: `telling` makes a threat, `naming` and `saying` are its words, `sides` tells here from the world,
+  `memory` and `bounded` are what is remembered of time, and of whom somebody may have made up
+* scans, and `iot`: `attempts` (what came to nothing), `tally` (what one has tried), `pending`, `scanners`,
+  `usedports` and `uplink` (whose silence is no evidence)
+* `brute_force`: `passwords`; `inbound`: `exposed`, and with `flood`: `distinct`
+* `spoof`: `contests`; `rogue_dhcp`: `servers`
+* `dns_tunnel`: `dns_names`, `dns_zones`
+* `beacon`: `rhythm`, `usual` (what a device is used to), and with `upload`: `peers` (by what name somebody was called)
+* `news`: `newcomers`, `conflicts`, `stories`
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
 from netwatchd.addresses import Address, Networks
 from netwatchd.events import Change, Claim, Device, Flow, Gone, TakenBack, Threat
 from netwatchd.listings import Listings
+from netwatchd.machine import Machine
 from netwatchd.observations import Observation
 
 Finding = Threat | TakenBack
@@ -23,36 +37,10 @@ class Wants(Flag):
     NEW = auto()  # each flow when it is first told of, whatever it is
     ATTEMPTS = auto()  # nothing has come back, or it was refused: each time it is told, so also while it is `new`
     ANSWERED = auto()  # something has come back: each time it is told
-    TURNED = auto()  # something has come back, and it was told of before: costs nothing where flows are told once
+    KNOCKED = auto()  # something has come back, but so little that it may not be in use: each time it is told
+    TURNED = auto()  # the same, and it was told of before: costs nothing where flows are told once
     ICMP = auto()  # ICMP and ICMPv6: each time it is told
     EVERY = auto()  # each flow, each time it is told: costs most
-
-
-class Machine(Protocol):
-    """The machine that netwatchd runs on, and whom it can ask. Where the past is replayed, none: all of it is empty."""
-
-    @property
-    def macs(self) -> Container[str]:
-        """Those of its interfaces."""
-
-    @property
-    def addresses(self) -> Container[Address]:
-        """Its own."""
-
-    @property
-    def gateways(self) -> Container[Address]:
-        """Those of its default routes."""
-
-    @property
-    def dhcp_links(self) -> Container[str]:
-        """The names of its interfaces on which it serves DHCP itself."""
-
-    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
-        """Has a MAC, and it alone, asked whether it has an address; False where nobody can be asked.
-
-        `interface` is where it was seen, where that is known: a link-local address says nothing of its link. The
-        answer is an observation, AddressAnswered, some seconds later at most. Never blocks.
-        """
 
 
 class Home(Protocol):
@@ -100,6 +88,32 @@ class FlowDetector(Protocol):
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow, the key of the device that it is put down to, and whether it is told for the first time."""
+
+
+class Awaiting(FlowDetector, Protocol):
+    """Counts flows before it is known what becomes of them, and takes that back."""
+
+    awaited: Container[int]  # ids of flows, which it is shown also when they turn out to be in use
+
+
+class Sampling(FlowDetector, Protocol):
+    """Does with a sample of what is in use."""
+
+    def see_sample(self, flow: Flow, weight: int) -> Findings:
+        """A flow in use that is told for the first time, one of `weight`; see_flow is not shown these."""
+
+
+class Using(FlowDetector, Protocol):
+    """Wants to see now and then that something is in use."""
+
+    def see_use(self, flow: Flow) -> int:
+        """A flow in use; returns when one that ends then or later is to be shown again (Unix ms)."""
+
+
+class Listening(FlowDetector, Protocol):
+    """Has parts that are shown flows, too, by what each of them wants."""
+
+    listeners: Collection[FlowDetector]
 
 
 class Observer(Protocol):

@@ -16,7 +16,7 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import Blocklist as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.telling import threat
 from netwatchd.events import LIVE, SEVERITIES, Flow
 from netwatchd.listings import Listing
@@ -120,7 +120,7 @@ class Blocklist:
         found = self._told_of(self._listed_name(observation.name))
         if not found or self._is_forwarded(observation):
             return ()
-        name, device = found[0].entry, self._key(observation.client)
+        name, device = found[0].entry, key_at(self._home, observation.client)
         contact, target = self._contact(device, name, found, observation.time)
         if observation.answer:
             self._resolve(observation, found)
@@ -147,14 +147,14 @@ class Blocklist:
             return ()
         if self._home.owner(flow.dst_ip):
             return ()  # a device here, whose provider's network is listed
-        device, text = self._key(flow.src_ip), what if isinstance(what, str) else address_text(what)
+        device, text = key_at(self._home, flow.src_ip), what if isinstance(what, str) else address_text(what)
         return self._met(flow, new, device, text, found, flow.bytes_out, flow.bytes_in, _is_answered(flow))
 
     def _inbound(self, flow: Flow, new: bool, found: Sequence[Listing]) -> Findings:
         found = self._told_of(found)
         if not found or flow.protocol in ASKS or self._home.owner(flow.src_ip):
             return ()
-        device, text = self._key(flow.dst_ip), address_text(flow.src_ip)
+        device, text = key_at(self._home, flow.dst_ip), address_text(flow.src_ip)
         if flow.src_port < 1024 <= flow.dst_port:
             # Nobody opens connections from such a port: what is seen is the answer to a conversation of ours that was
             # joined in its middle.
@@ -231,9 +231,6 @@ class Blocklist:
             return ()
         threats = [each for each in found if each.purpose == "threat" or self.settings.trackers]
         return sorted(threats, key=lambda each: -_rank(each))
-
-    def _key(self, address: Address) -> str:
-        return self._home.owner(address) or address_text(address)
 
     def _contact(self, device: str, text: str, found: Sequence[Listing], time: int) -> tuple[_Contact, str]:
         """What is known of a device and a target; the target is a list where there are too many of them."""

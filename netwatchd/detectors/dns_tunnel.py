@@ -26,7 +26,7 @@ from netwatchd.detectors import Finding, Findings, Home
 from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.dns_names import KNOWN, entropy, is_counted_up, is_label_random, is_random, registered
 from netwatchd.detectors.dns_zones import HOUR, NXDOMAIN, Distinct, Zone
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.telling import threat
 from netwatchd.observations import DnsMessage
 
@@ -168,7 +168,7 @@ class DnsTunnel:
         zone.told[kind] = (much, time)
         if self._asks_for(zone):
             return []
-        client = self._home.owner(zone.client) or address_text(zone.client)
+        client = key_at(self._home, zone.client)
         return [self._tunnel(zone, severity, client) if is_tunnel else self._mass(zone, severity, client)]
 
     def _tunnel(self, zone: Zone, severity: str, client: str) -> Finding:
@@ -215,7 +215,7 @@ class DnsTunnel:
         if any(lots.names.share(each.names) and each.first <= lots.first for each in others):
             return []
         lots.told = count
-        client = self._home.owner(message.client) or address_text(message.client)
+        client = key_at(self._home, message.client)
         seconds = max((lots.last - lots.first) // 1000, 1)
         return [
             threat(

@@ -11,6 +11,8 @@ How many hosts make a sweep depends on who asks for what, because ordinary progr
   asks for (EVERYDAY), as with a dead uplink, only in hundreds; and other ports, where peers of file sharing, of games
   and of currencies are, only if the hosts are neighbours: peers are scattered, but who counts through addresses is not.
 
+While the line to the Internet is dead (`uplink`), that hosts elsewhere are silent is no evidence at all.
+
 Where connection tracking does not know yet whether somebody answered, only HASTY attempts at CONTROL ports count; what
 is in use is no evidence. Routers ask by ARP for whatever somebody outside tries to reach, and some look for their
 devices by themselves, so that they are never told of for that.
@@ -33,16 +35,19 @@ from netwatchd.detectors.attempts import (
     TRIED,
     UDP,
     UNKNOWN,
+    USED_IN,
     is_service,
     outcome,
     outcome_of_ping,
     way_of,
 )
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
+from netwatchd.detectors.uplink import Uplink
 from netwatchd.events import Flow, TakenBack, Threat
 from netwatchd.observations import AddressAsked, Observation
 
@@ -85,7 +90,7 @@ class Key(NamedTuple):
 class HostSweep:
     """The detector `host_sweep`."""
 
-    wants = Wants.ATTEMPTS | Wants.ANSWERED | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.KNOCKED | Wants.ICMP
     ports = None
     observes = (AddressAsked,)
 
@@ -94,7 +99,14 @@ class HostSweep:
         self._home = home
         self._tallies: Tallies[Key] = Tallies(SILENCE)
         self._pending = Pending()
+        self.awaited = self._pending.counted
         self._scanners = Scanners()
+        self._uplink = Uplink(home)
+
+    def see_use(self, flow: Flow) -> int:
+        """One of many flows in use: the line to the Internet may be alive."""
+        self._uplink.answered(flow)
+        return self._uplink.due
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt; a ping; or what was told of before, and is answered now."""
@@ -102,7 +114,7 @@ class HostSweep:
         if protocol != TCP and protocol != UDP:
             return self._see_ping(flow, new)
         # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
-        if flow[10] > 1 and flow[12] not in TRIED and flow[0] not in self._pending:
+        if flow[10] >= USED_IN and flow[12] not in TRIED and flow[0] not in self._pending:
             return ()
         if not flow[8] and (port not in CONTROL or protocol != TCP):
             return ()
@@ -113,6 +125,8 @@ class HostSweep:
         inward = here and not is_here(self._home, flow[3])
         if inward and not is_service(flow):
             return ()
+        if port in EVERYDAY and how == SILENT and not here:
+            self._uplink.silent(flow)
         key = Key(flow[3], 0 if inward else protocol << 16 | port, here, is_service(flow))
         return self._see(key, flow, how, way_of(flow), new)
 
@@ -161,7 +175,7 @@ class HostSweep:
         if not tally.told or tally.answered <= tally.count:
             return ()
         tally.told = 0
-        device = self._home.owner(flow[3]) or address_text(flow[3])
+        device = key_at(self._home, flow[3])
         return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts have answered")]
 
     def _decide(self, key: Key, tally: Tally) -> Findings:
@@ -170,15 +184,29 @@ class HostSweep:
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
         last = max(tried.time for tried in tally.things.values())
-        steady = self._is_steady(key)
-        tally.forget(last - (STEADY_TIME if steady else TIME))
-        missing = self._missing(key, tally.since(last - TIME)) if steady else self._missing(key, tally)
-        if missing <= 0:
-            tally.forget(last - TIME)
-        elif steady:
-            missing = min(missing, self._missing_steadily(key, tally))
+        tally.forget(last - (STEADY_TIME if self._is_steady(key) else TIME))
+        missing = self._missing_until(last, key, tally)
+        if missing <= 0 and not key.here:
+            self._forget_dead(key, tally)
+            missing = self._missing_until(last, key, tally)
         tally.look_at = tally.news + missing
         return [self._sweep(key, tally)] if missing <= 0 else ()
+
+    def _forget_dead(self, key: Key, tally: Tally) -> None:
+        """Leaves out who was asked while nobody elsewhere could answer."""
+        source, things = key.source, tally.things
+        if not isinstance(source, str):
+            dead = [host for host, tried in things.items() if self._uplink.was_dead(tried.time, source)]
+            for host in dead:
+                del things[host]
+
+    def _missing_until(self, last: int, key: Key, tally: Tally) -> int:
+        """How many hosts it takes yet, in the minute up to `last` or, where that counts, in a longer while."""
+        steady = self._is_steady(key)
+        quick = self._missing(key, tally.since(last - TIME) if steady else tally)
+        if quick <= 0:
+            tally.forget(last - TIME)
+        return min(quick, self._missing_steadily(key, tally)) if steady and quick > 0 else quick
 
     def _is_steady(self, key: Key) -> bool:
         """Whether it counts, too, what was tried in a longer while."""
@@ -244,7 +272,7 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     if isinstance(source, str):
         device, here = source, True  # who asks by ARP is on the link
     else:
-        device, here = home.owner(source) or address_text(source), is_here(home, source)
+        device, here = key_at(home, source), is_here(home, source)
     if not tally.told:
         tally.target = scanners.target(device, *_target(key, tally), tally.last)
     tally.note_told()

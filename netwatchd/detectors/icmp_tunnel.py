@@ -17,7 +17,7 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import IcmpTunnel as Settings
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow
 from netwatchd.observations import EchoAltered
@@ -151,7 +151,7 @@ class IcmpTunnel:
     def _names(self, client: Address, server: Address) -> tuple[str, str]:
         """The key of who pings, and how the other one is called."""
         other = self._home.owner(server)
-        key = self._home.owner(client) or address_text(client)
+        key = key_at(self._home, client)
         return key, called_by_key(self._home, other) if other else address_text(server)
 
 

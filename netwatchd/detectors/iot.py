@@ -18,7 +18,8 @@ from netwatchd.config import Iot as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.attempts import CONTROL, EVERYDAY, SERVICES, TCP, UNKNOWN, WELL_KNOWN, outcome
 from netwatchd.detectors.naming import called_by_key
-from netwatchd.detectors.scanners import is_here, is_simple, what_to_do
+from netwatchd.detectors.scanners import is_simple, what_to_do
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow, Threat

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from netwatchd.addresses import address_text, is_random_mac
+from netwatchd.addresses import Address, address_text, is_random_mac
 from netwatchd.detectors import Home
 from netwatchd.events import Device, Renaming
 
@@ -49,6 +49,16 @@ def called_by_key(home: Home, key: str) -> str:
     """How the device of a key is called in a sentence; the key itself where it is none of ours."""
     device = home.device(key)
     return called(device, key) if device else key
+
+
+def key_at(home: Home, address: Address) -> str:
+    """By what a threat names who has an address: the key of the device, or the address of somebody elsewhere."""
+    return home.owner(address) or address_text(address)
+
+
+def called_at(home: Home, address: Address) -> str:
+    """How a sentence calls who has an address."""
+    return called_by_key(home, key_at(home, address))
 
 
 def best_address(device: Device) -> str | None:

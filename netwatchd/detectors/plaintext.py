@@ -12,7 +12,7 @@ from netwatchd.addresses import address_text
 from netwatchd.config import Plaintext as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.memory import Told
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow
@@ -35,8 +35,9 @@ MAYBE = frozenset((110, 143))
 # In a smart home everything speaks MQTT to a broker in the house, and often without a password. What matters is where
 # strangers are on the way.
 OUTSIDE_ONLY = frozenset((1883,))
-# Packets from the originator, from which on more was said than a hello and a goodbye: SYN, ACK, two commands, FIN.
-SAID = 5
+# Packets from the originator, from which on more was said than a goodbye: SYN, ACK, ACK of the greeting, two commands,
+# FIN, ACK. A monitor that looks whether the service is there sends five, or six where the greeting has two parts.
+SAID = 7
 # Or so many bytes in fewer packets: the network card has put them together, or only SYN and FIN are captured.
 SAID_BYTES = 400
 TCP = 6
@@ -60,7 +61,7 @@ class Plaintext:
         if flow.dst_port in OUTSIDE_ONLY and is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip):
             return []
         server = f"{address_text(flow.dst_ip)}:{flow.dst_port}"
-        client = self._home.owner(flow.src_ip) or address_text(flow.src_ip)
+        client = key_at(self._home, flow.src_ip)
         if not self._told.tell(("plaintext", client, server), flow.end, int(self.settings.again * 1000)):
             return []
         name, better = PROTOCOLS[flow.dst_port]

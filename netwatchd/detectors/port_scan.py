@@ -10,18 +10,32 @@ ephemeral ports is worth nothing: a traceroute, answers that come late, media. I
 * HASTY services within HASTY_TIME of which it is not known yet whether they answered: connection tracking tells that up
   to ten seconds later. If they did, it is taken back.
 
-A port that turns out to be in use is no evidence. Slower ones are for `slow_scan`.
+A port that turns out to be in use is no evidence, nor is one that the same client has used before (`usedports`). Slower
+ones are for `slow_scan`.
 """
 
 from netwatchd.addresses import Address, address_text
 from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, TRIED, UDP, is_service, outcome, way_of
-from netwatchd.detectors.naming import called_by_key
+from netwatchd.detectors.attempts import (
+    EPHEMERAL,
+    EVERYDAY,
+    ODD,
+    OPENED,
+    TRIED,
+    UDP,
+    USED_OUT,
+    is_service,
+    outcome,
+    way_of,
+)
+from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
-from netwatchd.detectors.scanners import Scanners, is_here, severity_of, what_to_do
+from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import Flow, TakenBack, Threat
 
 SERVICE, OTHER = 3, 1  # what a port is worth
@@ -30,7 +44,6 @@ HASTY_TIME, HASTY = 5_000, 25
 SILENCE = STEADY_TIME  # milliseconds after which what comes is another scan
 UDP_PORT = 1 << 16  # beside the number of a port of UDP
 _WEB = frozenset((80, 443))
-_USED = 4  # packets out, from which on an answered connection was none that was only tried
 
 Pair = tuple[Address, Address]
 
@@ -38,29 +51,45 @@ Pair = tuple[Address, Address]
 class PortScan:
     """The detector `port_scan`."""
 
-    wants = Wants.ATTEMPTS | Wants.ANSWERED
+    wants = Wants.ATTEMPTS | Wants.KNOCKED
     ports = None
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._tallies: Tallies[Pair] = Tallies(SILENCE)
         self._pending = Pending()
+        self.awaited = self._pending.counted
         self._scanners = Scanners()
 
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
+
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
-        """An attempt, or an answered flow: perhaps one that was taken for an attempt."""
+        """An attempt, or an answered flow: one that was taken for an attempt, or may be one."""
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
-        if flow[10] and (flow[8] >= _USED or flow[7] == UDP) and flow[12] not in TRIED:
+        if flow[10] and (flow[8] >= USED_OUT or flow[7] == UDP) and flow[12] not in TRIED:
             return self._answered(flow) if flow[0] in self._pending else ()
-        # To the web, what was not answered yet is a browser's, unless that host is looked at by somebody already.
-        if not flow[8] and flow[6] in _WEB and not self._tallies.has_grown((flow[3], flow[5])):
+        # What everybody asks for, and was not answered yet, is nothing, unless he looks at that host already.
+        if not flow[8] and flow[6] in EVERYDAY and not self._tallies.has_grown((flow[3], flow[5])):
             return ()
         how = outcome(flow)
         if how is None:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
         worth = _worth(flow, flow[6])
-        return self._see_attempt(flow, how, worth, new) if worth else ()
+        return self._see_attempt(flow, how, worth, new) if worth and not self._used.uses(flow) else ()
 
     def _see_attempt(self, flow: Flow, how: int, worth: int, new: bool) -> Findings:
         time, port, pair = flow[1], flow[6], (flow[3], flow[5])
@@ -92,7 +121,7 @@ class PortScan:
             return ()
         tally.told = 0
         target = tally.target
-        device = self._home.owner(flow[3]) or address_text(flow[3])
+        device = key_at(self._home, flow[3])
         return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports are in use")]
 
     def _is_scan(self, tally: Tally) -> bool:
@@ -113,7 +142,7 @@ class PortScan:
 def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool = False) -> Threat:
     """The threat of a tally of the ports that one tried of another; it is noted as told."""
     source, host = pair
-    device = home.owner(source) or address_text(source)
+    device = key_at(home, source)
     name = address_text(host)
     tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world", tally.last)
     tally.note_told()

@@ -1,6 +1,5 @@
 """What is the same for all scans: how bad it is, what to do, and how many rows one scanner may fill."""
 
-from netwatchd.addresses import Address
 from netwatchd.detectors import Home
 from netwatchd.detectors.bounded import Bounded
 
@@ -42,11 +41,6 @@ class Scanners:
     def targets(self, device: str) -> list[str]:
         """The first of those of a device, in the order in which they were found."""
         return list(self._told.touch(device).targets)
-
-
-def is_here(home: Home, address: Address) -> bool:
-    """Whether it is an address here: of IPv6 those that the provider gives are in no network that is set."""
-    return address in home.networks or home.owner(address) is not None
 
 
 def is_simple(home: Home, device: str) -> bool:

@@ -27,8 +27,10 @@ from netwatchd.detectors.attempts import (
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
-from netwatchd.detectors.scanners import Scanners, is_here
+from netwatchd.detectors.scanners import Scanners
+from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
@@ -40,6 +42,10 @@ QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
+# Of one source that has tried so much within a SLOT, which is anything but slow, from then on one of so many is looked
+# at: as many as SLOTS need come early enough, and what it hides behind cannot hide it for ever.
+MOST_OF_SLOT, SAMPLE = 512, 8
+MOST_BUSY = 1024  # sources and slots
 
 
 class SlowScan:
@@ -52,9 +58,25 @@ class SlowScan:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
+        self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
+
+    @property
+    def note(self) -> str | None:
+        """What is in use."""
+        return self._used.note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted."""
+        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow that was not answered, or refused."""
@@ -66,7 +88,11 @@ class SlowScan:
         if how not in (SILENT, REFUSED) or not is_service(flow):
             return ()
         time, source, target = flow[1], flow[3], flow[5]
+        if self._is_busy(source, time):
+            return ()
         pair = source, target
+        if self._used.uses(flow):
+            return ()
         tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
         tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)
@@ -97,6 +123,15 @@ class SlowScan:
         scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
         sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
         return [*scans, *sweeps]
+
+    def _is_busy(self, source: Address, time: int) -> bool:
+        """Whether a source tries so much that this one is left out."""
+        busy, slot = self._busy, (source, time // SLOT)
+        count = busy.get(slot, 0) + 1
+        if count == 1 and len(busy) >= MOST_BUSY:
+            del busy[next(iter(busy))]
+        busy[slot] = count
+        return count > MOST_OF_SLOT and count % SAMPLE != 0
 
     def _see_ping(self, flow: Flow) -> Findings:
         how, host = outcome_of_ping(flow), flow[5]

@@ -52,8 +52,8 @@ class Usual:
             del self.networks[next(iter(self.networks))]
 
     def learns(self, time: int, learning: int) -> bool:
-        """Whether these are its first days, of `learning` milliseconds."""
-        return self.since is None or time - self.since < learning
+        """Whether these are its first days, of `learning` milliseconds; where that is 0, it has none."""
+        return self.since is None or (learning > 0 and time - self.since < learning)
 
     def shift(self, leap: int, time: int, learning: int) -> None:
         """Nobody looked for `leap` milliseconds until `time`: as long as it learns, these do not count."""
@@ -65,7 +65,7 @@ class Usual:
         first = self.networks.get(network_of(address, port))
         if first is None or self.since is None:
             return False
-        return first < time - DAY or first - self.since < learning
+        return first < time - DAY or self.learns(first, learning)
 
     def take(self, other: "Usual") -> None:
         """Takes in what is known of the same device from elsewhere: an earlier run, or under another MAC."""
@@ -91,7 +91,9 @@ class Usual:
     def to_note(self, time: int, learning: int) -> list[object]:
         """What is kept of it; of networks, those that are settled."""
         since = self.since or 0
-        settled = [number for number, first in self.networks.items() if first < time - DAY or first - since < learning]
+        settled = [
+            number for number, first in self.networks.items() if first < time - DAY or self.learns(first, learning)
+        ]
         return [since, b85encode(pack(f">{len(settled)}I", *settled)).decode(), self.habits]
 
     @classmethod

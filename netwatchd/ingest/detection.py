@@ -7,17 +7,13 @@ Devices in turn.
 
 import logging
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netwatchd.addresses import Address, Networks
 from netwatchd.clock import Now
 from netwatchd.config import Config
-from netwatchd.events import Change, Claim, Device, FlowBatch, Gone, TakenBack, Threat
-from netwatchd.ingest.devices import Devices
-from netwatchd.ingest.forwards import Forwards
+from netwatchd.events import Change, Claim, FlowBatch, Gone, TakenBack, Threat
 from netwatchd.ingest.threats import Threats
-from netwatchd.listings import NONE, Listings
 from netwatchd.observations import Observation
 
 log = logging.getLogger(__name__)
@@ -55,85 +51,6 @@ class Panel(Protocol):
 
     def recall(self, notes: dict[str, str]) -> None:
         """Takes in what was kept."""
-
-
-class Machine(Protocol):
-    """The machine that netwatchd runs on; see `detectors.Machine`."""
-
-    @property
-    def macs(self) -> Container[str]:
-        """Those of its interfaces."""
-
-    @property
-    def addresses(self) -> Container[Address]:
-        """Its own."""
-
-    @property
-    def gateways(self) -> Container[Address]:
-        """Those of its default routes."""
-
-    @property
-    def dhcp_links(self) -> Container[str]:
-        """The names of its interfaces on which it serves DHCP itself."""
-
-    def ask(self, mac: str, address: Address, interface: str | None = None) -> bool:
-        """Has a MAC asked whether it has an address."""
-
-
-class Nowhere:
-    """The machine of the past: there is nobody to ask."""
-
-    macs: Container[str] = ()
-    addresses: Container[Address] = ()
-    gateways: Container[Address] = ()
-    dhcp_links: Container[str] = ()
-
-    def ask(self, _mac: str, _address: Address, _interface: str | None = None) -> bool:
-        """Nobody can be asked."""
-        return False
-
-
-class Lists(Protocol):
-    """The blocklists."""
-
-    listed: Callable[[Address], Listings]
-    listed_name: Callable[[str], Listings]
-
-
-class Home:
-    """What detectors may ask about the network: answered from what Devices knows, and from the blocklists."""
-
-    def __init__(
-        self,
-        networks: Networks,
-        devices: Devices,
-        forwards: Forwards | None = None,
-        lists: Lists | None = None,
-        machine: Machine | None = None,
-    ) -> None:
-        """Without `machine`, the past is replayed."""
-        self.networks = networks
-        self.machine: Machine = machine or Nowhere()
-        self._devices = devices
-        self._forwards = forwards or Forwards()
-        self.listed: Callable[[Address], Listings] = lists.listed if lists else _in_none
-        self.listed_name: Callable[[str], Listings] = lists.listed_name if lists else _in_none
-
-    def device(self, key: str) -> Device | None:
-        """The device of a key: a MAC of it, or its address as text."""
-        return self._devices.find(key)
-
-    def owner(self, address: Address) -> str | None:
-        """The key of the device that has the address."""
-        return self._devices.owner_of(address)
-
-    def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
-        """The address and port of this router that are forwarded to those of a device."""
-        return self._forwards.outside(address, port, protocol)
-
-    def is_outer(self, address: Address) -> bool:
-        """Whether it is an address of this router towards the world."""
-        return self._forwards.is_outer(address)
 
 
 class Detection:
@@ -220,10 +137,6 @@ class Detection:
                 self._threats.take_back(finding)
             else:
                 self._threats.see([finding], now)
-
-
-def _in_none(what: Address | str) -> Listings:
-    return NONE
 
 
 def _moment(time: int) -> Now:

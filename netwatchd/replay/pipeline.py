@@ -22,9 +22,10 @@ from netwatchd.detectors.news import News
 from netwatchd.detectors.panel import Panel
 from netwatchd.events import LIVE, Event, Flow, FlowBatch, Sighting, Threat
 from netwatchd.ingest import Watches
-from netwatchd.ingest.detection import Detection, Home
+from netwatchd.ingest.detection import Detection
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
+from netwatchd.ingest.home import Home
 from netwatchd.ingest.threats import Threats
 from netwatchd.ingest.watching import Watching
 from netwatchd.observations import Observation
