@@ -289,6 +289,12 @@ def dripping(text: bytes) -> Iterator[int]:
         thread.join(5)
 
 
+@pytest.mark.parametrize("text", [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 5000, b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_server_of_lists_that_never_comes_to_the_list_is_cut_off(tmp_path: Path, text: bytes) -> None:
+    with dripping(text) as port, pytest.raises(Failed):
+        fetch(f"http://127.0.0.1:{port}/list", tmp_path / "list", Limits(100_000, seconds=0.3))
+
+
 def test_a_mail_server_that_greets_for_ever_is_cut_off() -> None:
     with dripping(b"220-wait\r\n") as port:
         settings = AlertEmail(
