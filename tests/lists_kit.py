@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netwatchd import config
 from netwatchd.addresses import PRIVATE, Networks, parse_address
-from netwatchd.blocklists.fetching import Limits
+from netwatchd.blocklists.answers import Limits
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
 from netwatchd.config.blocklists import Blocklists

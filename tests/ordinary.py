@@ -70,6 +70,7 @@ class Home:
         self.rng = random.Random(seed)
         self.uplink_dead: list[tuple[float, float]] = []
         self.dead: dict[str, list[tuple[float, float]]] = {}  # by name, or `name:port`
+        self.besides: list[Talk] = []  # what is not ordinary
         self._names = {address: name for name, address in AT.items()}
 
     def is_dead(self, at: float, dst: int, port: int) -> bool:
@@ -83,16 +84,18 @@ class Home:
     def talk(
         self, at: float, src: str | int, dst: str | int, port: int, protocol: int = TCP,
         out: tuple[int, int] = (12, 2400), back: tuple[int, int] = (14, 9000), took: float = 0.5, sport: int = 0,
-        *, silent: bool = False, refused: bool = False, again: float = 0.0,
+        *, silent: bool = False, refused: bool = False, again: float = 0.0, tries: int = 40,
     ) -> Iterator[Talk]:  # fmt: skip
         """One, or as many as it takes until it succeeds, where it is tried `again` after so many seconds."""
         source, target = AT[src] if isinstance(src, str) else src, AT[dst] if isinstance(dst, str) else dst
-        for _ in range(40):
+        if source not in _HERE and source != OUTER and self.is_dead(at, source, 0):
+            return  # nobody elsewhere gets here
+        for _ in range(tries):
             ends = source, sport or self.rng.randrange(32_768, 61_000), target, port, protocol
             if silent or self.is_dead(at, target, port):
-                tries = 1 + self.rng.randrange(4)
+                sent = 1 + self.rng.randrange(4)
                 size = 60 if protocol == TCP else 74
-                yield Talk(at, *ends, (tries, size * tries), (0, 0), tries * 1.5)
+                yield Talk(at, *ends, (sent, size * sent), (0, 0), sent * 1.5)
                 if not again or silent:
                     return
                 at += again * (1 + self.rng.random() / 4)
@@ -100,7 +103,8 @@ class Home:
             if refused:
                 yield Talk(at, *ends, (1, 60), (1, 40), 0.01, refused=True)
             else:
-                yield Talk(at, *ends, out, back, took)
+                cut = (begin - at for begin, _ in self.uplink_dead if begin > at)
+                yield Talk(at, *ends, out, back, took if target in _HERE and source in _HERE else min(took, *cut, took))
             return
 
     def elsewhere(self, spread: int = 40) -> int:
@@ -122,7 +126,7 @@ class Home:
         for _ in range(number):
             yield from self.talk(at, who, "router", 53, UDP, (1, 66), (1, 130), 0.02)
             if self.rng.random() < 0.4:
-                yield from self.talk(at, OUTER, 0x09090909, 53, UDP, (1, 66), (1, 130), 0.02, again=1.0)
+                yield from self.talk(at, OUTER, 0x09090909, 53, UDP, (1, 66), (1, 130), 0.02, again=1.0, tries=12)
             at += self.rng.random() * 0.1
 
     def page(self, at: float, who: str) -> Iterator[Talk]:
@@ -296,13 +300,12 @@ class Home:
             *(self.device(name) for name in NAMES[1:]), *(self.browsing(name) for name in people),
             *(self.phone(name) for name in ("phone1", "phone2", "kid", "tablet")), self.monitor(), self.smart_home(),
             self.backups(), self.torrent(), self.bots(), self.calls("work"), self.calls("console"),
-            self.camera("camera1"), self.camera("camera2"), self.neighbours(),
+            self.camera("camera1"), self.camera("camera2"), self.neighbours(), self.besides,
         ]  # fmt: skip
         return heapq.merge(*(sorted(line) for line in lines))
 
 
 Told = tuple[float, Flow]
-Telling = Callable[[Iterable[Talk]], Iterator[Told]]
 
 
 def in_order(talks: Iterable[Talk], tell: Callable[[int, Talk], Iterable[Told]]) -> Iterator[Told]:
@@ -362,6 +365,13 @@ def by_log(number: int, talk: Talk) -> Iterator[Told]:
     """As Zeek's conn.log tells: once, when it is over."""
     state = "rejected" if talk.refused else "closed" if talk.back[0] else "unreplied"
     yield talk.at + talk.took + 5, _flow(number, talk, state, "zeek")
+
+
+def living(talks: Iterable[Talk], at: float, way: str) -> Iterator[Flow]:
+    """What lives then, as a source tells of it that begins to look."""
+    for number, talk in enumerate(talks, 1):
+        if way in ("conntrack", "capture") and talk.at < at < talk.at + talk.took + 20:
+            yield _flow(number, talk, "active" if talk.back[0] else "new", way, 0.0 if way == "conntrack" else 0.5)
 
 
 WAYS = {"conntrack": by_tracking, "capture": by_packets, "netflow": by_exporter, "zeek": by_log}

@@ -49,6 +49,20 @@ def test_what_is_quick_is_not_slow() -> None:
     assert not scans(shown(quick, (unanswered(n, dst=AT[NAS], dport=n + 1, at=n / 10) for n in range(900))))
 
 
+def test_a_scan_is_not_hidden_behind_tries_that_mean_nothing() -> None:
+    # Some hundred a minute to what is dead, and between them a new service every other minute.
+    noise = [unanswered(n, dst=AT[ROUTER], dport=25, at=n * 0.5) for n in range(15_000)]
+    slow = [unanswered(20_000 + n, dst=AT[NAS], dport=20 + n, at=n * 120 + 0.1) for n in range(60)]
+    found = scans(shown(panel(), sorted([*noise, *slow], key=lambda each: each.start)))
+    assert {(each.device, each.target) for each in found} == {(LAPTOP, AT[NAS])}
+
+
+def test_made_up_sources_fill_nothing() -> None:
+    watching = panel()
+    shown(watching, (unanswered(n, src=f"203.0.{n >> 8 & 255}.{n & 255}", dst=AT[NAS], at=n) for n in range(5000)))
+    assert len(watching.detectors["slow_scan"]._busy) <= 1024
+
+
 def test_a_dead_server_that_is_watched_all_day_is_not_scanned() -> None:
     ports = (22, 25, 80, 110, 139, 143, 389, 443, 445, 548, 636, 993, 995, 2049, 3306, 5000, 5432, 8080)
     # Each of its services once a minute, by a program that takes its time.

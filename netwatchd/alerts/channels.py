@@ -2,10 +2,6 @@
 
 from netwatchd.alerts import Channel
 from netwatchd.alerts.box import Rules
-from netwatchd.alerts.command import Command
-from netwatchd.alerts.email import Email
-from netwatchd.alerts.ntfy import Ntfy
-from netwatchd.alerts.webhook import Webhook
 from netwatchd.config import Alerts, Config
 
 # A channel, its section of the configuration ([alert:NAME]), its file and its counters share one word.
@@ -13,15 +9,26 @@ NAMES = ("ntfy", "webhook", "email", "command")
 
 
 def configured(settings: Config) -> dict[str, Channel]:
-    """Those that have what they need, by name."""
+    """Those that have what they need, by name.
+
+    Each is loaded when it is needed: SMTP, HTTP and MIME take two megabytes, and most daemons alert nobody.
+    """
     channels: dict[str, Channel] = {}
     if settings.ntfy.url:
+        from netwatchd.alerts.ntfy import Ntfy
+
         channels["ntfy"] = Ntfy(settings.ntfy)
     if settings.webhook.url:
+        from netwatchd.alerts.webhook import Webhook
+
         channels["webhook"] = Webhook(settings.webhook)
     if settings.email.host:
+        from netwatchd.alerts.email import Email
+
         channels["email"] = Email(settings.email)
     if settings.command.command:
+        from netwatchd.alerts.command import Command
+
         channels["command"] = Command(settings.command)
     return channels
 

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -28,37 +28,11 @@ from urllib.request import (
 )
 
 from netwatchd import __version__
+from netwatchd.blocklists.answers import Answer, Failed, Limits
 
-SILENCE = 20.0  # seconds without a byte after which a server counts as gone
-LONGEST = 300.0  # seconds that a list may take in all: 64 MB at 2 Mbit/s
 _REDIRECTS = 5
 _CHUNK = 65_536
 _GZIP = b"\x1f\x8b"
-
-
-class Failed(Exception):
-    """The list was not fetched; the text says why. `retry` are the seconds that the server asks to wait, 0: none."""
-
-    def __init__(self, text: str, retry: float = 0) -> None:
-        super().__init__(text)
-        self.retry = retry
-
-
-class Answer(NamedTuple):
-    """What came."""
-
-    etag: str
-    modified: str  # Last-Modified, as the server writes it
-    size: int  # bytes, unpacked
-    digest: str  # SHA-256, in hexadecimal
-
-
-class Limits(NamedTuple):
-    """How much is put up with."""
-
-    size: int
-    seconds: float = LONGEST
-    silence: float = SILENCE
 
 
 class _Redirects(HTTPRedirectHandler):

@@ -21,7 +21,7 @@ from zlib import crc32
 from netwatchd import clock
 from netwatchd.addresses import Address, Networks
 from netwatchd.blocklists.allowed import Allowance
-from netwatchd.blocklists.fetching import LONGEST, Answer, Failed, Limits, fetch, read_file
+from netwatchd.blocklists.answers import LONGEST, Answer, Failed, Limits
 from netwatchd.blocklists.here import here
 from netwatchd.blocklists.kept import Kept, Record
 from netwatchd.blocklists.lists import Lists, View, open_list, opened
@@ -209,6 +209,8 @@ class Updates:
 
     def _get(self, source: Source, record: Record) -> Answer | None:
         """Has the list fetched into its staging place; None where it has not changed."""
+        from netwatchd.blocklists.fetching import fetch, read_file  # here, because most have no lists
+
         target = self._kept.staged(source.name)
         limits = self._limits(self.settings.max_size)
         if not source.is_url:

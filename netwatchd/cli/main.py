@@ -5,12 +5,13 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from netwatchd import __version__
 from netwatchd.addresses import parse_mac
 from netwatchd.broadcast.commands import LONGEST_NAME
-from netwatchd.cli import devices, look, run, threats
+from netwatchd.cli import run
 from netwatchd.cli.moments import moment
 from netwatchd.events import SEVERITIES
 
@@ -58,32 +59,36 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--daemon", action="store_true", help="detach, with a pid file (for systems without systemd)")
     _verb(verbs, "check-config", run.check_config, "name every mistake in config.ini")
 
-    verb = _verb(verbs, "status", look.status, "what runs, what came in, what was stored and dropped")
+    verb = _verb(verbs, "status", _later("look", "status"), "what runs, what came in, what was stored and dropped")
     _json(verb)
-    verb = _verb(verbs, "doctor", _doctor, "what works and what does not, and which threats can be seen")
+    verb = _verb(
+        verbs, "doctor", _later("doctor", "doctor"), "what works and what does not, and which threats can be seen"
+    )
     verb.add_argument("--limits", action="store_true", help="also what of these threats is not seen even so")
     _json(verb)
     _devices(verbs)
-    verb = _verb(verbs, "flows", look.flows, "the newest conversations")
+    verb = _verb(verbs, "flows", _later("look", "flows"), "the newest conversations")
     _filters(verb, since="first seen since", limit=50)
     _threats(verbs)
-    verb = _verb(verbs, "top", look.top, "who moved most bytes")
+    verb = _verb(verbs, "top", _later("look", "top"), "who moved most bytes")
     verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
     verb.add_argument("--since", type=moment, default=moment("24 h"), metavar="TIME", help="since when (24 h)")
     verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
     _state(verb)
     _json(verb)
 
-    verb = _verb(verbs, "lists", _about_lists("lists"), "the blocklists: their entries, their age, what went wrong")
+    verb = _verb(verbs, "lists", _later("lists", "lists"), "the blocklists: their entries, their age, what went wrong")
     verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
     _state(verb)
     _json(verb)
-    verb = _verb(verbs, "lookup", _about_lists("lookup"), "which blocklists have an address or a name")
+    verb = _verb(verbs, "lookup", _later("lists", "lookup"), "which blocklists have an address or a name")
     verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
     _state(verb)
     _json(verb)
 
-    verb = _verb(verbs, "replay", _replay, "read captures and logs of the past, into a directory of their own")
+    verb = _verb(
+        verbs, "replay", _later("replay", "replay"), "read captures and logs of the past, into a directory of their own"
+    )
     verb.add_argument("files", nargs="+", metavar="FILE", help="pcap, pcapng, logs, a directory of Zeek's; gzip; -")
     verb.add_argument("--into", metavar="DIR", help="an empty or new directory, or one that no daemon uses (a new one)")
     verb.add_argument(
@@ -92,14 +97,16 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--quiet", action="store_true", help="without a progress bar")
     _json(verb)
 
-    verb = _verb(verbs, "alert-test", _alert_test, "send a test by the configured channels of alerts, now")
+    verb = _verb(
+        verbs, "alert-test", _later("alert_test", "alert_test"), "send a test by the configured channels of alerts, now"
+    )
     verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
     return parser
 
 
 def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The verbs that are about devices."""
-    verb = _verb(verbs, "devices", devices.devices, "the devices that are known")
+    verb = _verb(verbs, "devices", _later("devices", "devices"), "the devices that are known")
     _filters(verb, since="seen since", limit=None)
     verb.add_argument("--online", action="store_true", help="only those that are here now")
     verb.add_argument("--kind", metavar="KIND", help="only those of a kind: phone, printer, ..., unknown")
@@ -108,27 +115,29 @@ def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="only those that were never seen before this time (24 h)",
     )  # fmt: skip
 
-    verb = _verb(verbs, "device", devices.device, "everything that is known of one device")
+    verb = _verb(verbs, "device", _later("devices", "device"), "everything that is known of one device")
     verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
     verb.add_argument("--since", type=moment, default=moment("7 d"), metavar="TIME", help="how far back to look (7 d)")
     verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many peers (10; 0: all)")
     _state(verb)
     _json(verb)
 
-    verb = _verb(verbs, "name", _acting("name"), "give a device a name")
+    verb = _verb(verbs, "name", _later("act", "name"), "give a device a name")
     verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
     verb.add_argument("name", nargs="?", type=_name, metavar="NAME", help="what you call it")
     verb.add_argument("--remove", action="store_true", help="take your name away")
     _json(verb)
-    verb = _verb(verbs, "forget", _acting("forget"), "keep nothing of a device; seen again, it is new")
+    verb = _verb(verbs, "forget", _later("act", "forget"), "keep nothing of a device; seen again, it is new")
     verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
     verb.add_argument("--yes", action="store_true", help="do not ask")
     _json(verb)
-    verb = _verb(verbs, "merge", _acting("merge"), "tell that a device is another one that is known already")
+    verb = _verb(verbs, "merge", _later("act", "merge"), "tell that a device is another one that is known already")
     verb.add_argument("device", metavar="DEVICE", help="the one that is no device of its own")
     verb.add_argument("into", metavar="INTO", help="the one that it is")
     _json(verb)
-    verb = _verb(verbs, "split", _acting("split"), "tell that a MAC which was merged into a device is one of its own")
+    verb = _verb(
+        verbs, "split", _later("act", "split"), "tell that a MAC which was merged into a device is one of its own"
+    )
     verb.add_argument("device", metavar="DEVICE", help="its MAC, address or name")
     verb.add_argument("mac", nargs="?", type=_mac, metavar="MAC", help="the MAC (the only one that was merged)")
     _json(verb)
@@ -136,7 +145,7 @@ def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The verbs that are about threats."""
-    verb = _verb(verbs, "threats", threats.threats, "what was recognised: the worst first")
+    verb = _verb(verbs, "threats", _later("threats", "threats"), "what was recognised: the worst first")
     _filters(verb, since="seen since", limit=50)
     verb.add_argument(
         "--status", choices=("open", "acknowledged", "dismissed", "all"), help="only those (all but dismissed ones)"
@@ -144,7 +153,7 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     verb.add_argument("--all", action="store_true", help="also those that were dismissed: --status all")
     verb.add_argument("--kind", metavar="KIND", help="only those of a kind: port_scan, beacon, ...")
     verb.add_argument("--severity", choices=SEVERITIES, help="only those, and what is worse")
-    verb = _verb(verbs, "threat", threats.threat, "everything that is known of one threat")
+    verb = _verb(verbs, "threat", _later("threats", "threat"), "everything that is known of one threat")
     verb.add_argument("id", type=_count, metavar="ID", help="its number, as `netwatchd threats` shows it")
     _state(verb)
     _json(verb)
@@ -153,7 +162,7 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         ("dismiss", "put threats away: they are none, or do not matter"),
         ("reopen", "have threats be open that were acknowledged or dismissed"),
     ):
-        verb = _verb(verbs, name, _judging(name), help_text)
+        verb = _verb(verbs, name, _later("judge", name), help_text)
         verb.add_argument("ids", nargs="*", type=_count, metavar="ID", help="their numbers")
         if name != "reopen":
             verb.add_argument("--kind", metavar="KIND", help="all open ones of a kind")
@@ -161,58 +170,14 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         _json(verb)
 
 
-def _judging(verb: str) -> Callable[[argparse.Namespace], int]:
-    """A verb that judges threats, by its name."""
+def _later(module: str, verb: str) -> Callable[[argparse.Namespace], int]:
+    """A verb by its module and name, which is loaded when it is run: the daemon needs neither tables nor queries."""
 
     def run(options: argparse.Namespace) -> int:
-        from netwatchd.cli import judge  # here, because it loads what the verbs that only look do not need
-
-        code: int = getattr(judge, verb)(options)
+        code: int = getattr(import_module(f"netwatchd.cli.{module}"), verb)(options)
         return code
 
     return run
-
-
-def _acting(verb: str) -> Callable[[argparse.Namespace], int]:
-    """A verb that changes something, by its name."""
-
-    def run(options: argparse.Namespace) -> int:
-        from netwatchd.cli import act  # here, because it loads what the verbs that only look do not need
-
-        code: int = getattr(act, verb)(options)
-        return code
-
-    return run
-
-
-def _about_lists(verb: str) -> Callable[[argparse.Namespace], int]:
-    """A verb about blocklists, by its name."""
-
-    def run(options: argparse.Namespace) -> int:
-        from netwatchd.cli import lists  # here, because it loads what other verbs do not need
-
-        code: int = getattr(lists, verb)(options)
-        return code
-
-    return run
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from netwatchd.cli import doctor  # here, because it looks at what the other verbs do not need
-
-    return doctor.doctor(options)
-
-
-def _replay(options: argparse.Namespace) -> int:
-    from netwatchd.cli import replay  # here, because it loads what the verbs that only look do not need
-
-    return replay.replay(options)
-
-
-def _alert_test(options: argparse.Namespace) -> int:
-    from netwatchd.cli import alert_test  # here, because it loads what the verbs that only look do not need
-
-    return alert_test.alert_test(options)
 
 
 def _verb(

@@ -17,7 +17,7 @@ devices. The other files are what these are made of:
 * `news`: `newcomers`, `conflicts`, `stories`
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
@@ -37,7 +37,8 @@ class Wants(Flag):
     NEW = auto()  # each flow when it is first told of, whatever it is
     ATTEMPTS = auto()  # nothing has come back, or it was refused: each time it is told, so also while it is `new`
     ANSWERED = auto()  # something has come back: each time it is told
-    TURNED = auto()  # something has come back, and it was told of before: costs nothing where flows are told once
+    KNOCKED = auto()  # something has come back, but so little that it may not be in use: each time it is told
+    TURNED = auto()  # the same, and it was told of before: costs nothing where flows are told once
     ICMP = auto()  # ICMP and ICMPv6: each time it is told
     EVERY = auto()  # each flow, each time it is told: costs most
 
@@ -87,6 +88,32 @@ class FlowDetector(Protocol):
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow, the key of the device that it is put down to, and whether it is told for the first time."""
+
+
+class Awaiting(FlowDetector, Protocol):
+    """Counts flows before it is known what becomes of them, and takes that back."""
+
+    awaited: Container[int]  # ids of flows, which it is shown also when they turn out to be in use
+
+
+class Sampling(FlowDetector, Protocol):
+    """Does with a sample of what is in use."""
+
+    def see_sample(self, flow: Flow, weight: int) -> Findings:
+        """A flow in use that is told for the first time, one of `weight`; see_flow is not shown these."""
+
+
+class Using(FlowDetector, Protocol):
+    """Wants to see now and then that something is in use."""
+
+    def see_use(self, flow: Flow) -> int:
+        """A flow in use; returns when one that ends then or later is to be shown again (Unix ms)."""
+
+
+class Listening(FlowDetector, Protocol):
+    """Has parts that are shown flows, too, by what each of them wants."""
+
+    listeners: Collection[FlowDetector]
 
 
 class Observer(Protocol):

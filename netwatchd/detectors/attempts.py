@@ -32,6 +32,9 @@ _LONGEST_SYN = 80
 # its service, and at most a FIN. Whoever uses a service sends at least SYN, ACK, a request and a FIN.
 _KNOCK = 3
 _GREETING = 300
+# Packets out and in, from which on an answered flow of TCP is in use beyond doubt: whoever only knocks at a port sends
+# SYN, ACK and FIN at most.
+USED_OUT, USED_IN = 4, 2
 WELL_KNOWN = 1024
 # Where ephemeral ports begin (Linux; RFC 6335 has 49152): UDP to these is an answer, media, a peer, or a traceroute,
 # which counts up from 33434.
@@ -58,8 +61,20 @@ _UDP_SERVICES = frozenset((1194, 1434, 1604, 1645, 1701, 1812, 1900, 2049, 5060,
 EVERYDAY = frozenset((53, 80, 123, 443, 465, 587, 853, 993, 995, 3478, 5222, 5223, 5228))
 
 
+_LATEST: list[tuple[Flow | None, int | None]] = [(None, None)]  # the flow that was asked of, and the answer
+
+
 def outcome(flow: Flow) -> int | None:
     """What became of an attempt by TCP or UDP to reach a port; None where the flow is none."""
+    # Several detectors ask it of each flow, one after the other.
+    latest, found = _LATEST[0]
+    if latest is not flow:
+        found = _outcome(flow)
+        _LATEST[0] = flow, found
+    return found
+
+
+def _outcome(flow: Flow) -> int | None:
     protocol, state, origin = flow[7], flow[12], flow[14]
     if origin is not None and origin.sampling > 1:
         return None

@@ -30,16 +30,20 @@ ECHO = {ICMP: 8, ICMPV6: 128}  # types of a ping, RFC 792 and RFC 4443
 NAMES = {ICMP: "ICMP", TCP: "SYN", UDP: "UDP", ICMPV6: "ICMPv6"}
 
 WINDOW = 10_000  # milliseconds in which flows are counted
-# Of answered flows one of so many is looked at, and counts as many: they are nearly all that there is, and cost most.
-SAMPLE = 32
+# A target is counted by itself from so many flows on, a small part of a flood. Most targets are met a few times: those
+# share counters of one byte each.
+SHARED, COUNTERS = 32, 8192
+# Flows that are counted so, after which all of these begin anew: by flows and not by time, as logs tell in any order.
+MOST_SHARED = 65_536
 # How many times the setting of `connections` (50 a second) there must be. Unanswered: a program that cannot connect
 # tries some times a second, BitTorrent up to 30 times, but each time another target; scanners take port after port.
 # Not known: those that browse, and build, open some dozens at once. Answered: a test of a web server makes thousands;
 # if it is one of ours that tests another one, it is his business.
 UNKNOWN, ANSWERED = 4, 6
 # Datagrams are sent again sooner than connections are. While the line is down, all that a house asks its resolver for
-# is unanswered, again and again (of 50 devices some 100 a second).
-DATAGRAMS, QUESTIONS, DNS = 2, 6, 53
+# is unanswered, again and again (of 50 devices some 100 a second; of a browser that opens sixty tabs again 400 names,
+# each asked for once a second).
+DATAGRAMS, QUESTIONS, DNS = 2, 12, 53
 UNKNOWN_DATAGRAMS = 10
 # UDP to any port of one target: a scan of all 65,535 ports within a minute is no flood yet.
 ANY_PORT = 40
@@ -92,41 +96,53 @@ class _Count:
 class Flood:
     """The detector `flood`."""
 
-    wants = Wants.NEW | Wants.ATTEMPTS | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.KNOCKED | Wants.ICMP
     ports = None
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
-        self._skipped = 0
+        self._shared = bytearray(COUNTERS)
+        self._left = MOST_SHARED
         self._targets: Bounded[Target, _Count] = Bounded(MOST_TARGETS, _Count)
         self._told: Bounded[tuple[Address, Address, int], list[int]] = Bounded(MOST_TARGETS, lambda: [0])
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
-        """A flow: when it begins, and each time that it is told if it is unanswered, or ICMP."""
-        fate = _fate(flow) if flow[10] < 2 or flow[8] < 2 else ANSWER
-        weight = 1
-        # The usual case, of which a sample will do.
-        if fate == ANSWER and flow[7] not in ECHO:
-            self._skipped = skipped = self._skipped + 1
-            if skipped < SAMPLE:
-                return ()
-            self._skipped, weight = 0, SAMPLE
+        """A flow of which little or nothing has come back, or of ICMP, each time that it is told."""
         protocol = flow[7]
         if flow[8] >= 2_000 and flow[8] >= LEAST_PACKETS.get(protocol, flow[8] + 1):
             return self._many_packets(flow)
-        if not new or not is_host(flow[5]):
+        if not new or protocol not in NAMES or (protocol in ECHO and flow[4] != ECHO[protocol]):
             return ()
-        if protocol not in NAMES or (protocol in ECHO and flow.src_port != ECHO[protocol]):
-            return ()
-        found = self._count((flow[5], protocol, flow[6] if protocol in (TCP, UDP) else 0), flow, fate, weight)
+        return self._begins(flow, _fate(flow) if flow[10] < 2 or flow[8] < 2 else ANSWER, 1)
+
+    def see_sample(self, flow: Flow, weight: int) -> Findings:
+        """A flow in use that begins: they are nearly all that there is, so that a sample must do."""
+        return self._begins(flow, ANSWER, weight) if flow.protocol in NAMES else ()
+
+    def _begins(self, flow: Flow, fate: int, weight: int) -> Findings:
+        """A flow has begun, or as many as `weight`."""
+        address, protocol, port = flow[5], flow[7], flow[6]
+        number = hash((address, port))
+        found = self._count(number, (address, protocol, port if protocol not in ECHO else 0), flow, fate, weight)
         if protocol == UDP:
             # To a port of its own each: only the target is the same.
-            found = found or self._count((flow[5], UDP, 0), flow, fate, weight)
+            found = found or self._count(hash(address), (address, UDP, 0), flow, fate, weight)
         return found
 
-    def _count(self, target: Target, flow: Flow, fate: int, weight: int) -> list[Finding]:
-        """One more flow to the target, or as many as `weight`."""
+    def _count(self, number: int, target: Target, flow: Flow, fate: int, weight: int) -> Findings:
+        """One more flow to the target, or as many as `weight`; `number` is where the counter is that it shares."""
+        # The usual case: it is met seldom.
+        shared, at = self._shared, number & COUNTERS - 1
+        met = shared[at]
+        if met < SHARED:
+            shared[at] = met + weight
+            self._left -= 1
+            if not self._left:
+                self._shared, self._left = bytearray(COUNTERS), MOST_SHARED
+            return ()
+        if not is_host(target[0]):
+            return ()
         count = self._targets.touch(target)
         start = flow.start
         # Logs tell late: what is older than the window counts in it, too.

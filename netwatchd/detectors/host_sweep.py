@@ -35,6 +35,7 @@ from netwatchd.detectors.attempts import (
     TRIED,
     UDP,
     UNKNOWN,
+    USED_IN,
     is_service,
     outcome,
     outcome_of_ping,
@@ -86,7 +87,7 @@ class Key(NamedTuple):
 class HostSweep:
     """The detector `host_sweep`."""
 
-    wants = Wants.ATTEMPTS | Wants.ANSWERED | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.KNOCKED | Wants.ICMP
     ports = None
     observes = (AddressAsked,)
 
@@ -95,8 +96,14 @@ class HostSweep:
         self._home = home
         self._tallies: Tallies[Key] = Tallies(SILENCE)
         self._pending = Pending()
+        self.awaited = self._pending.counted
         self._scanners = Scanners()
         self._uplink = Uplink(home)
+
+    def see_use(self, flow: Flow) -> int:
+        """One of many flows in use: the line to the Internet may be alive."""
+        self._uplink.answered(flow)
+        return self._uplink.due
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt; a ping; or what was told of before, and is answered now."""
@@ -104,9 +111,7 @@ class HostSweep:
         if protocol != TCP and protocol != UDP:
             return self._see_ping(flow, new)
         # Nearly all that is not known yet is a browser's, and nearly all that is answered was nothing to us.
-        if flow[10] and flow[2] >= self._uplink.due and flow[12] not in TRIED:
-            self._uplink.answered(flow)
-        if flow[10] > 1 and flow[12] not in TRIED and flow[0] not in self._pending:
+        if flow[10] >= USED_IN and flow[12] not in TRIED and flow[0] not in self._pending:
             return ()
         if not flow[8] and (port not in CONTROL or protocol != TCP):
             return ()
@@ -176,12 +181,20 @@ class HostSweep:
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
         tally.forget(max(tried.time for tried in tally.things.values()) - TIME)
-        if not key.here and not isinstance(key.source, str) and self._uplink.is_dead(key.source):
-            tally.clear()
-            return ()
         missing = self._missing(key, tally)
+        if missing <= 0 and not key.here:
+            self._forget_dead(key, tally)
+            missing = self._missing(key, tally)
         tally.look_at = tally.news + missing
         return [self._sweep(key, tally)] if missing <= 0 else ()
+
+    def _forget_dead(self, key: Key, tally: Tally) -> None:
+        """Leaves out who was asked while nobody elsewhere could answer."""
+        source, things = key.source, tally.things
+        if not isinstance(source, str):
+            dead = [host for host, tried in things.items() if self._uplink.was_dead(tried.time, source)]
+            for host in dead:
+                del things[host]
 
     def _missing(self, key: Key, tally: Tally) -> int:
         """How many hosts it takes yet."""

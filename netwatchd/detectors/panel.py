@@ -10,6 +10,7 @@ from typing import Any
 
 from netwatchd.config import Config
 from netwatchd.detectors import Finding, Findings, Home, Wants
+from netwatchd.detectors.attempts import TRIED, UDP, USED_IN, USED_OUT
 from netwatchd.detectors.beacon import Beacon
 from netwatchd.detectors.blocklist import Blocklist
 from netwatchd.detectors.brute_force import BruteForce
@@ -52,8 +53,11 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
 # States of a flow that was answered, but by a refusal.
 REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
 ICMP = frozenset((1, 58))
+# Of flows in use that are new one of so many is a sample. A prime number, as what is told may alternate in pairs.
+SAMPLE = 31
+NEVER = 1 << 63
 # What makes the case of a flow: the bits of an index.
-_NEW, _ANSWERED, _ICMP = 1, 2, 4
+_NEW, _ANSWERED, _USED, _ICMP = 1, 2, 4, 8
 
 See = Callable[[Flow, str | None, bool], Findings]
 
@@ -63,6 +67,9 @@ class Panel:
 
     def __init__(self, settings: Config, home: Home) -> None:
         self._home = home
+        self._skip = SAMPLE - 1  # flows until the next sample
+        self._due = 0  # Unix ms, from which on the next flow in use is shown to those who want one now and then
+        self._users: list[Callable[[Flow], int]] = []
         self.detectors: dict[str, Any] = {}
         self.apply(settings)
 
@@ -78,18 +85,49 @@ class Panel:
                 self.detectors[name] = detector
         self._wire(self.detectors.values())
 
-    def flows(self, batch: FlowBatch, new: Sequence[int]) -> list[Finding]:
+    def flows(  # noqa: C901  # what each flow costs: one loop
+        self, batch: FlowBatch, new: Sequence[int]
+    ) -> list[Finding]:
         """What is found in flows; `new` says of each whether it is told for the first time (1) or again (0)."""
         found: list[Finding] = []
-        shown = self._shown
+        shown, awaiting = self._shown, self._awaiting
         for flow, device, fresh in zip(batch.flows, batch.devices, new, strict=True):
-            # The fields by their places, which is faster: packets_in, state, protocol, dst_port.
-            everywhere, by_port = shown[
-                fresh | (_ANSWERED if flow[10] and flow[12] not in REFUSED else 0) | (_ICMP if flow[7] in ICMP else 0)
-            ]
+            # The fields by their places, which is faster: protocol, packets_in, state, packets_out, dst_port.
+            case, protocol = fresh, flow[7]
+            if flow[10]:
+                state = flow[12]
+                if state not in TRIED and (
+                    protocol == UDP or (flow[8] >= USED_OUT and flow[10] >= USED_IN and protocol not in ICMP)
+                ):
+                    case |= _ANSWERED | _USED
+                    if flow[2] >= self._due:
+                        self._see_use(flow)
+                    for awaited, see in awaiting:
+                        if flow[0] in awaited:
+                            found += see(flow, device, fresh == 1)
+                elif state not in REFUSED:
+                    case |= _ANSWERED
+            if protocol in ICMP:
+                case |= _ICMP
+            everywhere, by_port = shown[case]
             for see in by_port.get(flow[6], everywhere):
-                found += see(flow, device, fresh == 1)
+                # Most find nothing, and say so by an empty tuple.
+                if news := see(flow, device, fresh == 1):
+                    found += news
+        self._sample(batch.flows, new, found)
         return found
+
+    def _see_use(self, flow: Flow) -> None:
+        self._due = min((use(flow) for use in self._users), default=NEVER)
+
+    def _sample(self, flows: Sequence[Flow], new: Sequence[int], found: list[Finding]) -> None:
+        """Shows a sample of the flows that are new and in use."""
+        for at in range(self._skip, len(flows), SAMPLE):
+            flow = flows[at]
+            if new[at] and _is_used(flow):
+                for see in self._samplers:
+                    found += see(flow, SAMPLE)
+        self._skip = (self._skip - len(flows)) % SAMPLE
 
     def observe(self, observations: Sequence[Observation]) -> list[Finding]:
         """What is found in observations."""
@@ -138,8 +176,13 @@ class Panel:
 
     def _wire(self, detectors: Iterable[Any]) -> None:
         detectors = list(detectors)
-        of_flows = [each for each in detectors if hasattr(each, "see_flow")]
-        self._shown = [_shown(of_flows, case) for case in range(8)]
+        listeners = [listener for each in detectors for listener in getattr(each, "listeners", ())]
+        of_flows = [each for each in (*detectors, *listeners) if hasattr(each, "see_flow")]
+        self._shown = [_shown(of_flows, case) for case in range(16)]
+        self._awaiting = [(each.awaited, each.see_flow) for each in of_flows if hasattr(each, "awaited")]
+        self._samplers = [each.see_sample for each in of_flows if hasattr(each, "see_sample")]
+        self._due = 0
+        self._users = [each.see_use for each in of_flows if hasattr(each, "see_use")]
         self._observers: dict[type, list[Callable[[Any], Findings]]] = defaultdict(list)
         for each in detectors:
             for kind in getattr(each, "observes", ()):
@@ -148,22 +191,36 @@ class Panel:
         self._tickers = [each.tick for each in detectors if hasattr(each, "tick")]
 
 
-def _shown(detectors: Sequence[Any], case: int) -> tuple[Sequence[See], dict[int, Sequence[See]]]:
+def _is_used(flow: Flow) -> bool:
+    """Whether it is in use, as the loop over flows has it."""
+    if flow.protocol == UDP:
+        return flow.packets_in > 0 and flow.state not in TRIED
+    enough = flow.packets_in >= USED_IN and flow.packets_out >= USED_OUT
+    return enough and flow.protocol not in ICMP and flow.state not in TRIED
+
+
+def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, list[See]]]:
     """Who is shown the flows of a case: those to any port, and by port where that matters to somebody."""
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
     if case & _NEW:
         wanted |= Wants.NEW
-    elif case & _ANSWERED:
-        wanted |= Wants.TURNED
+    if case & _ANSWERED and not case & _USED:
+        wanted |= Wants.KNOCKED
+        if not case & _NEW:
+            wanted |= Wants.TURNED
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]
-    asked = [(each.ports, each.see_flow) for each in concerned]
-    # Hundreds of ports matter to somebody, and most of them to the same detectors: these are kept once.
-    shared: dict[Sequence[See], Sequence[See]] = {}
+    ports = {port for each in concerned for port in each.ports or ()}
 
-    def to(port: int | None) -> Sequence[See]:
-        sees = tuple(see for ports, see in asked if ports is None or port in ports)
-        return shared.setdefault(sees, sees)
+    # A thousand ports matter to somebody, and most of them to the same ones: one list for all that do takes little.
+    choosy = [each for each in concerned if each.ports is not None]
+    lists: dict[tuple[bool, ...], list[See]] = {}
 
-    return to(None), {port: to(port) for ports, _ in asked for port in ports or ()}
+    def to(port: int | None) -> list[See]:
+        which = tuple([port in each.ports for each in choosy])
+        if which not in lists:
+            lists[which] = [each.see_flow for each in concerned if each.ports is None or port in each.ports]
+        return lists[which]
+
+    return to(None), {port: to(port) for port in ports}

@@ -104,11 +104,14 @@ class Talk(NamedTuple):
 def talk_of(flow: Flow, service: Service) -> Talk:
     """The dialogue that a flow was. Options of TCP count as payload: whether there are any is not known."""
     headers = _HEADERS6 if isinstance(flow.dst_ip, bytes) else _HEADERS4
-    sent = max(flow.bytes_out - headers * flow.packets_out, 0)
-    answered = max(flow.bytes_in - headers * flow.packets_in, 0)
-    surely = sent - _OPTIONS * flow.packets_out - _OPTIONS
-    spoke = sent >= service.said and answered > 0 and (flow.packets_out > LOOKED or surely >= service.said)
-    return Talk(flow.start, flow.src_port, sent, answered, max(flow.end - flow.start, 0), spoke)
+    # Conditions instead of max(), and fields by their places, which is faster: bytes_out, packets_out, the same in.
+    packets = flow[8]
+    sent, answered, lasted = flow[9] - headers * packets, flow[11] - headers * flow[10], flow[2] - flow[1]
+    if sent < 0:
+        sent = 0
+    surely = sent - _OPTIONS * packets - _OPTIONS
+    spoke = sent >= service.said and answered > 0 and (packets > LOOKED or surely >= service.said)
+    return Talk(flow[1], flow[4], sent, answered if answered > 0 else 0, lasted if lasted > 0 else 0, spoke)
 
 
 def looks_failed(talk: Talk, service: Service) -> bool:

@@ -12,23 +12,23 @@ class Pending:
     """What each flow was counted as."""
 
     def __init__(self) -> None:
-        self._counted: dict[int, tuple[Tally, Any]] = {}
+        self.counted: dict[int, tuple[Tally, Any]] = {}
 
     def note(self, flow: Flow, tally: Tally, thing: Any) -> None:
         """A flow was counted as the trial of a thing."""
         if flow[12] not in LIVE:
-            self._counted.pop(flow[0], None)  # that was its last word
+            self.counted.pop(flow[0], None)  # that was its last word
             return
-        if len(self._counted) >= MOST:
-            del self._counted[next(iter(self._counted))]
-        self._counted[flow[0]] = tally, thing
+        if len(self.counted) >= MOST:
+            del self.counted[next(iter(self.counted))]
+        self.counted[flow[0]] = tally, thing
 
     def take(self, flow: int) -> tuple[Tally, Any]:
         """What it was counted as; it is no more. Raises KeyError where it was not counted."""
-        return self._counted.pop(flow)
+        return self.counted.pop(flow)
 
     def __contains__(self, flow: object) -> bool:
-        return flow in self._counted
+        return flow in self.counted
 
     def __len__(self) -> int:
-        return len(self._counted)
+        return len(self.counted)

@@ -17,14 +17,25 @@ ones are for `slow_scan`.
 from netwatchd.addresses import Address, address_text
 from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.attempts import EPHEMERAL, ODD, OPENED, TRIED, UDP, is_service, outcome, way_of
+from netwatchd.detectors.attempts import (
+    EPHEMERAL,
+    EVERYDAY,
+    ODD,
+    OPENED,
+    TRIED,
+    UDP,
+    USED_OUT,
+    is_service,
+    outcome,
+    way_of,
+)
 from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
 from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
 from netwatchd.detectors.telling import threat
-from netwatchd.detectors.usedports import COUNTED, UsedPorts
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import Flow, TakenBack, Threat
 
 SERVICE, OTHER = 3, 1  # what a port is worth
@@ -33,7 +44,6 @@ HASTY_TIME, HASTY = 5_000, 25
 SILENCE = STEADY_TIME  # milliseconds after which what comes is another scan
 UDP_PORT = 1 << 16  # beside the number of a port of UDP
 _WEB = frozenset((80, 443))
-USED = 4  # packets out, from which on an answered connection was none that was only tried
 
 Pair = tuple[Address, Address]
 
@@ -41,7 +51,7 @@ Pair = tuple[Address, Address]
 class PortScan:
     """The detector `port_scan`."""
 
-    wants = Wants.ATTEMPTS | Wants.ANSWERED
+    wants = Wants.ATTEMPTS | Wants.KNOCKED
     ports = None
 
     def __init__(self, settings: Settings, home: Home) -> None:
@@ -49,8 +59,10 @@ class PortScan:
         self._home = home
         self._tallies: Tallies[Pair] = Tallies(SILENCE)
         self._pending = Pending()
+        self.awaited = self._pending.counted
         self._scanners = Scanners()
         self._used = UsedPorts()
+        self.listeners = (self._used,)
 
     @property
     def note(self) -> str | None:
@@ -62,14 +74,12 @@ class PortScan:
         self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
-        """An attempt, or an answered flow: perhaps one that was taken for an attempt."""
+        """An attempt, or an answered flow: one that was taken for an attempt, or may be one."""
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
-        if flow[10] and (flow[8] >= USED or flow[7] == UDP) and flow[12] not in TRIED:
-            if flow[6] in COUNTED:
-                self._used.use(flow)
+        if flow[10] and (flow[8] >= USED_OUT or flow[7] == UDP) and flow[12] not in TRIED:
             return self._answered(flow) if flow[0] in self._pending else ()
-        # To the web, what was not answered yet is a browser's, unless that host is looked at by somebody already.
-        if not flow[8] and flow[6] in _WEB and not self._tallies.has_grown((flow[3], flow[5])):
+        # What everybody asks for, and was not answered yet, is nothing, unless he looks at that host already.
+        if not flow[8] and flow[6] in EVERYDAY and not self._tallies.has_grown((flow[3], flow[5])):
             return ()
         how = outcome(flow)
         if how is None:

@@ -19,7 +19,6 @@ from netwatchd.detectors.attempts import (
     REFUSED,
     SILENT,
     TCP,
-    TRIED,
     UDP,
     is_service,
     outcome,
@@ -27,11 +26,11 @@ from netwatchd.detectors.attempts import (
     way_of,
 )
 from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
-from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, USED, Pair, scan
+from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
 from netwatchd.detectors.scanners import Scanners
 from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, Tried
-from netwatchd.detectors.usedports import COUNTED, UsedPorts
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
@@ -42,12 +41,16 @@ QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
+# Of one source that has tried so much within a SLOT, which is anything but slow, from then on one of so many is looked
+# at: as many as SLOTS need come early enough, and what it hides behind cannot hide it for ever.
+MOST_OF_SLOT, SAMPLE = 512, 8
+MOST_BUSY = 1024  # sources and slots
 
 
 class SlowScan:
     """The detector `slow_scan`."""
 
-    wants = Wants.ATTEMPTS | Wants.ANSWERED | Wants.ICMP
+    wants = Wants.ATTEMPTS | Wants.TURNED | Wants.ICMP
     ports = None
     observes = (AddressAsked,)
 
@@ -57,7 +60,9 @@ class SlowScan:
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
+        self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
         self._used = UsedPorts()
+        self.listeners = (self._used,)
 
     @property
     def note(self) -> str | None:
@@ -69,12 +74,8 @@ class SlowScan:
         self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
-        """A flow that was not answered, or refused; or one that shows what is in use."""
-        if flow[10] and flow[8] > 1:
-            if flow[8] >= USED and flow[6] in COUNTED and flow[12] not in TRIED:
-                self._used.use(flow)
-            return ()
-        if flow[12] in LIVE:
+        """A flow that was not answered, or refused."""
+        if flow[12] in LIVE or (flow[10] and flow[8] > 1):
             return ()
         if flow[7] != TCP and flow[7] != UDP:
             return self._see_ping(flow)
@@ -82,6 +83,8 @@ class SlowScan:
         if how not in (SILENT, REFUSED) or not is_service(flow):
             return ()
         time, source, target = flow[1], flow[3], flow[5]
+        if self._is_busy(source, time):
+            return ()
         pair = source, target
         if self._used.uses(flow):
             return ()
@@ -115,6 +118,15 @@ class SlowScan:
         scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
         sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
         return [*scans, *sweeps]
+
+    def _is_busy(self, source: Address, time: int) -> bool:
+        """Whether a source tries so much that this one is left out."""
+        busy, slot = self._busy, (source, time // SLOT)
+        count = busy.get(slot, 0) + 1
+        if count == 1 and len(busy) >= MOST_BUSY:
+            del busy[next(iter(busy))]
+        busy[slot] = count
+        return count > MOST_OF_SLOT and count % SAMPLE != 0
 
     def _see_ping(self, flow: Flow) -> Findings:
         how, host = outcome_of_ping(flow), flow[5]

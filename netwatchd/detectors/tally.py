@@ -6,7 +6,7 @@ apart from them a few that have GROWN: a flood of made-up sources that try one t
 that have grown, one with little in it goes first.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -52,8 +52,9 @@ class Tally:
         self.more = 0  # how many these are
         self.answered = 0  # things that turned out to be in use
         self.first = self.last = 0
-        self.ways: set[str] = set()
-        self.sources: set[str] = set()
+        # A few words each; of most tallies one, so that they are no sets.
+        self.ways: tuple[str, ...] = ()
+        self.sources: tuple[str, ...] = ()
         self.news = 0  # what has changed
         self.look_at = 0  # how much must have changed before it can decide something
         self.told = 0  # how many things were told; 0: nothing was
@@ -70,11 +71,12 @@ class Tally:
         time = tried.time
         if not self.attempts or time < self.first:
             self.first = time
-        self.last = max(self.last, time)
-        self.attempts += new or not self.attempts
-        if len(self.ways) < EXAMPLES:
-            self.ways.add(way)
-            self.sources.add(source)
+        if time > self.last:
+            self.last = time
+        if new or not self.attempts:
+            self.attempts += 1
+        if way not in self.ways or source not in self.sources:
+            self._see_way(way, source)
         known = self.things.get(thing)
         if known is None:
             if len(self.things) >= MOST and not self._make_room():
@@ -151,6 +153,12 @@ class Tally:
             return f"{seconds:.1f} s" if seconds >= 0.1 else "an instant"
         return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
+    def _see_way(self, way: str, source: str) -> None:
+        if len(self.ways) < EXAMPLES and way not in self.ways:
+            self.ways += (way,)
+        if len(self.sources) < EXAMPLES and source not in self.sources:
+            self.sources += (source,)
+
     def _see_beyond(self, thing: Any) -> None:
         if self.beyond is None:
             self.beyond = bytearray((_BEYOND + 1) // 8)
@@ -190,9 +198,9 @@ class Tallies(Generic[K]):
 
     def touch(self, key: K, time: int) -> Tally:
         """The tally of a key at a time."""
-        tally = self._grown.pop(key, None)
-        if tally is not None:
-            self._grown[key] = tally
+        grown = self._grown
+        if key in grown:
+            tally = grown[key] = grown.pop(key)
         else:
             tally = self._touch_young(key)
         if time - tally.last > self._silence and tally.attempts:
@@ -214,14 +222,17 @@ class Tallies(Generic[K]):
             if len(self._young) >= MOST_YOUNG:
                 del self._young[next(iter(self._young))]
                 self.evicted += 1
-        elif tally.count >= GROWN:
+        elif len(tally.things) >= GROWN:
             if len(self._grown) >= MOST_GROWN:
-                del self._grown[self._least(islice(self._grown, _LOOKED_AT))]
+                del self._grown[min(islice(self._grown.items(), _LOOKED_AT), key=_content)[0]]
                 self.evicted += 1
             self._grown[key] = tally
             return tally
         self._young[key] = tally
         return tally
 
-    def _least(self, keys: Iterable[K]) -> K:
-        return min(keys, key=lambda key: self._grown[key].count + self._grown[key].told)
+
+def _content(item: tuple[Any, Tally]) -> int:
+    """How much there is in a tally, of which the key is given, too."""
+    tally = item[1]
+    return len(tally.things) + tally.more + tally.told

@@ -8,7 +8,8 @@ after a power cut those that watch are there before those that are watched.
 import json
 
 from netwatchd.addresses import Address, address_text, parse_address
-from netwatchd.detectors.attempts import SERVICES, TCP, WELL_KNOWN
+from netwatchd.detectors import Findings, Wants
+from netwatchd.detectors.attempts import SERVICES, TCP, TRIED, USED_OUT, WELL_KNOWN
 from netwatchd.detectors.bounded import Bounded
 from netwatchd.events import Flow
 
@@ -22,17 +23,21 @@ Pair = tuple[Address, Address]
 
 
 class UsedPorts:
-    """The services (ports of TCP, of COUNTED) that were used."""
+    """The services (ports of TCP, of COUNTED) that were used; the panel shows it what goes there."""
+
+    wants = Wants.ANSWERED
+    ports: frozenset[int] | None = COUNTED
 
     def __init__(self) -> None:
         self._pairs: Bounded[Pair, dict[int, None]] = Bounded(PAIRS, dict)
 
-    def use(self, flow: Flow) -> None:
+    def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow to a port of COUNTED."""
-        if flow[7] == TCP:
+        if flow[7] == TCP and flow[8] >= USED_OUT and flow[12] not in TRIED:
             ports = self._pairs.touch((flow[3], flow[5]))
             if len(ports) < PORTS:
                 ports[flow[6]] = None
+        return ()
 
     def uses(self, flow: Flow) -> bool:
         """Whether the same was answered before."""
