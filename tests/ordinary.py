@@ -119,8 +119,6 @@ class Home:
             yield at
             at += period * (1 + self.rng.uniform(-jitter, jitter))
 
-    # Who does what.
-
     def names(self, at: float, who: str, number: int) -> Iterator[Talk]:
         """Questions of DNS to the router, which asks its provider."""
         for _ in range(number):

@@ -73,7 +73,7 @@ def test_it_says_who_where_how_many_and_in_what_time() -> None:
     (threat,) = tried(shown(panel(), [refused(n) for n in range(11)]))
     assert threat.description == (  # type: ignore[union-attr]
         "laptop, 192.168.1.20 tries passwords at SSH of nas (nas), 192.168.1.10, port 22: 10 short connections in "
-        "40 s, each answered by some 2.6 kB, as a refused login is"
+        "40 s, each answered by about 2.6 kB, as a refused login is"
     )
     assert threat.severity == "medium"  # type: ignore[union-attr]
     assert threat.evidence["connections"] == 10  # type: ignore[union-attr]

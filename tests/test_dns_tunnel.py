@@ -144,7 +144,7 @@ def test_made_up_names_below_one_domain_are_told() -> None:
     missing = exchange((f"nx{number}.victim.example" for number in range(25)), 1.0, code=3)
     threats = found(missing)
     assert told(threats) == [("dns_anomaly", LAPTOP, "victim.example")]
-    assert "do not exist" in threats[0].description  # type: ignore[union-attr]
+    assert "none of them exists" in threats[0].description  # type: ignore[union-attr]
     listed = exchange((f"{word}.victim.example" for word in WORDS), 0.05, code=3)
     assert ("dns_anomaly", LAPTOP, "victim.example") in told(found(listed))
 

@@ -36,7 +36,8 @@ def test_a_flood_of_syn_by_one_is_told_with_who_to_whom_and_how_much() -> None:
     (threat,) = floods(shown(panel(), [syn(n) for n in range(4000)]))
     assert told([threat]) == [("flood", LAPTOP, f"{AT[NAS]}:80")]
     assert threat.description == (  # type: ignore[union-attr]
-        "a flood of SYN: laptop, 192.168.1.20 began 500 of them to nas (nas), 192.168.1.10, port 80 in 1.0 s"
+        "a flood of connection attempts (SYN): laptop, 192.168.1.20 began 500 of them to nas (nas), 192.168.1.10, "
+        "port 80 in 1.0 s"
     )
     assert threat.severity == "high"  # type: ignore[union-attr]
     assert threat.evidence["per_second"] == 500  # type: ignore[union-attr]
@@ -105,7 +106,7 @@ def test_one_stream_of_datagrams_that_nobody_answers() -> None:
     (threat,) = floods(shown(panel(), [stream()]))
     assert told([threat]) == [("flood", LAPTOP, WEB)]
     assert threat.description == (  # type: ignore[union-attr]
-        "a flood of UDP: laptop, 192.168.1.20 sent 600000 packets (300 MB) to 198.51.100.10 in 60 s, "
+        "a flood of UDP packets: laptop, 192.168.1.20 sent 600,000 packets (300 MB) to 198.51.100.10 in 60 s, "
         "and none was answered"
     )
 
@@ -262,7 +263,7 @@ def test_a_syn_that_is_answered_and_then_dropped_is_no_connection() -> None:
     ]
     found = floods(shown(panel(), half_open))
     assert told(found)[0] == ("flood", None, f"{AT[NAS]}:80")
-    assert "a flood of SYN" in found[0].description  # type: ignore[union-attr]
+    assert "a flood of connection attempts (SYN)" in found[0].description  # type: ignore[union-attr]
 
 
 def test_connections_of_which_only_the_syn_was_captured_yet_are_none() -> None:

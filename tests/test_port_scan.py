@@ -74,7 +74,7 @@ def test_a_scan_from_elsewhere_is_told_of_its_address_and_is_less_severe() -> No
     (first, *_) = scans(shown(panel(), tried))
     assert (first.device, first.target, first.severity) == (ATTACKER, AT[NAS], "low")
     assert f"{ATTACKER} tried 10 ports of nas (nas), {AT[NAS]}" in first.description
-    assert "10 silent" in first.description
+    assert "10 not answered" in first.description
 
 
 def test_what_decided_is_shown() -> None:

@@ -218,7 +218,7 @@ class BruteForce:
             threat(
                 KIND, "medium", crowd.start, crowd.last, device=None, target=f"{address_text(server)}:{port}",
                 description=f"{count} addresses from elsewhere try passwords at {service.name} of "
-                f"{called_at(self._home, server)}, port {port}: {crowd.tries} short connections in "
+                f"{called_at(self._home, server)}, port {port}: {crowd.tries:,} short connections in "
                 f"{span(crowd.last - crowd.start)}",
                 recommendation="close the port to the world, or let in keys only (no passwords) or a VPN; a service "
                 "that anybody can reach is tried all day",
@@ -246,8 +246,8 @@ class BruteForce:
         answers = [talk.answered for talk in tries.talks]
         lasted = [talk.lasted for talk in tries.talks]
         what = (
-            f"{tries.tries} short connections in {span(tries.last - tries.start)}, "
-            f"each answered by some {amount(sum(answers) // len(answers))}, as a refused login is"
+            f"{tries.tries:,} short connections in {span(tries.last - tries.start)}, "
+            f"each answered by about {amount(sum(answers) // len(answers))}, as a refused login is"
         )
         if service is WEB:
             what += ", or a page that is not there"

@@ -27,6 +27,7 @@ from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.dns_names import KNOWN, entropy, is_counted_up, is_label_random, is_random, registered
 from netwatchd.detectors.dns_zones import HOUR, NXDOMAIN, Distinct, Zone
 from netwatchd.detectors.naming import called_by_key, key_at
+from netwatchd.detectors.saying import amount, span
 from netwatchd.detectors.telling import threat
 from netwatchd.observations import DnsMessage
 
@@ -175,8 +176,8 @@ class DnsTunnel:
         return threat(
             "dns_tunnel", severity, zone.first, zone.last, device=client, target=zone.domain,
             description=f"{called_by_key(self._home, client)} sends data in names below {_cut(zone.zone)}: "
-            f"{zone.distinct.count} names in {_seconds(zone)} s carried {zone.up} bytes there, and their answers "
-            f"{zone.down} bytes back{self._for_others(zone.client)}",
+            f"{zone.distinct.count:,} names in {span(zone.last - zone.first)} carried {amount(zone.up)} there, and "
+            f"their answers {amount(zone.down)} back{self._for_others(zone.client)}",
             recommendation="find out which program asks for these names and stop it; your resolver can block the "
             f"domain. {_ignore(zone)}",
             evidence=_evidence(zone),
@@ -184,11 +185,13 @@ class DnsTunnel:
 
     def _mass(self, zone: Zone, severity: str, client: str) -> Finding:
         missing = zone.lost.count if zone.lost else 0
-        also = f", of which {missing} do not exist" if missing else ""
+        also = f"; {missing:,} of them do not exist" if missing > 1 else ""
+        if missing >= zone.distinct.count:
+            also = "; none of them exists"
         return threat(
             "dns_anomaly", severity, zone.first, zone.last, device=client, target=zone.domain,
             description=f"{called_by_key(self._home, client)} asks for made-up names below {_cut(zone.zone)}: "
-            f"{zone.distinct.count} in {_seconds(zone)} s{also}, as {_cut(zone.pool[-1])}"
+            f"{zone.distinct.count:,} in {span(zone.last - zone.first)}, such as {_cut(zone.pool[-1])}{also}"
             f"{self._for_others(zone.client)}",
             recommendation="find out which program asks for these names: malware, a scanner of domains, or a tunnel. "
             f"{_ignore(zone)}",
@@ -221,7 +224,8 @@ class DnsTunnel:
             threat(
                 "dga", "high", lots.first, lots.last, device=client, target=None,
                 description=f"{called_by_key(self._home, client)} asked for {count} domains that do not exist and look "
-                f"drawn by lot, as {_cut(lots.examples[0])}, in {seconds} s{self._for_others(message.client)}",
+                f"drawn by lot, such as {_cut(lots.examples[0])}, in {span(lots.last - lots.first)}"
+                f"{self._for_others(message.client)}",
                 recommendation="malware finds its command server in this way: take the device off the network, and "
                 "look for it with a virus scanner",
                 evidence={"domains": count, "examples": list(lots.examples), "seconds": seconds},
@@ -277,10 +281,6 @@ def _evidence(zone: Zone) -> dict[str, Any]:
         "bits_per_character": round(entropy(zone.pool), 2), "server": address_text(zone.server),
         "examples": list(zone.examples),
     }  # fmt: skip
-
-
-def _seconds(zone: Zone) -> int:
-    return max((zone.last - zone.first) // 1000, 1)
 
 
 def _ignore(zone: Zone) -> str:

@@ -28,6 +28,7 @@ KIND = "flood"
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 ECHO = {ICMP: 8, ICMPV6: 128}  # types of a ping, RFC 792 and RFC 4443
 NAMES = {ICMP: "ICMP", TCP: "SYN", UDP: "UDP", ICMPV6: "ICMPv6"}
+SAID = {"SYN": "connection attempts (SYN)", "ICMP": "pings (ICMP)", "ICMPv6": "pings (ICMPv6)", "UDP": "UDP packets"}
 
 WINDOW = 10_000  # milliseconds in which flows are counted
 # A target is counted by itself from so many flows on, a small part of a flood. Most targets are met a few times: those
@@ -199,7 +200,7 @@ class Flood:
             threat(
                 KIND, "medium" if whole else "high", count.first, count.last, device=device,
                 target=address_text(flow.dst_ip) + (f":{port}" if port else ""),
-                description=f"a flood of {name}: {who} began {count.total} of them to "
+                description=f"a flood of {SAID.get(name, name)}: {who} began {count.total:,} of them to "
                 f"{called_at(self._home, flow.dst_ip)}{where} in {span(lasted)}",
                 recommendation=self._advice(flow, few),
                 evidence={
@@ -238,9 +239,10 @@ class Flood:
             threat(
                 KIND, "low" if answered else "high", flow.start, flow.end,
                 device=who, target=address_text(flow.dst_ip),
-                description=f"a flood of {NAMES[protocol]}: {called_by_key(self._home, who)} sent {flow.packets_out} "
-                f"packets ({amount(flow.bytes_out)}) to {called_at(self._home, flow.dst_ip)} in {span(lasted)}, "
-                + (f"of which {flow.packets_in} were answered" if answered else "and none was answered"),
+                description=f"a flood of {SAID[NAMES[protocol]]}: {called_by_key(self._home, who)} sent "
+                f"{flow.packets_out:,} packets ({amount(flow.bytes_out)}) to {called_at(self._home, flow.dst_ip)} "
+                f"in {span(lasted)}, "
+                + (f"of which {flow.packets_in:,} were answered" if answered else "and none was answered"),
                 recommendation=self._advice(flow, True),
                 evidence={
                     "flood": NAMES[protocol], "packets": flow.packets_out, "per_second": rate,

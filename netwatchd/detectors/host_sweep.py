@@ -173,7 +173,7 @@ class HostSweep:
             return ()
         tally.told = 0
         device = key_at(self._home, flow[3])
-        return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts have answered")]
+        return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts answered after all")]
 
     def _decide(self, key: Key, tally: Tally) -> Findings:
         if tally.told:
@@ -253,21 +253,24 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     if not key.here and severity == "medium" and isinstance(key.what, int) and key.what in _CONTROL:
         severity = "high"  # so behaves malware that spreads
     outcomes = tally.outcomes("answered" if isinstance(key.what, str) else "open")
-    who, where = called_by_key(home, device), "here" if key.here else "on the Internet"
+    who = called_by_key(home, device)
+    is_question = isinstance(key.what, str) and key.what.startswith(ARP)  # silence is all that there is
     return threat(
         "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
-        description=f"{who} {_deed(key, tally)} {where} in {tally.span()}: {outcomes}",
+        description=f"{who} {_deed(key, tally)} in {tally.span()}" + ("" if is_question else f": {outcomes}"),
         recommendation=what_to_do(home, device, inside=here),
         evidence=tally.evidence("hosts", address_text) | {"slow": slow},
     )  # fmt: skip
 
 
 def _deed(key: Key, tally: Tally) -> str:
+    where = "here" if key.here else "on the Internet"
     if isinstance(key.what, str):
         if key.what.startswith(ARP):
-            return f"asked by {'ND' if key.what.endswith('6') else 'ARP'} for {tally.count:,} addresses that nobody has"
-        return f"pinged {tally.count:,} hosts"
-    return f"tried {_port(key.what)} of {tally.count:,} hosts"
+            how = "ND" if key.what.endswith("6") else "ARP"
+            return f"asked by {how} for {tally.count:,} addresses here that nobody has,"
+        return f"pinged {tally.count:,} hosts {where}"
+    return f"tried {_port(key.what)} of {tally.count:,} hosts {where}"
 
 
 def _port(what: int) -> str:

@@ -18,6 +18,7 @@ from netwatchd.config import IcmpTunnel as Settings
 from netwatchd.detectors import Finding, Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
 from netwatchd.detectors.naming import called_by_key, key_at
+from netwatchd.detectors.saying import amount, span
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow
 from netwatchd.observations import EchoAltered
@@ -118,7 +119,8 @@ class IcmpTunnel:
         return threat(
             "icmp_tunnel", "high", pair.first, pair.last, device=key, target=address_text(server),
             description=f"{called_by_key(self._home, key)} and {other} talk in pings: {pair.altered} replies did not "
-            f"return what was sent, {pair.sent} bytes there and {pair.returned} back in {_seconds(pair)} s",
+            f"return what was sent, {amount(pair.sent)} there and {amount(pair.returned)} back in "
+            f"{span(pair.last - pair.first)}",
             recommendation=_DO,
             evidence={
                 "replies_altered": pair.altered, "bytes_out": pair.sent, "bytes_in": pair.returned,
@@ -131,8 +133,8 @@ class IcmpTunnel:
         return threat(
             "icmp_tunnel", "high", pair.first, pair.last, device=key, target=address_text(flow.dst_ip),
             description=f"{called_by_key(self._home, key)} and {other} talk in pings: {flow.packets_out} with "
-            f"{flow.bytes_out} bytes were answered by {flow.packets_in} with {flow.bytes_in}, though replies return "
-            "what was sent",
+            f"{amount(flow.bytes_out)} were answered by {flow.packets_in} with {amount(flow.bytes_in)}, though replies "
+            "return what was sent",
             recommendation=_DO,
             evidence=_counts(flow) | {"unexplained": pair.unexplained},
         )  # fmt: skip
@@ -142,8 +144,9 @@ class IcmpTunnel:
         seconds = max((flow.end - flow.start) // 1000, 1)
         return threat(
             "icmp_tunnel", "low", flow.start, flow.end, device=key, target=address_text(flow.dst_ip),
-            description=f"{called_by_key(self._home, key)} and {other} exchanged {flow.bytes_out + flow.bytes_in} "
-            f"bytes in pings within {seconds} s, more than anybody pings with: data is carried, or a line is tested",
+            description=f"{called_by_key(self._home, key)} and {other} exchanged "
+            f"{amount(flow.bytes_out + flow.bytes_in)} in pings within {span(flow.end - flow.start)}, "
+            "more than anybody pings with: data is carried, or a line is tested",
             recommendation=_DO,
             evidence=_counts(flow) | {"seconds": seconds},
         )  # fmt: skip

@@ -133,8 +133,8 @@ class Inbound:
         if door.connections == 1:
             what = f"{who} from elsewhere connected to"
         else:
-            addresses = "1 address" if others == 1 else f"{others} addresses"
-            what = f"{addresses} from elsewhere, the last {who}, made {door.connections} connections to"
+            addresses = "1 address" if others == 1 else f"{others:,} addresses"
+            what = f"{addresses} from elsewhere, the last {who}, made {door.connections:,} connections to"
         lasted = f" in {span(last - door.first)}" if door.connections > 1 else ""
         return threat(
             KIND, exposed.severity, door.first, last, device=device, target=f"{protocol}/{port}",

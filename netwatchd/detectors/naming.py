@@ -36,12 +36,12 @@ def is_renaming(change: Renaming) -> bool:
 
 
 def called(device: Device, key: str) -> str:
-    """`Chromecast (Google), 192.168.1.5`: by what a person may recognise it."""
+    """`Chromecast (Google), 192.168.1.5`, `camera (Hikvision), 192.168.1.9`: by what a person may recognise it."""
     name = device.name or device.hostname or device.model
     kind = "" if device.kind == "unknown" else device.kind
     vendor = device.vendor or ("private MAC" if is_random_mac(device.mac) else "")
-    details = ", ".join(_short([vendor, kind]))
-    what = f"{_cut(name)} ({details})" if name and details else _cut(name or details or "unknown")
+    first, *rest = _short([name, vendor, kind] if name else [kind, vendor]) or ["unknown device"]
+    what = f"{first} ({', '.join(rest)})" if rest else first
     return f"{what}, {best_address(device) or key}"
 
 
@@ -67,7 +67,7 @@ def best_address(device: Device) -> str | None:
     return address_text(ranked[0]) if ranked else None
 
 
-def _short(texts: Iterable[str]) -> list[str]:
+def _short(texts: Iterable[str | None]) -> list[str]:
     return [_cut(text) for text in texts if text]
 
 

@@ -118,7 +118,7 @@ class PortScan:
         tally.told = 0
         target = tally.target
         device = key_at(self._home, flow[3])
-        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports are in use")]
+        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports turned out to be in use")]
 
     def _is_scan(self, tally: Tally) -> bool:
         last = max(tried.time for tried in tally.things.values())

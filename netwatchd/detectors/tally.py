@@ -140,9 +140,9 @@ class Tally:
         return [thing for thing, tried in self.things.items() if tried.outcome == outcome]
 
     def outcomes(self, opened: str = "open") -> str:
-        """`3 open, 290 refused, 19 silent`, of as many as are told apart."""
+        """`3 open, 290 refused, 19 not answered`, of as many as are told apart."""
         counts = ((number, len(self.of(number))) for number in (OPENED, REFUSED, SILENT, UNKNOWN))
-        words = ("answer not known yet", "silent", "refused", opened)
+        words = ("answer not known yet", "not answered", "refused", opened)
         told = [f"{count:,} {words[number]}" for number, count in counts if count]
         return ", ".join([*told, f"{self.more:,} more"] if self.more else told)
 
@@ -150,7 +150,7 @@ class Tally:
         """How long it took, in words."""
         seconds = max(self.last - self.first, 0) / 1000
         if seconds < 120:
-            return f"{seconds:.1f} s" if seconds >= 0.1 else "an instant"
+            return f"{seconds:.1f} s" if seconds >= 0.1 else "less than 0.1 s"
         return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
     def _see_way(self, way: str, source: str) -> None:
