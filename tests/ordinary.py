@@ -1,9 +1,8 @@
 """An ordinary home of twenty-five devices, as whoever lives there uses it, told as each kind of source tells it.
 
 What happens are talks; a way of telling makes flows of each, in the order in which a daemon hears of them: connection
-tracking (that it begins, and minutes later what it was), a capture (after two seconds, and each ten), an exporter
-(when it is over, a minute late). `Home.when` says when the uplink, a device or a service is dead: whoever is asked
-then does not answer, and whoever asks tries again and again.
+tracking (its beginning, and minutes later all of it), a capture (after two seconds, and each ten), an exporter (a
+minute late). `Home.when` says when the uplink, a device or a service is dead: who asks it then tries again and again.
 """
 
 import heapq

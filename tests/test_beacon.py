@@ -250,6 +250,15 @@ def test_calls_to_thousands_of_others_neither_hide_it_nor_fill_the_memory() -> N
     assert PLUG in beacon._callers
 
 
+def test_more_devices_than_there_is_room_for_push_each_other_out_slowly() -> None:
+    beacon = watching().detectors["beacon"]
+    names = [f"device {number}" for number in range(MOST_DEVICES + 20)]
+    for number in range(10 * len(names)):
+        beacon.see_flow(flow(number), names[number % len(names)], True)
+    stayed = [name for name in names[:MOST_DEVICES] if name in beacon._callers]
+    assert MOST_DEVICES - 20 <= len(stayed) < MOST_DEVICES
+
+
 def test_an_exporter_whose_clock_is_behind_ends_no_first_days() -> None:
     each = watching()
     each.detectors["beacon"].tick(flow().end)

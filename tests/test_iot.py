@@ -104,3 +104,11 @@ def test_others_may_use_what_they_like(kind: str) -> None:
 
 def test_it_can_be_switched_off() -> None:
     assert not seen([unanswered(src=IP, dport=23)], iot=config.Iot(enabled=False))
+
+
+def test_a_hub_whose_devices_are_all_away_looks_for_them_in_vain() -> None:
+    """The Wi-Fi is off: it is no malware."""
+    hub = "00:17:88:01:02:03"
+    home = Street(device(hub, "192.168.1.30", kind="hub"))
+    tried = [unanswered(n, src="192.168.1.30", dst=f"192.168.1.{40 + n}", dport=8080, at=n) for n in range(30)]
+    assert not [each for each in shown(panel(home), tried, home) if each.kind == "iot"]

@@ -60,3 +60,9 @@ def test_it_can_be_switched_off_and_set() -> None:
     assert not shown(panel(plaintext=config.Plaintext(enabled=False)), [flow(dport=23)])
     watching = panel(plaintext=config.Plaintext(again=age("1 h")))
     assert len(shown(watching, [flow(number, dport=23, at=number * 1800) for number in range(5)])) == 3
+
+
+def test_who_looks_whether_a_service_is_there_sends_no_password() -> None:
+    looked = flow(dport=21, out=(5, 268), back=(3, 200))
+    assert not shown(panel(), [looked, looked._replace(id=2, packets_out=6, bytes_out=320)])
+    assert shown(panel(), [looked._replace(packets_out=6, bytes_out=340)])

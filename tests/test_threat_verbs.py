@@ -12,6 +12,7 @@ from store_kit import DAY, NOON, device, storing, threat
 from waiting import eventually
 
 from netwatchd.catalog import KINDS
+from netwatchd.cli import threattable
 from netwatchd.events import Status, ThreatStatus
 
 EVIL = "\x1b[31m[bold red]evil[/bold red]\x07\nrow"
@@ -228,3 +229,13 @@ def test_who_says_no_threat_or_has_no_daemon_is_told_so(stored: Shell, running: 
     assert running.cli(verb).returncode == 2
     answer = stored.cli(verb, "1")
     assert (answer.returncode, "does not answer" in answer.stderr) == (69, True)
+
+
+def test_numbers_of_evidence_are_written_as_people_read_them() -> None:
+    shown = {"seconds": 1122.4, "known_since": 1_700_049_600_000, "bytes_out": 1_700_049_600_000,
+             "latest": {"203.0.113.9": 1_700_049_600_000}}  # fmt: skip
+    lines = dict(line.split(maxsplit=1) for line in threattable._numbers(shown))
+    assert lines["seconds"] == "1,122.4"
+    assert lines["bytes_out"] == "1,700,049,600,000"
+    assert lines["known_since"].startswith("2023-11-1")
+    assert lines["latest"].startswith("203.0.113.9: 2023-11-1")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 from alerts_kit import message
@@ -32,7 +33,7 @@ from netwatchd.detectors.servers import MOST_NAMED
 from netwatchd.events import Flow, Threat
 from netwatchd.ingest.detection import Detection
 from netwatchd.ingest.threats import Threats
-from netwatchd.observations import DhcpMessage
+from netwatchd.observations import AddressAsked, DhcpMessage, DnsMessage
 from netwatchd.worker import Worker
 
 DAY, YEAR = 86_400.0, 365 * 86_400.0
@@ -207,6 +208,56 @@ def test_ports_of_scanners_that_look_harmless_are_scans_too() -> None:
         assert ("port_scan", LAPTOP, AT[NAS]) in told(shown(panel(), flows))
 
 
+def test_who_stays_just_below_what_a_minute_allows_is_found_all_the_same() -> None:
+    ports = [each._replace(start=NOON + at * 21_500, end=NOON + at * 21_500) for at, each in enumerate(scan(0, 250))]
+    assert ("port_scan", LAPTOP, AT[NAS]) in told(shown(panel(), ports))
+    hosts = [each._replace(start=NOON + at * 7_500, end=NOON + at * 7_500) for at, each in enumerate(sweep(0, 60))]
+    assert ("host_sweep", LAPTOP, "lan:445") in told(shown(panel(), hosts))
+    watching = panel()
+    asked = [
+        AddressAsked(NOON + at * 1_200, "capture", LAPTOP, parse_address(AT[LAPTOP]), parse_address(f"192.168.1.{at}"))
+        for at in range(1, 255)
+    ]
+    assert ("host_sweep", LAPTOP, "192.168.1.0/24") in told(watching.observe(asked))
+
+
+def test_a_dozen_hosts_that_are_off_are_no_sweep_however_often_they_are_tried() -> None:
+    hosts = [
+        each._replace(start=NOON + (at + turn * 12) * 10_000, end=NOON + (at + turn * 12) * 10_000)
+        for turn in range(5)
+        for at, each in enumerate(sweep(0, 12))
+    ]
+    assert not shown(panel(), hosts)
+
+
+# What a name carries beside what looks like an address, a service, or a name with a search domain behind it.
+DISGUISES = {
+    "an address": "1.2.3.4.{}",
+    "numbers": "{0}.{1}.{2}.{3}.{4}.{5}.{6}.{7}.{8}.{9}.{10}.{11}.{12}.{13}",
+    "a service": "_{}",
+    "a name": "x.com.{}",
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_a_tunnel_is_found_whatever_its_names_look_like(disguise: str) -> None:
+    chance = Random(1)
+
+    def name() -> str:
+        if disguise == "numbers":
+            return DISGUISES[disguise].format(*(chance.randrange(256) for _ in range(14)))
+        return DISGUISES[disguise].format("".join(chance.choices("abcdefghijklmnopqrstuvwxyz234567", k=50)))
+
+    asked = [
+        DnsMessage(
+            NOON + number * 200, "capture", parse_address(AT[LAPTOP]), parse_address(AT[ROUTER]),
+            f"{name()}.evil.example", 16, False, 0, 100, number,
+        )
+        for number in range(1500)
+    ]  # fmt: skip
+    assert ("dns_tunnel", LAPTOP, "evil.example") in told(panel().observe(asked))
+
+
 # Alerts.
 
 
@@ -236,6 +287,12 @@ def dripping(text: bytes) -> Iterator[int]:
         yield listening.getsockname()[1]
         over.set()
         thread.join(5)
+
+
+@pytest.mark.parametrize("text", [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 5000, b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_server_of_lists_that_never_comes_to_the_list_is_cut_off(tmp_path: Path, text: bytes) -> None:
+    with dripping(text) as port, pytest.raises(Failed):
+        fetch(f"http://127.0.0.1:{port}/list", tmp_path / "list", Limits(100_000, seconds=0.3))
 
 
 def test_a_mail_server_that_greets_for_ever_is_cut_off() -> None:

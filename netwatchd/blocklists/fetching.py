@@ -7,7 +7,9 @@ one ends at the limit. What came is in a file then; nothing of it is looked at h
 import contextlib
 import hashlib
 import http.client
+import socket
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -48,6 +50,51 @@ class _Redirects(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+class _Deadline(HTTPHandler, HTTPSHandler):
+    """Opens connections, and ends them when the time is over: the library waits for every next byte of a header anew.
+
+    A context: beyond it nothing is ended any more.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        HTTPHandler.__init__(self)
+        HTTPSHandler.__init__(self, context=ssl.create_default_context())
+        self._tls = ssl.create_default_context()
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Deadline":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def http_open(self, req: Request) -> Any:
+        """A connection in plain text."""
+        return self.do_open(self._held(http.client.HTTPConnection), req)
+
+    def https_open(self, req: Request) -> Any:
+        """One with TLS."""
+        return self.do_open(self._held(http.client.HTTPSConnection), req, context=self._tls)
+
+    def _held(self, kind: type[http.client.HTTPConnection]) -> Any:
+        sockets = self._sockets
+
+        class Held(kind):  # type: ignore[valid-type,misc]
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        return Held
+
+    def _end(self) -> None:
+        for each in self._sockets:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                each.shutdown(socket.SHUT_RDWR)
+
+
 def fetch(url: str, target: Path, limits: Limits, etag: str = "", modified: str = "") -> Answer | None:
     """Fetches `url` into the file `target`; None where it has not changed since `etag` and `modified`.
 
@@ -59,8 +106,10 @@ def fetch(url: str, target: Path, limits: Limits, etag: str = "", modified: str 
     if modified:
         headers["If-Modified-Since"] = modified
     deadline = time.monotonic() + limits.seconds
-    with _failing(), _opener().open(Request(url, headers=headers), timeout=limits.silence) as answer:  # noqa: S310  # its schemes are those of the opener
-        return _save(answer, target, limits, deadline)
+    with _failing(), _Deadline(limits.seconds) as held:
+        request = Request(url, headers=headers)  # noqa: S310  # its schemes are those of the opener
+        with _opener(held).open(request, timeout=limits.silence) as answer:
+            return _save(answer, target, limits, deadline)
     return None
 
 
@@ -75,11 +124,10 @@ def read_file(source: Path, target: Path, limits: Limits) -> Answer:
         return Answer("", "", *saved.finish())
 
 
-def _opener() -> OpenerDirector:
+def _opener(held: _Deadline) -> OpenerDirector:
     opener = OpenerDirector()
     handlers = (
-        ProxyHandler(), UnknownHandler(), HTTPHandler(), HTTPSHandler(context=ssl.create_default_context()),
-        HTTPDefaultErrorHandler(), _Redirects(), HTTPErrorProcessor(),
+        ProxyHandler(), UnknownHandler(), held, HTTPDefaultErrorHandler(), _Redirects(), HTTPErrorProcessor(),
     )  # fmt: skip
     for handler in handlers:
         opener.add_handler(handler)
@@ -154,13 +202,18 @@ def _save(answer: Any, target: Path, limits: Limits, deadline: float) -> Answer:
             came += len(chunk)
             if came > limits.size:  # also where it unpacks to nothing
                 raise Failed(f"it is larger than max_size of [blocklists], {limits.size:,} bytes")
-            if time.monotonic() > deadline:
-                raise Failed(f"it takes longer than {limits.seconds:.0f} s")
+            _check_time(limits, deadline)
             saved.take(chunk)
+        _check_time(limits, deadline)  # what was cut off looks like an end
         if told.isascii() and told.isdecimal() and came < int(told):
             raise Failed(f"it broke off: {came:,} of {int(told):,} bytes came")
         size, digest = saved.finish()
     return Answer(answer.headers.get("ETag") or "", answer.headers.get("Last-Modified") or "", size, digest)
+
+
+def _check_time(limits: Limits, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Failed(f"it takes longer than {limits.seconds:.0f} s")
 
 
 class CannotWrite(OSError):

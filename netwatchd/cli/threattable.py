@@ -88,6 +88,10 @@ def _sections(row: dict[str, Any], now: int, place: str, state: str | None) -> I
     yield "to mute", [row["mute"], f"  below [threats] in {place}, then: systemctl reload netwatchd"]
 
 
+# Unix ms from 2017 to 2065; nothing else in evidence is as large, but bytes.
+_MOMENTS = range(1_500_000_000_000, 3_000_000_000_000)
+
+
 def _who(key: str | None, name: str | None, state: str | None) -> Lines:
     if key is None:
         return ["nobody in particular"]
@@ -121,27 +125,25 @@ def _numbers(evidence: dict[str, Any]) -> Iterable[str]:
 def _value(value: Any, name: str = "") -> Iterable[str]:
     if isinstance(value, dict):
         for key, each in value.items():
-            yield f"{key}: {_short(each)}"
+            yield f"{key}: {_short(each, key)}"
     elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
         yield from map(_short, value)
     elif isinstance(value, list):
         yield ", ".join(map(_short, value)) or "none"
-    elif isinstance(value, int) and value > 10**11 and name in ("since", "start", "end", "first_seen", "last_seen"):
-        yield moment_text(value)
     else:
-        yield _short(value)
+        yield _short(value, name)
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, name: str = "") -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_short(each)}" for key, each in value.items() if each is not None)
+        return ", ".join(f"{key} {_short(each, key)}" for key, each in value.items() if each is not None)
     if isinstance(value, list):
         return ", ".join(map(_short, value))
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+        return moment_text(value) if value in _MOMENTS and "bytes" not in name else f"{value:,}"
+    return f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _history(row: dict[str, Any]) -> Lines:

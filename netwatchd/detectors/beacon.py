@@ -57,6 +57,9 @@ MOST_SERVICES, MOST_RHYTHMS = 256, 64
 ONCE = 511  # one less than there are places for services that were called once: the bits of their numbers
 NOTE_EVERY = 3 * 3_600_000  # milliseconds between two notes: some 30 kB in a large home
 SELDOM = 512  # calls after which what was irregular for long is looked at again, at the latest
+# Of flows of devices for which there is no room, one of so many makes room for its device: of one that beats once a
+# minute, within the hour.
+REFUSED = 32
 AGAIN = 2  # told again when it has come this many times as often
 USUAL = "usual"
 Service = int  # address and port in a number
@@ -78,6 +81,7 @@ class Beacon:
         self._noted = 0
         self._ticked: int | None = None
         self._changed = False
+        self._refused = 0  # flows of devices for which there is no room
 
     @property
     def note(self) -> str | None:
@@ -98,6 +102,11 @@ class Beacon:
             return ()
         caller = self._callers.get(device)
         if caller is None:
+            # There are too many: they must not push one another out with each flow, or nobody's habits would be known.
+            if len(self._callers) >= MOST_DEVICES:
+                self._refused = refused = (self._refused + 1) % REFUSED
+                if refused:
+                    return ()
             caller = self._caller(device)
         address = flow[5]
         # A number, and not a tuple: the garbage collector does not look at it.

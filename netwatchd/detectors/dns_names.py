@@ -64,6 +64,7 @@ KNOWN = frozenset(_OWN.split())
 # Last labels of most names, by which a name within a name is seen. Two letters may be a country, or a server's short
 # name, and do not tell.
 _TOPS = frozenset(("app", "biz", "cloud", "com", "dev", "edu", "gov", "info", "io", "net", "org", "tv", "uk", "de"))
+_LONGEST_SERVICE = 16  # characters, with the underscore
 _LONG = 24  # characters of a label from which on it is no word that a person registered
 
 # Pairs of letters that make up most of what people write in the languages of Europe, and of the names they give. Of the
@@ -99,21 +100,38 @@ def registered(name: str) -> tuple[str, str] | None:
 
 def carrying(labels: list[str], before: Iterable[str]) -> int:
     """Bytes of the labels below a domain that can carry data; `before` are those of the name before it."""
-    if is_address(labels):
-        return 0
     if len(labels) > 1:
-        labels = labels[: _appended(labels)]
+        labels = _without_name(labels[_address(labels) :])
     # An odd byte is written as four characters.
-    return sum(len(each) - 3 * each.count("\\") for each in labels if each not in before and each[:1] != "_")
+    return sum(len(each) - 3 * each.count("\\") for each in labels if each not in before and not _is_service(each))
 
 
 def is_address(labels: list[str]) -> bool:
     """An IPv4 address backwards, or the 32 digits of an IPv6 address: what is looked up in a blocklist (RFC 5782)."""
+    return _address(labels) > 0
+
+
+def _address(labels: list[str]) -> int:
+    """How many labels at the beginning are an address: what follows it may be anything."""
     if len(labels) < 4:
-        return False
+        return 0
     if all(each.isdigit() and len(each) <= 3 for each in labels[:4]):
-        return True
-    return len(labels) >= 32 and all(len(each) == 1 for each in labels[:32])
+        return 4
+    return 32 if len(labels) >= 32 and all(len(each) == 1 for each in labels[:32]) else 0
+
+
+def _is_service(label: str) -> bool:
+    """`_http`: the name of a service has 15 characters at most (RFC 6335 section 5.1)."""
+    return label[:1] == "_" and len(label) <= _LONGEST_SERVICE
+
+
+def _without_name(labels: list[str]) -> list[str]:
+    """The labels without a whole name in front of them, to which a resolver has appended what follows."""
+    start = _appended(labels)
+    if start == len(labels):
+        return labels
+    end = next(at for at in range(start, len(labels)) if labels[at] in _TOPS)
+    return labels[:start] + labels[end + 1 :]
 
 
 def is_appended(labels: list[str]) -> bool:

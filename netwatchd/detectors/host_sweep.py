@@ -52,6 +52,9 @@ from netwatchd.events import Flow, TakenBack, Threat
 from netwatchd.observations import AddressAsked, Observation
 
 TIME = 60_000  # milliseconds in which the hosts must have been tried
+# Or so many times as many in ten minutes, of what nobody tries by the dozen: who stays just below what a minute allows
+# is not done with a home of 254 addresses by then. What is slower than that is for `slow_scan`.
+STEADY_TIME, STEADILY = 600_000, 3
 SILENCE = 300_000  # after which what comes is another sweep
 HASTY_TIME, HASTY = 5_000, 25  # hosts of which it is not known yet whether they answered
 
@@ -180,11 +183,12 @@ class HostSweep:
             return [self._sweep(key, tally)] if tally.is_worth_telling_again() else ()
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
-        tally.forget(max(tried.time for tried in tally.things.values()) - TIME)
-        missing = self._missing(key, tally)
+        last = max(tried.time for tried in tally.things.values())
+        tally.forget(last - (STEADY_TIME if self._is_steady(key) else TIME))
+        missing = self._missing_until(last, key, tally)
         if missing <= 0 and not key.here:
             self._forget_dead(key, tally)
-            missing = self._missing(key, tally)
+            missing = self._missing_until(last, key, tally)
         tally.look_at = tally.news + missing
         return [self._sweep(key, tally)] if missing <= 0 else ()
 
@@ -195,6 +199,29 @@ class HostSweep:
             dead = [host for host, tried in things.items() if self._uplink.was_dead(tried.time, source)]
             for host in dead:
                 del things[host]
+
+    def _missing_until(self, last: int, key: Key, tally: Tally) -> int:
+        """How many hosts it takes yet, in the minute up to `last` or, where that counts, in a longer while."""
+        steady = self._is_steady(key)
+        quick = self._missing(key, tally.since(last - TIME) if steady else tally)
+        if quick <= 0:
+            tally.forget(last - TIME)
+        return min(quick, self._missing_steadily(key, tally)) if steady and quick > 0 else quick
+
+    def _is_steady(self, key: Key) -> bool:
+        """Whether it counts, too, what was tried in a longer while."""
+        return key.what in _CONTROL or (key.here and (isinstance(key.what, str) or not key.what))
+
+    def _missing_steadily(self, key: Key, tally: Tally) -> int:
+        """The same for the longer while."""
+        if not isinstance(key.what, str):
+            least = _PATIENT.get(key.what & 0xFFFF, self.settings.hosts) if key.what else INWARD
+            return STEADILY * least - tally.worth(0)
+        least = STEADILY * (UNOWNED if key.what.startswith(ARP) else UNOWNED_PINGED)
+        device = self._home.device(str(key.source))
+        if tally.count >= least and device is not None and device.kind in ROUTERS:
+            return least
+        return least - (self._unowned(tally) if tally.count >= least else tally.count)
 
     def _missing(self, key: Key, tally: Tally) -> int:
         """How many hosts it takes yet."""

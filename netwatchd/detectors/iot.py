@@ -69,7 +69,8 @@ class Iot:
             least = 1 if port in TELNET and not here else HOSTS
             if _is_due(tally, least, TIME):
                 found.append(self._tell_control(device, port, here, tally))
-        if here and how:
+        # A hub asks all that it controls, and when the Wi-Fi is off, in vain.
+        if here and how and not self._is_control(device):
             tally = self._tallies.touch((device, VAIN_KEY, True), flow[1])
             tally.see((address_text(flow[5]), port), Tried(flow[1], how), "tcp", flow[13], new=new)
             if _is_due(tally, VAIN, VAIN_TIME):

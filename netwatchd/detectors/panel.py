@@ -199,6 +199,7 @@ def _is_used(flow: Flow) -> bool:
     return enough and flow.protocol not in ICMP and flow.state not in TRIED
 
 
+def _shown(detectors: Sequence[Any], case: int) -> tuple[Sequence[See], dict[int, Sequence[See]]]:
 def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, list[See]]]:
     """Who is shown the flows of a case: those to any port, and by port where that matters to somebody."""
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
@@ -211,6 +212,13 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]
+    asked = [(each.ports, each.see_flow) for each in concerned]
+    # A thousand ports matter to somebody, and most of them to the same detectors: these are kept once.
+    shared: dict[Sequence[See], Sequence[See]] = {}
+
+    def to(port: int | None) -> Sequence[See]:
+        sees = tuple(see for ports, see in asked if ports is None or port in ports)
+        return shared.setdefault(sees, sees)
     ports = {port for each in concerned for port in each.ports or ()}
 
     # A thousand ports matter to somebody, and most of them to the same ones: one list for all that do takes little.

@@ -38,8 +38,11 @@ OUTSIDE_ONLY = frozenset((1883,))
 # Packets from the originator, from which on more was said than a goodbye: SYN, ACK, ACK of the greeting, two commands,
 # FIN, ACK. A monitor that looks whether the service is there sends five, or six where the greeting has two parts.
 SAID = 7
-# Or so many bytes in fewer packets: the network card has put them together, or only SYN and FIN are captured.
-SAID_BYTES = 400
+# Or so many bytes beyond the headers of fewer packets: acknowledgements were saved, the network card has put packets
+# together, or only SYN and FIN are captured.
+SAID_BYTES = 8
+# Of IP and TCP with time stamps (RFC 7323), and what the options of a SYN add.
+_HEADERS4, _HEADERS6, _SYN = 52, 72, 8
 TCP = 6
 
 
@@ -56,7 +59,7 @@ class Plaintext:
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow to one of the ports."""
-        if flow.protocol != TCP or not flow.bytes_in or (flow.packets_out < SAID and flow.bytes_out < SAID_BYTES):
+        if flow.protocol != TCP or not flow.bytes_in or not _has_said(flow):
             return []
         if flow.dst_port in OUTSIDE_ONLY and is_here(self._home, flow.src_ip) and is_here(self._home, flow.dst_ip):
             return []
@@ -77,3 +80,9 @@ class Plaintext:
                 evidence={"protocol": name, "bytes_out": flow.bytes_out, "bytes_in": flow.bytes_in},
             )
         ]  # fmt: skip
+
+
+def _has_said(flow: Flow) -> bool:
+    """Whether the client has said anything, rather than looked whether the service is there."""
+    headers = _HEADERS6 if isinstance(flow.dst_ip, bytes) else _HEADERS4
+    return flow.packets_out >= SAID or flow.bytes_out - headers * flow.packets_out - _SYN >= SAID_BYTES

@@ -57,12 +57,16 @@ class PortScan:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._tallies: Tallies[Pair] = Tallies(SILENCE)
         self._pending = Pending()
         self.awaited = self._pending.counted
         self._scanners = Scanners()
-        self._used = UsedPorts()
-        self.listeners = (self._used,)
 
     @property
     def note(self) -> str | None:

@@ -36,7 +36,8 @@ from netwatchd.observations import AddressAsked, Observation
 
 DAY = 86_400_000  # milliseconds
 SLOT = 600_000
-SLOTS, PER_SLOT = 6, 8
+# What `port_scan` does not count as steady any more, up to 14 ports in five minutes, is half of it here.
+SLOTS, PER_SLOT = 6, 15
 QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
@@ -57,12 +58,16 @@ class SlowScan:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
+        self._used = UsedPorts()
+        self.listeners = (self._used,)
+        self.set_back(0)
+
+    def set_back(self, _time: int) -> None:
+        """What was tried by another clock is forgotten."""
         self._scans: Tallies[Pair] = Tallies(DAY)
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
         self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
-        self._used = UsedPorts()
-        self.listeners = (self._used,)
 
     @property
     def note(self) -> str | None:

@@ -101,6 +101,13 @@ class Tally:
             self.things = {thing: tried for thing, tried in self.things.items() if tried.time >= until}
             self.first = min((tried.time for tried in self.things.values()), default=self.last)
 
+    def since(self, time: int) -> "Tally":
+        """What was tried since then, to be looked at."""
+        found = Tally()
+        found.things = {thing: tried for thing, tried in self.things.items() if tried.time >= time}
+        found.last = self.last
+        return found
+
     def worth(self, since: int, least: int = SILENT) -> int:
         """The evidence since then, of what is known so well."""
         return sum(tried.worth for tried in self.things.values() if tried.time >= since and tried.outcome >= least)

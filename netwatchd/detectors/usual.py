@@ -1,6 +1,6 @@
 """What a device is used to: the networks of the services that it calls, and the rhythms in which it does.
 
-Bounded: of 64 devices, 512 networks and 32 rhythms each. It outlives a restart as a note.
+Bounded: of 128 devices, 512 networks and 32 rhythms each. It outlives a restart as a note.
 """
 
 import json
@@ -11,7 +11,7 @@ from zlib import crc32
 
 from netwatchd.addresses import Address
 
-MOST_DEVICES = 64
+MOST_DEVICES = 128
 MOST_NETWORKS = 512  # of a telephone in some weeks: the large providers have some hundred of these prefixes
 MOST_RHYTHMS = 32
 DAY = 86_400_000
