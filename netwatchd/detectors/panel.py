@@ -200,7 +200,6 @@ def _is_used(flow: Flow) -> bool:
 
 
 def _shown(detectors: Sequence[Any], case: int) -> tuple[Sequence[See], dict[int, Sequence[See]]]:
-def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, list[See]]]:
     """Who is shown the flows of a case: those to any port, and by port where that matters to somebody."""
     wanted = Wants.EVERY | (Wants.ANSWERED if case & _ANSWERED else Wants.ATTEMPTS)
     if case & _NEW:
@@ -219,16 +218,5 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[list[See], dict[int, li
     def to(port: int | None) -> Sequence[See]:
         sees = tuple(see for ports, see in asked if ports is None or port in ports)
         return shared.setdefault(sees, sees)
-    ports = {port for each in concerned for port in each.ports or ()}
 
-    # A thousand ports matter to somebody, and most of them to the same ones: one list for all that do takes little.
-    choosy = [each for each in concerned if each.ports is not None]
-    lists: dict[tuple[bool, ...], list[See]] = {}
-
-    def to(port: int | None) -> list[See]:
-        which = tuple([port in each.ports for each in choosy])
-        if which not in lists:
-            lists[which] = [each.see_flow for each in concerned if each.ports is None or port in each.ports]
-        return lists[which]
-
-    return to(None), {port: to(port) for port in ports}
+    return to(None), {port: to(port) for ports, _ in asked for port in ports or ()}
