@@ -180,6 +180,12 @@ def running(one: Daemon, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
     shell.cli("dismiss", "1", "2", "3")
 
 
+def test_where_all_are_dismissed_it_is_said_how_to_see_them(running: Shell) -> None:
+    running.cli("dismiss", "1", "2", "3")
+    assert running.cli("threats").stdout == "no threats but dismissed ones: netwatchd threats --all\n"
+    assert running.cli("threats", "--kind", "nonsense", "--all").stdout == "no threat is like that\n"
+
+
 def statuses(shell: Shell) -> dict[int, str]:
     return {each["id"]: each["status"] for each in shell.json("threats", "--all")}
 

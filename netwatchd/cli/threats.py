@@ -41,7 +41,9 @@ def threats(options: argparse.Namespace, directory: Path) -> int:
     found.sort(key=lambda threat: (-rank(threat), -threat.last_seen))
     rows = [threat_json(threat) for threat in found[: options.limit or None]]
     names = called(core.devices)
-    otherwise = "no threats" if not core.threats else "no threat is like that"
+    otherwise = "no threat is like that" if core.threats else "no threats"
+    if core.threats and statuses == DEFAULT and all(each.status is ThreatStatus.DISMISSED for each in core.threats):
+        otherwise = "no threats but dismissed ones: netwatchd threats --all"
     show(options, rows, lambda rows: threattable.show(rows, names, otherwise))
     return 0
 

@@ -211,14 +211,12 @@ def _shown(detectors: Sequence[Any], case: int) -> tuple[Sequence[See], dict[int
     if case & _ICMP:
         wanted |= Wants.ICMP
     concerned = [each for each in detectors if each.wants & wanted]
+    asked = [(each.ports, each.see_flow) for each in concerned]
     # A thousand ports matter to somebody, and most of them to the same detectors: these are kept once.
-    choosy = [each for each in concerned if each.ports is not None]
-    shared: dict[tuple[bool, ...], Sequence[See]] = {}
+    shared: dict[Sequence[See], Sequence[See]] = {}
 
     def to(port: int | None) -> Sequence[See]:
-        which = tuple([port in each.ports for each in choosy])
-        if which not in shared:
-            shared[which] = [each.see_flow for each in concerned if each.ports is None or port in each.ports]
-        return shared[which]
+        sees = tuple(see for ports, see in asked if ports is None or port in ports)
+        return shared.setdefault(sees, sees)
 
-    return to(None), {port: to(port) for port in {port for each in choosy for port in each.ports}}
+    return to(None), {port: to(port) for ports, _ in asked for port in ports or ()}
