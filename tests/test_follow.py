@@ -165,6 +165,21 @@ def test_a_file_that_came_and_went_between_two_looks_is_read(path: Path, reader:
     assert reader.read() == ["b", "c", "d"]
 
 
+def test_a_file_that_came_and_went_is_read_while_nothing_lies_at_the_path(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    assert reader.read() == ["a"]
+    path.rename(path.with_name("conn.1.log"))
+    append(path, "b")
+    path.rename(path.with_name("conn.2.log"))
+    assert reader.read() == ["b"]
+    append(path.with_name("conn.2.log"), "c")
+    assert reader.read() == ["c"]
+    append(path, "d")
+    assert reader.read() == ["d"]
+    reader.wait()
+    assert reader.read() == []
+
+
 def test_files_with_the_same_header_are_told_apart_by_their_lines(path: Path, reader: Reader) -> None:
     append(path, "#separator x", "a")
     reader.read()
@@ -327,6 +342,21 @@ def test_a_restart_after_copytruncate(path: Path, reader: Reader) -> None:
         append(path, "c", "d", "e")
 
     assert restart(reader, rotate) == ["b", "c", "d", "e"]
+
+
+def test_a_restart_after_rotations_when_nothing_lies_at_the_path(path: Path, reader: Reader) -> None:
+    append(path, "a")
+    reader.read()
+
+    def rotate() -> None:
+        append(path, "b")
+        path.rename(path.with_name("conn.1.log"))
+        append(path, "c")
+        path.rename(path.with_name("conn.2.log"))
+
+    assert restart(reader, rotate) == ["b", "c"]
+    append(path, "d")
+    assert reader.read() == ["d"]
 
 
 def test_files_that_were_finished_before_the_restart_are_not_read_again(path: Path, reader: Reader) -> None:

@@ -186,6 +186,8 @@ def kill_at_random(log: Log, kills: int, chance: random.Random) -> None:
     finally:
         ending.set()
         writer.join()
+    if log.path.exists():  # the last ones are found, too, where nothing is begun after them
+        log.rotate()
     log.daemon.start()
     eventually(log.is_whole)
     assert log.daemon.stop() == 0

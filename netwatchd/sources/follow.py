@@ -6,7 +6,7 @@ the next one has begun.
 
 * Moved away and begun anew (Zeek, logrotate's `create`): the path has another inode. The old file is read to its end
   first, and looked at until nothing has come for LINGER. Files that came and went between two looks are found by
-  their names and times.
+  their names and times, also while nothing lies at the path: Zeek begins a file with its first line.
 * `copytruncate`: the inode stays, and what is in front of the offset is not what it was. The rest is read from the
   copy, which is known by the bytes in front of the offset; then the file from its beginning. Lines that are written
   between logrotate's copying and its truncating are in neither: nobody can read them.
@@ -155,7 +155,11 @@ class Follower:
         now = time.time_ns()
         for _ in range(LOOKS):  # it may be moved away while we open it
             identity = self._identity()
-            if identity is None or (self._tails and self._tails[-1].identity == identity):
+            if identity is None:  # until something is to be written: who waited for that would look for these too late
+                if self._tails and self._has_anything_moved():
+                    self._add_between()
+                break
+            if self._tails and self._tails[-1].identity == identity:
                 break
             try:
                 new = self._open(self.path)
@@ -173,6 +177,13 @@ class Follower:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_dev, found.st_ino
+
+    def _has_anything_moved(self) -> bool:
+        """Whether any file beside the log was made, moved or removed since the last look."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            beside = max(each.stat().st_mtime_ns for each in (self.path.parent, self.path.resolve().parent))
+            return beside >= self._looked - COARSE
+        return False
 
     def _open(self, path: Path, offset: int = 0, header: int | None = None) -> Tail:
         tail = Tail(path, self._most_line, self._header_mark)
@@ -261,8 +272,8 @@ class Follower:
                 tail.close()
         return None
 
-    def _add_between(self, before: Tail) -> None:
-        """Files that came and went since the last look, to be read before `before`.
+    def _add_between(self, before: Tail | None = None) -> None:
+        """Files that came and went since the last look, to be read before `before`, else behind all others.
 
         They are none of those that are known, and no copy of one.
         """

@@ -17,6 +17,10 @@ BUCKET = 5.0  # seconds; the smallest value of each counts, so that what is just
 MAY_RISE = 4.0
 # In a few minutes one step, after the queues were fuller than ever before, looks like a slope.
 SHORT, MAY_RISE_WHEN_SHORT = 300.0, 8.0
+# At midnight UTC a day's file is begun, with its own caches: a step again (11 MB in all were seen in two minutes).
+MAY_RISE_AT_MIDNIGHT = 8.0
+FILES_OF_A_DAY = 2  # the database and its -wal
+DAY = 86_400  # seconds
 MOST_MEMORY = 130.0  # megabytes at any time
 
 
@@ -25,6 +29,7 @@ class Sample:
     """What one look saw."""
 
     time: float
+    day: int  # of Unix time, UTC
     rss: float  # megabytes
     threads: int
     descriptors: int
@@ -43,7 +48,8 @@ def look(daemon: Daemon) -> Sample:
     proc = Path(f"/proc/{daemon.process.pid}")
     fields = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     descriptors = len(list((proc / "fd").iterdir()))
-    return Sample(time.monotonic(), int(fields["VmRSS"].split()[0]) / 1024, int(fields["Threads"]), descriptors, status)
+    rss = int(fields["VmRSS"].split()[0]) / 1024
+    return Sample(time.monotonic(), int(time.time() // DAY), rss, int(fields["Threads"]), descriptors, status)
 
 
 class Sampler:
@@ -69,8 +75,9 @@ class Sampler:
     @property
     def may_rise(self) -> float:
         """How much `rise` may be."""
-        is_short = self.samples[-1].time - self.samples[0].time < SHORT
-        return MAY_RISE_WHEN_SHORT if is_short else MAY_RISE
+        begun, ended = self.samples[0], self.samples[-1]
+        bound = MAY_RISE_WHEN_SHORT if ended.time - begun.time < SHORT else MAY_RISE
+        return bound + (ended.day - begun.day) * MAY_RISE_AT_MIDNIGHT
 
     def rise(self) -> tuple[float, float]:
         """Megabytes at the end of the warm-up, and by how much a straight line rises from there to the end."""

@@ -168,7 +168,8 @@ class Soak:
     def _is_idle(self) -> bool:
         now = look(self.daemon)
         settled = now.status["database"]["pending"] == now.waiting == 0
-        return settled and now.threads <= self.idle.threads and now.descriptors <= self.idle.descriptors
+        files = self.idle.descriptors + (now.day - self.idle.day) * figures.FILES_OF_A_DAY
+        return settled and now.threads <= self.idle.threads and now.descriptors <= files
 
     def _compare(self, ledger: Ledger) -> None:
         """The counters of the status with what was sent and what is in the files."""
