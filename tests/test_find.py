@@ -3,8 +3,9 @@
 import pytest
 from store_kit import device
 
+from netwatchd.answers import NotFound
+from netwatchd.answers.find import described, find, find_all
 from netwatchd.cli.devicetable import printed_name, shortened
-from netwatchd.cli.find import NotFound, described, find, find_all
 
 TV, PHONE, OLD_PHONE, LAMP = "a4:83:e7:00:00:01", "da:a1:19:00:00:02", "da:a1:19:00:00:03", "a4:83:e7:00:00:04"
 DEVICES = [

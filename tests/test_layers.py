@@ -20,7 +20,7 @@ LINES = [
     ["cli"],
     ["daemon", "detach", "replay"],
     ["intake"],
-    ["report", "earlier", "positions", "reload", "places", "blocklists"],
+    ["answers", "report", "earlier", "positions", "reload", "places", "blocklists"],
     ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],

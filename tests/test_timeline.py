@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from store_kit import NOON, device
 
-from netwatchd.cli.moments import ago_text, day_text, midnight
+from netwatchd.answers.moments import midnight
+from netwatchd.cli.moments import ago_text, day_text
 from netwatchd.cli.timeline import CELLS, MOST_DAYS, Day, days, end_of, last_of, marks
 from netwatchd.events import Device, Session, Status
 

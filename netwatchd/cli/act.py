@@ -13,8 +13,8 @@ from typing import Any
 
 from netwatchd import config
 from netwatchd.addresses import parse_address, parse_mac
+from netwatchd.answers.find import described, find
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
-from netwatchd.cli.find import described, find
 from netwatchd.cli.stream import Message, stream
 from netwatchd.cli.terminal import printable
 from netwatchd.events import Device, Status

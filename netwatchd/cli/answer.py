@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd import config
+from netwatchd.answers import Misasked, NotFound
 from netwatchd.cli.terminal import printable
 from netwatchd.storage import queries
 
@@ -46,9 +47,9 @@ def reading(verb: Callable[[argparse.Namespace, Path], int]) -> Callable[[argpar
             return fail(error, os.EX_CONFIG)
         except queries.NoDatabase as error:
             return fail(error, UNAVAILABLE)
-        except Trouble as error:
-            return fail(error, error.code)
-        except sqlite3.Error as error:
+        except Misasked as error:
+            return fail(error, USAGE)
+        except (NotFound, sqlite3.Error) as error:
             return fail(error, FAILED)
 
     run.__doc__ = verb.__doc__
@@ -65,6 +66,8 @@ def acting(verb: Callable[[argparse.Namespace, config.Config], int]) -> Callable
             return fail(error, os.EX_CONFIG)
         except Trouble as error:
             return fail(error, error.code)
+        except NotFound as error:
+            return fail(error, FAILED)
 
     run.__doc__ = verb.__doc__
     return run

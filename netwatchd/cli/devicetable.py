@@ -5,8 +5,9 @@ from typing import Any
 
 from rich.text import Text
 
+from netwatchd.answers.found import Rows
 from netwatchd.cli.moments import ago_text, size_text
-from netwatchd.cli.terminal import ROOMY, Rows, add, console, into_pipe, print_table, printable, table_of
+from netwatchd.cli.terminal import ROOMY, add, console, into_pipe, print_table, printable, table_of
 
 LONGEST_VENDOR, LONGEST_WHERE_ROOMY = 12, 24  # characters
 NARROW = 72  # columns below which the vendor gives way, so that the traffic is seen

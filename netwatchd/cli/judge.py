@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from netwatchd import clock, config
+from netwatchd.answers.threats import names_of
 from netwatchd.cli.act import known_devices
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
 from netwatchd.cli.stream import Message, Refused, Stream, stream
 from netwatchd.cli.terminal import printable
-from netwatchd.cli.threats import names_of
 from netwatchd.mutes import split_port
 from netwatchd.storage import queries
 

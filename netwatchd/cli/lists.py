@@ -8,12 +8,13 @@ from typing import Any
 
 from netwatchd import clock, config
 from netwatchd.addresses import Address, address_text, parse_address
+from netwatchd.answers.found import Rows
 from netwatchd.blocklists.updates import kept_lists, kept_states
 from netwatchd.cli.answer import Misused, Trouble, acting, show
 from netwatchd.cli.moments import ago_text
 from netwatchd.cli.reach import ask
 from netwatchd.cli.stream import stream
-from netwatchd.cli.terminal import Rows, add, console, print_table, printable, table_of
+from netwatchd.cli.terminal import add, console, print_table, printable, table_of
 from netwatchd.decoders.lists.entry import name
 
 NO_LISTS = "no lists: [blocklists] lists in config.ini names none"

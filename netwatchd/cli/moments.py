@@ -1,40 +1,30 @@
 """Times and sizes as people write and read them."""
 
 import argparse
-import time
 from datetime import datetime
 
-from netwatchd.values import span
-
-_LAST = 253_370_764_800_000  # Unix ms of the year 9999: calendars end there
+from netwatchd.answers import moments
+from netwatchd.answers.moments import LAST
 
 
 def moment(text: str) -> int:
-    """Unix ms of `2 h` (ago), `2026-11-23` or `2026-11-23 14:05` (local time), or of a number of ms."""
-    if text.isascii() and text.isdecimal() and len(text) < 16:
-        return min(int(text), _LAST)
+    """A flag's time as Unix ms."""
     try:
-        return max(int((time.time() - span(text)) * 1000), 0)
-    except (ValueError, OverflowError):
-        pass  # no duration; perhaps a date
-    try:
-        return min(max(int(datetime.fromisoformat(text).timestamp() * 1000), 0), _LAST)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r:.60} should be a time such as '30 min', '2 h', '7 d', '2026-11-23' or '2026-11-23 14:05'"
-        ) from None
+        return moments.moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def time_text(milliseconds: int) -> str:
     """The local time, without the date where it is today."""
-    when = datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000).astimezone()
+    when = datetime.fromtimestamp(min(max(milliseconds, 0), LAST) / 1000).astimezone()
     today = when.date() == datetime.now().astimezone().date()
     return when.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
 
 
 def moment_text(milliseconds: int) -> str:
     """The local date and time, to the second."""
-    return f"{datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(min(max(milliseconds, 0), LAST) / 1000).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def span_text(seconds: float) -> str:
@@ -56,15 +46,9 @@ def ago_text(milliseconds: int, now: int) -> str:
     return f"{seconds} s ago"
 
 
-def midnight(milliseconds: int) -> int:
-    """When the local day of a time began."""
-    day = datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000).date()
-    return max(int(datetime(day.year, day.month, day.day).timestamp() * 1000), 0)
-
-
 def day_text(milliseconds: int) -> str:
     """The local day: `Mon 23 Nov`."""
-    return f"{datetime.fromtimestamp(min(max(milliseconds, 0), _LAST) / 1000):%a %d %b}"
+    return f"{datetime.fromtimestamp(min(max(milliseconds, 0), LAST) / 1000):%a %d %b}"
 
 
 def counted(number: int, what: str) -> str:

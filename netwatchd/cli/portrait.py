@@ -1,33 +1,24 @@
-"""Everything that is known of one device, for people and for scripts."""
+"""Everything that is known of one device, for people."""
 
-import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from rich.text import Text
 
 from netwatchd.addresses import is_random_mac
+from netwatchd.answers.portrait import NAMES, Portrait, of_kinds
 from netwatchd.broadcast.messages import device_json
 from netwatchd.cli import timeline
 from netwatchd.cli.devicetable import printed_name
 from netwatchd.cli.moments import ago_text, moment_text, size_text, span_text, time_text
 from netwatchd.cli.tables import SEVERITY_STYLES
-from netwatchd.cli.terminal import Rows, letters, print_sections, printable
-from netwatchd.events import Alias, Device, Session, Status, Trait
-from netwatchd.storage import schema
+from netwatchd.cli.terminal import letters, print_sections, printable
+from netwatchd.events import Device, Status
 
 MOST_SESSIONS = 12  # that are shown; --json has all
 MOST_VALUES = 12  # of one kind of clue that are shown
 BAR = ("\N{FULL BLOCK}", "\N{LOWER HALF BLOCK}", "\N{MIDDLE DOT}")
 PLAIN_BAR = ("#", "+", ".")
 
-# What tells names, in the order in which people trust them.
-NAMES = {
-    "hosts_name": "hosts file", "dhcp_hostname": "DHCP", "mdns_name": "mDNS", "mdns_instance": "mDNS service",
-    "llmnr_name": "LLMNR", "netbios_name": "NetBIOS", "lldp_name": "LLDP", "dns_name": "reverse DNS",
-    "hostname": "as told",
-}  # fmt: skip
 DHCP = {
     "dhcp_vendor_class": "vendor class", "dhcp_user_class": "user class", "dhcp_client_id": "client id",
     "dhcp_duid": "DUID", "dhcp_parameters": "options", "dhcp_parameters6": "options of DHCPv6", "dhcp_mud": "MUD",
@@ -38,82 +29,6 @@ OTHERS = {
     "lldp_description": "LLDP", "lldp_capability": "LLDP capability", "cloud": "asks DNS for",
     "http_agent": "HTTP agent", "role": "role",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Portrait:
-    """What the verb `device` has found out; times in Unix ms."""
-
-    device: Device
-    now: int
-    since: int
-    today: tuple[int, int]  # bytes in and out
-    traits: list[Trait]
-    aliases: list[Alias]
-    sessions: list[Session]  # the newest first
-    peers: Rows
-    threats: Rows
-
-    @property
-    def key(self) -> str:
-        """What identifies the device."""
-        return schema.key_of(self.device)
-
-    @property
-    def merged(self) -> list[Alias]:
-        """The MACs that were merged into it, and still are."""
-        return [alias for alias in self.aliases if alias.undone is None]
-
-    def undoing(self, mac: str) -> str:
-        """The command that makes a merged MAC a device of its own."""
-        return shlex.join(["netwatchd", "split", self.key, mac])
-
-
-# For scripts.
-
-
-def as_json(whole: Portrait) -> dict[str, Any]:
-    """One object: the fields of the device, and what belongs to it."""
-    return device_json(whole.device) | {
-        "bytes_in_today": whole.today[0],
-        "bytes_out_today": whole.today[1],
-        "names": [_name_json(trait) for trait in _of_kinds(whole.traits, NAMES)],
-        "clues": [_trait_json(trait) for trait in whole.traits],
-        "merged": [_alias_json(alias, whole) for alias in whole.aliases],
-        "since": whole.since,
-        "sessions": [{"start": session.start, "end": session.end} for session in whole.sessions],
-        "peers": whole.peers,
-        "threats": whole.threats,
-    }
-
-
-def _name_json(trait: Trait) -> dict[str, Any]:
-    return {"name": trait.clue.value, "kind": trait.clue.kind, "last_seen": trait.last_seen}
-
-
-def _trait_json(trait: Trait) -> dict[str, Any]:
-    return {
-        "station": trait.station,
-        "kind": trait.clue.kind,
-        "value": trait.clue.value,
-        "source": trait.source,
-        "first_seen": trait.first_seen,
-        "last_seen": trait.last_seen,
-    }
-
-
-def _alias_json(alias: Alias, whole: Portrait) -> dict[str, Any]:
-    return {
-        "mac": alias.mac,
-        "time": alias.time,
-        "by": alias.by,
-        "evidence": list(alias.evidence),
-        "undone": alias.undone,
-        "undo": whole.undoing(alias.mac) if alias.undone is None else None,
-    }
-
-
-# For people.
 
 
 def show(whole: Portrait) -> None:
@@ -151,7 +66,7 @@ def _names(whole: Portrait) -> list[str]:
     told: dict[str, list[str]] = {}
     if whole.device.name:
         told[whole.device.name] = ["yours"]
-    for trait in _of_kinds(whole.traits, NAMES):
+    for trait in of_kinds(whole.traits, NAMES):
         by = told.setdefault(trait.clue.value, [])
         by += [label for label in (NAMES[trait.clue.kind],) if label not in by]
     if whole.device.hostname and whole.device.hostname not in told:
@@ -185,7 +100,7 @@ def _is_latest(mac: str, device: Device) -> bool:
 def _clues(whole: Portrait, labels: dict[str, str]) -> list[str]:
     lines = []
     for kind, label in labels.items():
-        values = dict.fromkeys(trait.clue.value for trait in _of_kinds(whole.traits, {kind}))
+        values = dict.fromkeys(trait.clue.value for trait in of_kinds(whole.traits, {kind}))
         if values:
             lines.append(f"{label}: {', '.join(_at_most(list(values)))}")
     return lines
@@ -256,13 +171,6 @@ def _times(count: int) -> str:
 
 def _when(time: int, now: int) -> str:
     return f"{time_text(time)} ({ago_text(time, now)})"
-
-
-def _of_kinds(traits: Iterable[Trait], kinds: Iterable[str]) -> list[Trait]:
-    """Those of the kinds, in the order of these, the latest seen first."""
-    order = {kind: number for number, kind in enumerate(kinds)}
-    found = [trait for trait in traits if trait.clue.kind in order]
-    return sorted(found, key=lambda trait: (order[trait.clue.kind], -trait.last_seen))
 
 
 def _at_most(lines: list[str]) -> list[str]:

@@ -5,8 +5,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from netwatchd.answers.found import Rows
 from netwatchd.cli.moments import size_text, span_text, time_text
-from netwatchd.cli.terminal import Rows, add, console, print_page, print_table, table_of
+from netwatchd.cli.terminal import add, console, print_page, print_table, table_of
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 

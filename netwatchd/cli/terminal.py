@@ -3,14 +3,14 @@
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-Rows = list[dict[str, Any]]
+from netwatchd.answers.found import Rows
+
 ROOMY = 112  # columns from which on there is room for more than the most important: a MAC, longer names of makers
 WIDE = 1000  # characters of a line in a pipe
 _FOLDED = ("name", "device", "peer", "description", "address", "destination")

@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.text import Text
 
+from netwatchd.answers.found import Rows
 from netwatchd.cli.moments import ago_text, moment_text, time_text
 from netwatchd.cli.tables import SEVERITY_STYLES
-from netwatchd.cli.terminal import ROOMY, Rows, add, console, print_sections, print_table, printable, table_of
+from netwatchd.cli.terminal import ROOMY, add, console, print_sections, print_table, printable, table_of
 from netwatchd.mutes import split_port
 
 MOST_LINES = 12  # of one thing in the evidence; --json has all

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from netwatchd.cli.moments import day_text, midnight
+from netwatchd.answers.moments import midnight
+from netwatchd.cli.moments import day_text
 from netwatchd.events import Device, Session, Status
 
 CELLS = 24  # of a day

@@ -5,7 +5,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 
 from netwatchd.addresses import address_text, parse_address, parse_mac
-from netwatchd.cli.answer import Trouble
+from netwatchd.answers import NotFound
 from netwatchd.events import Device
 from netwatchd.storage import schema
 
@@ -13,12 +13,8 @@ MOST_SUGGESTED = 3
 MOST_LISTED = 20
 
 
-class NotFound(Trouble):
-    """No device, or more than one, is known by what was given; the text says so, and what may have been meant."""
-
-
 def find(given: str, devices: Sequence[Device]) -> Device:
-    """The only device that `given` means; raises NotFound."""
+    """The only device that `given` means; raises NotFound where it is none or several, and says which may be meant."""
     found = find_all(given, devices)
     if len(found) > 1:
         listed = "".join(f"\n  {described(device)}" for device in found[:MOST_LISTED])
