@@ -19,10 +19,12 @@ from netwatchd import clock, config
 from netwatchd.addresses import Address
 from netwatchd.alerts.outgoing import Outgoing
 from netwatchd.alerts.text import Author
+from netwatchd.answers.asked import answer
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot, threat_json
+from netwatchd.broadcast.offers import Offers
 from netwatchd.broadcast.server import Server
 from netwatchd.counters import Counters
 from netwatchd.detectors.news import News
@@ -231,7 +233,8 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            return Server(websocket, self.broadcaster, self._act, self.counters, self.report.status, self._is_healthy)
+            offers = Offers(self._act, self.report.status, self._ill, partial(answer, self._state))
+            return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
         except OSError as error:
@@ -335,6 +338,9 @@ class Daemon:
 
     def _is_healthy(self) -> bool:
         return self.storage.degraded is None
+
+    def _ill(self) -> str | None:
+        return self.storage.degraded
 
     def _tick(self) -> None:
         now = clock.now()

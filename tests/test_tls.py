@@ -24,6 +24,7 @@ from websockets.sync.client import connect
 
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.offers import Offers
 from netwatchd.broadcast.server import Server
 from netwatchd.broadcast.tls import server_context
 from netwatchd.config import Websocket
@@ -138,4 +139,4 @@ def test_a_certificate_that_cannot_be_used_is_an_error_and_never_plaintext(tmp_p
             port=0, tls_certificate=tmp_path / certificate_file, tls_key=tmp_path / "key.pem"
         )  # fmt: skip
         with pytest.raises(OSError, match="cannot use the TLS certificate"):
-            Server(settings, broadcaster, lambda _: None, Counters(), dict)
+            Server(settings, broadcaster, Offers(lambda _: None, dict), Counters())

@@ -30,6 +30,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.offers import Offers
 from netwatchd.broadcast.server import Server
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
@@ -100,15 +101,15 @@ def test_a_web_page_must_be_ours_and_reach_us_under_our_name(host: str, origin: 
         client.socket.close()
 
 
-def test_plain_http_has_health_status_and_a_word_about_what_listens_here() -> None:
+def test_plain_http_has_health_status_and_the_page() -> None:
     with serving() as service:
         assert get(service.port, "/healthz")[0] == 200
         assert get(service.port, "/healthz")[1].endswith("\r\n\r\nok\n")
         status, text = get(service.port, "/status")
         assert (status, json.loads(text.partition("\r\n\r\n")[2])) == (200, {"up": True})
-        assert "/ws" in get(service.port, "/")[1]
+        assert "Content-Security-Policy: default-src 'none'" in get(service.port, "/")[1]
         service.healthy = False
-        assert get(service.port, "/healthz")[0] == 503
+        assert get(service.port, "/healthz")[1].endswith("\r\n\r\nthe disk is full\n")
 
 
 def test_status_wants_the_token_and_our_own_name() -> None:
@@ -302,7 +303,7 @@ def test_close_says_going_away_and_ends_every_connection() -> None:
 def test_a_port_in_use_is_an_oserror() -> None:
     with serving() as service, pytest.raises(OSError, match="in use"):
         broadcaster = Broadcaster(Websocket(), Counters(), lambda: Snapshot([], [], {}))
-        Server(Websocket(port=service.port), broadcaster, lambda _: None, Counters(), dict)
+        Server(Websocket(port=service.port), broadcaster, Offers(lambda _: None, dict), Counters())
 
 
 def test_ipv6_is_served() -> None:

@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from netwatchd.addresses import address_text
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.messages import Snapshot
+from netwatchd.broadcast.offers import Offers
 from netwatchd.broadcast.server import Server
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
@@ -56,9 +57,8 @@ class Service:
         self.refuse = refuse
         self.healthy = True
         self.broadcaster = Broadcaster(settings, self.counters, self.snapshot)
-        self.server = server_class(
-            settings, self.broadcaster, self.act, self.counters, lambda: {"up": True}, lambda: self.healthy
-        )
+        offers = Offers(self.act, lambda: {"up": True}, lambda: None if self.healthy else "the disk is full")
+        self.server = server_class(settings, self.broadcaster, offers, self.counters)
         self.port: int = self.server.port
         self.deaths: list[Worker] = []
         self.workers = [

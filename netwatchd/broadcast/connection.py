@@ -127,7 +127,7 @@ class Connection(BaseRequestHandler):
             self._count("refused.disconnected")
             return None
         if not (request.path == "/ws" and request.wants_upgrade):
-            self._transport.send_all(self.server.protocol.page(request, self.origin), deadline)
+            self._transport.send_all(self.server.pages.reply(request, self.origin), deadline)
             self._transport.linger(min(LINGER, deadline - time.monotonic()))
             return None
         self.upgrade = request

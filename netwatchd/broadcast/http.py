@@ -11,8 +11,8 @@ import h11
 
 MOST_HEADER = 16384  # bytes of request line and headers
 _REASONS = {
-    200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    408: "Request Timeout", 426: "Upgrade Required", 429: "Too Many Requests",
+    200: "OK", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 408: "Request Timeout", 426: "Upgrade Required", 429: "Too Many Requests",
     431: "Request Header Fields Too Large", 503: "Service Unavailable",
 }  # fmt: skip
 
@@ -87,9 +87,9 @@ def _request(event: h11.Request, rest: bytes) -> Request:
     )
 
 
-def reply(status: int, text: str, headers: dict[str, str] | None = None) -> bytes:
+def reply(status: int, content: str | bytes, headers: dict[str, str] | None = None) -> bytes:
     """A whole reply, after which the connection is closed."""
-    body = text.encode(errors="replace")
+    body = content.encode(errors="replace") if isinstance(content, str) else content
     lines = {
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Length": str(len(body)),

@@ -1,26 +1,20 @@
-"""What clients are told and may ask for, once they are in: the messages of this daemon, and its few HTTP pages."""
+"""What clients are told and may ask for, once they are in: the messages of this daemon."""
 
-import json
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from netwatchd.addresses import Address
 from netwatchd.broadcast import access, commands, messages
 from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.client import Client
 from netwatchd.broadcast.guesses import Guesses
-from netwatchd.broadcast.http import Refusal, Request, reply
+from netwatchd.broadcast.http import Refusal, Request
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
 from netwatchd.events import Command
 
 log = logging.getLogger(__name__)
-
-ABOUT = """This is netwatchd. Its WebSocket is at /ws, its health at /healthz, its status at /status.
-To look at it in a terminal: netwatchd status | doctor | devices | flows | top | threats
-"""
 
 
 class UnsupportedData(Exception):
@@ -36,34 +30,13 @@ class Protocol:
         broadcaster: Broadcaster,
         act: Callable[[Command], str | None],
         counters: Counters,
-        status: Callable[[], dict[str, Any]],
-        healthy: Callable[[], bool],
         guesses: Guesses,
     ) -> None:
         self._settings = settings
         self._broadcaster = broadcaster
         self._act = act
         self._counters = counters
-        self._status = status
-        self._healthy = healthy
         self._guesses = guesses
-
-    def page(self, request: Request, origin: Address) -> bytes:
-        """The reply to a plain HTTP request; raises Refusal."""
-        if request.method != "GET":
-            raise Refusal(405, "only GET is served here", "method", {"Allow": "GET"})
-        if request.path == "/healthz":
-            return reply(200, "ok\n") if self._healthy() else reply(503, "not well; see netwatchd status\n")
-        if request.path == "/status":
-            access.check_origin(request, self._settings.allowed_origins)
-            access.check_host(request, self._settings.allowed_origins)
-            self._guesses.check(request, origin, time.monotonic())
-            return reply(200, json.dumps(self._status(), default=str) + "\n", {"Content-Type": "application/json"})
-        if request.path == "/":
-            return reply(200, ABOUT)
-        if request.path == "/ws":
-            raise Refusal(426, "this is a WebSocket; connect with ws://", "bad_request", {"Upgrade": "websocket"})
-        raise Refusal(404, "there is nothing here; the WebSocket is at /ws", "not_found")
 
     def check(self, request: Request, origin: Address) -> None:
         """Raises Refusal where an upgrade may not be, or its URL asks for what cannot be given."""

@@ -12,7 +12,6 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from socket import AF_INET6, AI_PASSIVE, IPPROTO_IPV6, IPV6_V6ONLY, SHUT_RDWR, SOCK_STREAM, getaddrinfo, socket
 from typing import Any
 
@@ -22,11 +21,12 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.connection import Connection
 from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal
+from netwatchd.broadcast.offers import Offers
+from netwatchd.broadcast.pages import Pages
 from netwatchd.broadcast.protocol import Protocol
 from netwatchd.broadcast.tls import server_context
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Command
 from netwatchd.worker import Worker
 
 # The package calls logging.basicConfig() when it is imported. That does nothing where a handler is set up already.
@@ -42,15 +42,10 @@ log = logging.getLogger(__name__)
 DRAIN = 1.0  # seconds for clients to take what is queued and to answer the close frame
 
 
-def _always() -> bool:
-    return True
-
-
 class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
     """Accepts clients and serves what they ask for. Binds when it is made: raises OSError where it cannot.
 
-    `act` does what a client asks and returns an error sentence or None; `status` is what GET /status shows; `healthy`
-    decides about GET /healthz. All three are called from clients' threads.
+    `offers` has what clients may ask for.
     """
 
     request_queue_size = 1024  # all clients of a home come back at once after a restart
@@ -59,17 +54,16 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
         self,
         settings: Websocket,
         broadcaster: Broadcaster,
-        act: Callable[[Command], str | None],
+        offers: Offers,
         counters: Counters,
-        status: Callable[[], dict[str, Any]],
-        healthy: Callable[[], bool] = _always,
     ) -> None:
         self.settings = settings
         self.broadcaster = broadcaster
         self.counters = counters
         self.admission = Admission(settings, counters)
         guesses = Guesses(settings.token)
-        self.protocol = Protocol(settings, broadcaster, act, counters, status, healthy, guesses)
+        self.protocol = Protocol(settings, broadcaster, offers.act, counters, guesses)
+        self.pages = Pages(settings, offers, guesses)
         self.closing = threading.Event()
         self._accepting = threading.Lock()  # held while the listening socket is in use
         self.tls: ssl.SSLContext | None = None

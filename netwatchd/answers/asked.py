@@ -1,0 +1,117 @@
+"""What may be asked over HTTP: GET /api/NAME answers what the verb NAME prints with `--json`, by the same flags."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from netwatchd.answers import Misasked, NotFound
+from netwatchd.answers.devices import devices, portrait
+from netwatchd.answers.flows import flows
+from netwatchd.answers.moments import moment
+from netwatchd.answers.portrait import as_json
+from netwatchd.answers.threats import UNDISMISSED, threat, threats
+from netwatchd.answers.top import top
+from netwatchd.broadcast.http import Refusal
+from netwatchd.events import SEVERITIES, ThreatStatus
+from netwatchd.storage import queries
+
+MOST_ROWS = 10_000  # of one answer: 5 MB of flows
+Parameter = Callable[[str], Any]
+
+
+def answer(directory: Path, name: str, query: Mapping[str, str]) -> Any:
+    """The answer to the question `name` with the parameters of a URL; raises Refusal."""
+    if name not in QUESTIONS:
+        raise Refusal(404, f"there is no answer {name!r:.40}; there are {', '.join(QUESTIONS)}", "not_found")
+    question = QUESTIONS[name]
+    values = {}
+    for key, text in query.items():
+        if key == "token":
+            continue
+        if key not in question.parameters:
+            known = ", ".join(question.parameters)
+            raise Refusal(400, f"{name} has no parameter {key!r:.40}; it has {known}", "bad_request")
+        try:
+            values[key] = question.parameters[key](text)
+        except ValueError as error:
+            raise Refusal(400, f"{key}: {error}", "bad_request") from error
+    if missing := [key for key in question.needed if key not in values]:
+        raise Refusal(400, f"{name} needs the parameter {missing[0]}", "bad_request")
+    try:
+        return question.answer(directory, **values)
+    except Misasked as error:
+        raise Refusal(400, str(error), "bad_request") from error
+    except NotFound as error:
+        raise Refusal(404, str(error), "not_found") from error
+    except (queries.NoDatabase, sqlite3.Error) as error:
+        raise Refusal(503, f"the database cannot be read: {error}", "no_answer") from error
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_ROWS:
+        raise ValueError(f"{text!r:.40} should be a whole number from 1 to {MOST_ROWS:,}")
+    return int(text[:9])
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise ValueError(f"{text!r:.40} should be a whole number")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(f"{text!r:.40} should be yes or no")
+    return text == "yes"
+
+
+def _one_of(words: tuple[str, ...]) -> Parameter:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r:.40} should be one of {', '.join(words)}")
+        return text
+
+    return read
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    known = tuple(ThreatStatus)
+    if text == "all":
+        return known
+    return tuple(_one_of(known)(word) for word in text.split(","))
+
+
+def _device(directory: Path, *, device: str, since: int | None = None, **asked: Any) -> Any:
+    return as_json(portrait(directory, device, since=moment("7 d") if since is None else since, **asked))
+
+
+def _threats(directory: Path, *, status: tuple[str, ...] = UNDISMISSED, **asked: Any) -> Any:
+    return threats(directory, status=status, **asked).rows
+
+
+def _top(directory: Path, *, by: str = "device", since: int | None = None, **asked: Any) -> Any:
+    return top(directory, by, since=moment("24 h") if since is None else since, **asked).rows
+
+
+class Question(NamedTuple):
+    """What answers a question, by which parameters, of which these are needed."""
+
+    answer: Callable[..., Any]
+    parameters: dict[str, Parameter]
+    needed: tuple[str, ...] = ()
+
+
+_COMMON: dict[str, Parameter] = {"since": moment, "limit": _count, "device": str}
+_BY = ("device", "destination", "port")
+QUESTIONS = {
+    "devices": Question(
+        lambda directory, **asked: devices(directory, **asked).rows,
+        {**_COMMON, "online": _flag, "kind": str, "new": moment, "today": moment},
+    ),
+    "device": Question(_device, {**_COMMON, "today": moment}, ("device",)),
+    "flows": Question(lambda directory, **asked: flows(directory, **asked).rows, _COMMON),
+    "threats": Question(_threats, {**_COMMON, "status": _statuses, "kind": str, "severity": _one_of(SEVERITIES)}),
+    "threat": Question(lambda directory, id: threat(directory, id), {"id": _number}, ("id",)),
+    "top": Question(_top, {"by": _one_of(_BY), "since": moment, "limit": _count}),
+}

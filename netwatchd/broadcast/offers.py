@@ -1,0 +1,22 @@
+"""What the daemon lets clients have: its functions, which the server calls from clients' threads."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netwatchd.broadcast.http import Refusal
+from netwatchd.events import Command
+
+
+def _nothing(name: str, _query: Mapping[str, str]) -> Any:
+    raise Refusal(404, f"there is no answer {name!r:.40} here", "not_found")
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Each may raise Refusal, with the status and the sentence that the client is told, but for `act`."""
+
+    act: Callable[[Command], str | None]  # does what a client asks; returns why not
+    status: Callable[[], dict[str, Any]]  # GET /status
+    ill: Callable[[], str | None] = lambda: None  # GET /healthz: why it is not well, or None
+    answer: Callable[[str, Mapping[str, str]], Any] = _nothing  # GET /api/NAME?...: what JSON says

@@ -1,0 +1,51 @@
+"""The files of the page, read once: nothing of a request becomes a path."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+PAGE = Path(__file__).parent.parent / "page"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".txt": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file, as it is sent."""
+
+    content: bytes
+    type: str
+
+    @cached_property
+    def tag(self) -> str:
+        """What changes with the content (RFC 9110 section 8.8.3)."""
+        return f'"{hashlib.blake2b(self.content, digest_size=9).hexdigest()}"'
+
+    @cached_property
+    def zipped(self) -> bytes:
+        """The content as gzip has it; always the same, so that the tag holds for it, too."""
+        return gzip.compress(self.content, mtime=0)
+
+
+class Site:
+    """All files of the page by the paths under which they are asked for."""
+
+    def __init__(self, directory: Path = PAGE) -> None:
+        """Raises OSError where they cannot be read."""
+        self._files = {
+            f"/{path.relative_to(directory).as_posix()}": File(path.read_bytes(), TYPES[path.suffix])
+            for path in sorted(directory.rglob("*"))
+            if path.suffix in TYPES
+        }
+
+    def file(self, path: str) -> File | None:
+        """The file that is meant by the path of a URL, where there is one."""
+        return self._files.get("/index.html" if path == "/" else path)

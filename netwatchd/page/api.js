@@ -1,0 +1,33 @@
+// What is asked of the past: GET /api/NAME answers what `netwatchd NAME --json` prints (docs/INTERFACE.md).
+
+import { token } from "./token.js";
+
+const PATIENCE = 20_000; // milliseconds
+
+/** The daemon did not answer, or said no; the message is a sentence, `status` the one of HTTP, or 0. */
+export class Unanswered extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The answer to `name`; parameters that are null, undefined or empty are left out. `signal` may end the asking. */
+export async function ask(name, parameters = {}, signal = undefined) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const query = new URLSearchParams(given).toString();
+  const known = token();
+  let reply;
+  try {
+    reply = await fetch(`api/${name}${query ? `?${query}` : ""}`, {
+      headers: known ? { Authorization: `Bearer ${known}` } : {},
+      signal: signal ?? AbortSignal.timeout(PATIENCE),
+      cache: "no-store",
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Unanswered("netwatchd does not answer");
+  }
+  if (!reply.ok) throw new Unanswered((await reply.text()).trim() || `netwatchd answers ${reply.status}`, reply.status);
+  return reply.json();
+}

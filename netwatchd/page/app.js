@@ -1,0 +1,56 @@
+// Puts the page together: one connection, one store, and the view that the URL names.
+
+import { Connection } from "./connection.js";
+import { Store } from "./store.js";
+import { route, watchLinks } from "./route.js";
+import { Shell } from "./shell.js";
+import { Overview } from "./overview.js";
+import { Threats } from "./threats.js";
+import { Devices } from "./devices.js";
+import { DeviceView } from "./device.js";
+import { Flows } from "./flows.js";
+import { Traffic } from "./traffic.js";
+
+// A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
+// `show(route)` is called when it is shown and when its filters change, `hide()` when another one is; `update(changed)`
+// once a frame, while it is shown, with what has changed in the store.
+const VIEWS = {
+  overview: Overview,
+  threats: Threats,
+  devices: Devices,
+  device: DeviceView,
+  flows: Flows,
+  traffic: Traffic,
+};
+
+const store = new Store();
+const connection = new Connection((message) => store.take(message));
+const context = { store, connection };
+const shell = new Shell(context);
+const views = new Map();
+let shown = null;
+
+function viewOf(name) {
+  const known = name in VIEWS ? name : "overview";
+  if (!views.has(known)) views.set(known, new VIEWS[known](context));
+  return views.get(known);
+}
+
+function show() {
+  const now = route();
+  const view = viewOf(now.view ?? "overview");
+  const isOther = view !== shown;
+  if (isOther) shown?.hide();
+  shown = view;
+  view.show(now);
+  shell.show(view, now, isOther);
+}
+
+store.listen((changed) => {
+  shell.update(changed);
+  shown?.update(changed);
+});
+addEventListener("route", show);
+watchLinks();
+show();
+connection.open();

@@ -1,0 +1,26 @@
+// The first screen, in the order in which people ask: is anything wrong? who is here? who is using the line, with what?
+
+import { element } from "./dom.js";
+import { Wrong } from "./wrong.js";
+import { Who } from "./who.js";
+import { Line } from "./line.js";
+
+export class Overview {
+  constructor(context) {
+    this.title = "Overview";
+    this.sections = [new Wrong(context), new Who(context), new Line(context)];
+    this.node = element("div", { class: "overview" }, this.sections.map((section) => section.node));
+  }
+
+  show(route) {
+    for (const section of this.sections) section.show(route);
+  }
+
+  hide() {
+    for (const section of this.sections) section.hide();
+  }
+
+  update(changed) {
+    for (const section of this.sections) section.update(changed);
+  }
+}

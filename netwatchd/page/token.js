@@ -1,0 +1,26 @@
+// The token that the daemon may want. It comes by /#token=..., which no server sees, or is typed in, and is kept in this
+// browser: for this tab, or for good where the user wants that.
+
+const KEY = "netwatchd.token";
+
+/** The token, or an empty text. Takes one out of the address bar, so that nobody sees it there or shares it. */
+export function token() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given !== null) {
+    keep(given, false);
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+  return sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
+}
+
+/** Keeps a token; `forGood` beyond this tab. */
+export function keep(text, forGood) {
+  forget();
+  (forGood ? localStorage : sessionStorage).setItem(KEY, text);
+}
+
+/** Forgets the token. */
+export function forget() {
+  sessionStorage.removeItem(KEY);
+  localStorage.removeItem(KEY);
+}
