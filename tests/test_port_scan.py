@@ -16,6 +16,7 @@ from netwatchd.detectors import Finding
 from netwatchd.detectors.panel import Panel
 from netwatchd.detectors.port_scan import PortScan
 from netwatchd.detectors.tally import MOST_GROWN, MOST_YOUNG
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import Flow, FlowBatch, TakenBack, Threat
 
 ATTACKER = "203.0.113.9"
@@ -271,7 +272,7 @@ def test_the_scanned_is_never_told_as_the_scanner() -> None:
 
 def test_a_flood_of_made_up_sources_neither_fills_the_memory_nor_hides_a_scanner() -> None:
     made_up = random.Random(1)
-    detector = PortScan(config.PortScan(), Street())
+    detector = PortScan(config.PortScan(), Street(), UsedPorts())
     found: list[Any] = []
 
     def flood(count: int) -> None:

@@ -53,12 +53,12 @@ class PortScan:
 
     wants = Wants.ATTEMPTS | Wants.KNOCKED
     ports = None
+    shares = ("usedports",)
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, used: UsedPorts) -> None:
         self.settings = settings
         self._home = home
-        self._used = UsedPorts()
-        self.listeners = (self._used,)
+        self._used = used
         self.set_back(0)
 
     def set_back(self, _time: int) -> None:
@@ -67,15 +67,6 @@ class PortScan:
         self._pending = Pending()
         self.awaited = self._pending.counted
         self._scanners = Scanners()
-
-    @property
-    def note(self) -> str | None:
-        """What is in use."""
-        return self._used.note
-
-    def recall(self, note: str) -> None:
-        """Takes in what was noted."""
-        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An attempt, or an answered flow: one that was taken for an attempt, or may be one."""

@@ -53,13 +53,13 @@ class SlowScan:
 
     wants = Wants.ATTEMPTS | Wants.TURNED | Wants.ICMP
     ports = None
+    shares = ("usedports",)
     observes = (AddressAsked,)
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, used: UsedPorts) -> None:
         self.settings = settings
         self._home = home
-        self._used = UsedPorts()
-        self.listeners = (self._used,)
+        self._used = used
         self.set_back(0)
 
     def set_back(self, _time: int) -> None:
@@ -68,15 +68,6 @@ class SlowScan:
         self._sweeps: Tallies[Key] = Tallies(DAY)
         self._scanners = Scanners()
         self._busy: dict[tuple[Address, int], int] = {}  # what a source has tried in a slot
-
-    @property
-    def note(self) -> str | None:
-        """What is in use."""
-        return self._used.note
-
-    def recall(self, note: str) -> None:
-        """Takes in what was noted."""
-        self._used.recall(note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """A flow that was not answered, or refused."""

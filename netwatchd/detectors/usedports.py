@@ -2,7 +2,7 @@
 is switched off or its services are. Whoever watches a server asks for all its services, and has found them there.
 
 Bounded: of PAIRS pairs, PORTS ports each; a pair makes room by being used. It outlives a restart as a note, because
-after a power cut those that watch are there before those that are watched.
+after a power cut those that watch are there before those that are watched. Detectors share it.
 """
 
 import json
