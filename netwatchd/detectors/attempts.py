@@ -6,6 +6,8 @@ ACKs, `partial`, replies whose question was not seen), backscatter (a SYN-ACK, a
 its opener is whoever was forged, or nobody), and what a sampling exporter did not look at.
 """
 
+from typing import NamedTuple
+
 from netwatchd.addresses import is_host
 from netwatchd.events import LIVE, Flow
 
@@ -61,15 +63,24 @@ _UDP_SERVICES = frozenset((1194, 1434, 1604, 1645, 1701, 1812, 1900, 2049, 5060,
 EVERYDAY = frozenset((53, 80, 123, 443, 465, 587, 853, 993, 995, 3478, 5222, 5223, 5228))
 
 
-_LATEST: list[tuple[Flow | None, int | None]] = [(None, None)]  # the flow that was asked of, and the answer
+class Attempt(NamedTuple):
+    """What an attempt is judged by."""
+
+    outcome: int
+    service: bool  # whether it goes to where services listen, rather than clients
+    way: str  # how the port was tried
 
 
-def outcome(flow: Flow) -> int | None:
-    """What became of an attempt by TCP or UDP to reach a port; None where the flow is none."""
+_LATEST: list[tuple[Flow | None, Attempt | None]] = [(None, None)]  # the flow that was asked of, and the answer
+
+
+def attempt(flow: Flow) -> Attempt | None:
+    """An attempt by TCP or UDP to reach a port; None where the flow is none."""
     # Several detectors ask it of each flow, one after the other.
     latest, found = _LATEST[0]
     if latest is not flow:
-        found = _outcome(flow)
+        outcome = _outcome(flow)
+        found = None if outcome is None else Attempt(outcome, _is_service(flow), _way(flow))
         _LATEST[0] = flow, found
     return found
 
@@ -127,13 +138,11 @@ def outcome_of_ping(flow: Flow) -> int | None:
     return OPENED if flow[10] else SILENT if flow[8] else UNKNOWN
 
 
-def is_service(flow: Flow) -> bool:
-    """Whether it goes to where services listen, rather than clients."""
+def _is_service(flow: Flow) -> bool:
     return flow[6] < WELL_KNOWN or flow[6] in (_UDP_SERVICES if flow[7] == UDP else SERVICES)
 
 
-def way_of(flow: Flow) -> str:
-    """How a port was tried."""
+def _way(flow: Flow) -> str:
     if flow[7] == UDP:
         return "udp"
     if flow[12] in ODD:

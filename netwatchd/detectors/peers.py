@@ -5,6 +5,7 @@ Known where the answers of DNS are seen: by the source capture, and in logs. Det
 
 from netwatchd.addresses import Address, address_text
 from netwatchd.detectors import Findings
+from netwatchd.detectors.bounded import make_room
 from netwatchd.detectors.naming import LONGEST
 from netwatchd.observations import DnsMessage
 
@@ -24,9 +25,8 @@ class PeerNames:
         names = self._names
         for address in observation.addresses:
             names.pop(address, None)
+            make_room(names, MOST_NAMES)
             names[address] = observation.name
-            if len(names) > MOST_NAMES:
-                del names[next(iter(names))]
         return ()
 
     def name(self, address: Address) -> str | None:

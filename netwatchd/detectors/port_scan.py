@@ -25,24 +25,24 @@ from netwatchd.detectors.attempts import (
     TRIED,
     UDP,
     USED_OUT,
-    is_service,
-    outcome,
-    way_of,
+    Attempt,
+    attempt,
 )
 from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
 from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
 from netwatchd.detectors.sides import is_here
-from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.tally import Tallies, Tally, time_of, worth_of
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.usedports import UsedPorts
-from netwatchd.events import Flow, TakenBack, Threat
+from netwatchd.events import LIVE, Flow, Threat
 
 SERVICE, OTHER = 3, 1  # what a port is worth
 QUICK_TIME, STEADY_TIME, STEADY = 15_000, 300_000, 15 * SERVICE
 HASTY_TIME, HASTY = 5_000, 25
 SILENCE = STEADY_TIME  # milliseconds after which what comes is another scan
 UDP_PORT = 1 << 16  # beside the number of a port of UDP
+_LEAST = min(STEADY // SERVICE, HASTY)  # ports, each of which is worth SERVICE at most
 _WEB = frozenset((80, 443))
 
 Pair = tuple[Address, Address]
@@ -64,7 +64,7 @@ class PortScan:
     def set_back(self, _time: int) -> None:
         """What was tried by another clock is forgotten."""
         self._tallies: Tallies[Pair] = Tallies(SILENCE)
-        self._pending = Pending()
+        self._pending = Pending("port_scan", self._tallies)
         self.awaited = self._pending.counted
         self._scanners = Scanners()
 
@@ -73,27 +73,31 @@ class PortScan:
         # Nearly all that is answered is in use; unless it was taken for an attempt it is nothing to us.
         if flow[10] and (flow[8] >= USED_OUT or flow[7] == UDP) and flow[12] not in TRIED:
             return self._answered(flow) if flow[0] in self._pending else ()
+        pair = flow[3], flow[5]
         # What everybody asks for, and was not answered yet, is nothing, unless he looks at that host already.
-        if not flow[8] and flow[6] in EVERYDAY and not self._tallies.has_grown((flow[3], flow[5])):
+        if not flow[8] and flow[6] in EVERYDAY and not self._tallies.has_grown(pair):
             return ()
-        how = outcome(flow)
-        if how is None:
+        tried = attempt(flow)
+        if tried is None:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
-        worth = _worth(flow, flow[6])
-        return self._see_attempt(flow, how, worth, new) if worth and not self._used.uses(flow) else ()
+        worth = SERVICE if tried.service else _worth(flow)
+        return self._see_attempt(flow, pair, tried, worth, new) if worth and not self._used.uses(flow, pair) else ()
 
-    def _see_attempt(self, flow: Flow, how: int, worth: int, new: bool) -> Findings:
-        time, port, pair = flow[1], flow[6], (flow[3], flow[5])
+    def _see_attempt(self, flow: Flow, pair: Pair, tried: Attempt, worth: int, new: bool) -> Findings:
+        port, (how, _, way) = flow[6], tried
         # What was dropped at once may be one of two that a browser tried side by side (RFC 8305).
-        if how == OPENED and port in _WEB and not self._tallies.has_grown(pair) and flow[0] not in self._pending:
+        awaited = flow[0] in self.awaited
+        if how == OPENED and port in _WEB and not self._tallies.has_grown(pair) and not awaited:
             return ()
-        tally = self._tallies.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
-        tally.see(thing, Tried(time, how, worth), way_of(flow), flow[13], new=new and flow[0] not in self._pending)
-        self._pending.note(flow, tally, thing)
+        tally = self._tallies.see(pair, thing, flow[1], how, worth, way, flow[13], new and not awaited)
+        if awaited or flow[12] in LIVE:
+            self._pending.note(flow, pair, thing)
+        if tally is None:
+            return ()
         if tally.told:
             return [self._scan(pair, tally)] if tally.is_worth_telling_again() else ()
-        if tally.news < tally.look_at or tally.count < self.settings.ports // 2:
+        if tally.news < tally.look_at or tally.count < min(self.settings.ports, _LEAST):
             return ()
         return [self._scan(pair, tally)] if self._is_scan(tally) else ()
 
@@ -106,21 +110,14 @@ class PortScan:
 
     def _answered(self, flow: Flow) -> Findings:
         """What was taken for an attempt is in use."""
-        tally, thing = self._pending.take(flow[0])
-        tally.retract(thing)
-        if not tally.told or tally.answered <= tally.count:
-            return ()
-        tally.told = 0
-        target = tally.target
-        device = key_at(self._home, flow[3])
-        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports turned out to be in use")]
+        return self._pending.answered(flow, self._home, "ports turned out to be in use")
 
     def _is_scan(self, tally: Tally) -> bool:
-        last = max(tried.time for tried in tally.things.values())
+        last = tally.latest
         tally.forget(last - STEADY_TIME)
         quick = self.settings.ports * SERVICE
         hasty = sum(
-            tried.worth == SERVICE and tried.time >= last - HASTY_TIME for tried in tally.things.values()
+            worth_of(tried) == SERVICE and time_of(tried) >= last - HASTY_TIME for tried in tally.things.values()
         )  # fmt: skip
         missing = min(
             quick - tally.worth(last - QUICK_TIME), STEADY - tally.worth(0), (HASTY - hasty) * SERVICE
@@ -157,8 +154,8 @@ def port_text(thing: int) -> str:
     return f"{thing & 0xFFFF}/udp" if thing & UDP_PORT else str(thing)
 
 
-def _worth(flow: Flow, port: int) -> int:
-    """What a port that was tried is worth as evidence."""
-    if is_service(flow) or flow[12] in ODD:
+def _worth(flow: Flow) -> int:
+    """What a port where no services listen is worth as evidence."""
+    if flow[12] in ODD:
         return SERVICE
-    return 0 if flow[7] == UDP and port >= EPHEMERAL else OTHER
+    return 0 if flow[7] == UDP and flow[6] >= EPHEMERAL else OTHER

@@ -20,16 +20,15 @@ from netwatchd.detectors.attempts import (
     SILENT,
     TCP,
     UDP,
-    is_service,
-    outcome,
+    attempt,
     outcome_of_ping,
-    way_of,
 )
-from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, sweep
+from netwatchd.detectors.bounded import make_room
+from netwatchd.detectors.host_sweep import PING, ROUTERS, Key, asked, sweep
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
 from netwatchd.detectors.scanners import Scanners
 from netwatchd.detectors.sides import is_here
-from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.tally import Tallies, Tally, time_of
 from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
@@ -42,6 +41,7 @@ QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
+_IN_VAIN = frozenset((SILENT, REFUSED))
 # Of one source that has tried so much within a SLOT, which is anything but slow, from then on one of so many is looked
 # at: as many as SLOTS need come early enough, and what it hides behind cannot hide it for ever.
 MOST_OF_SLOT, SAMPLE = 512, 8
@@ -75,39 +75,37 @@ class SlowScan:
             return ()
         if flow[7] != TCP and flow[7] != UDP:
             return self._see_ping(flow)
-        how, port = outcome(flow), flow[6]
-        if how not in (SILENT, REFUSED) or not is_service(flow):
+        tried = attempt(flow)
+        if tried is None or not tried[1] or tried[0] not in _IN_VAIN:
             return ()
         time, source, target = flow[1], flow[3], flow[5]
         if self._is_busy(source, time):
             return ()
-        pair = source, target
-        if self._used.uses(flow):
+        pair, port, (how, _, way) = (source, target), flow[6], tried
+        if self._used.uses(flow, pair):
             return ()
-        tally = self._scans.touch(pair, time)
         thing = port | UDP_PORT if flow[7] == UDP else port
-        tally.see(thing, Tried(time, how, SERVICE), way_of(flow), flow[13], new=new)
-        found = [scan(self._home, self._scanners, pair, tally, slow=True)] if _is_slow(tally, PORTS) else []
+        tally = self._scans.see(pair, thing, time, how, SERVICE, way, flow[13], new)
+        found = []
+        if tally is not None and _is_slow(tally, PORTS):
+            found.append(scan(self._home, self._scanners, pair, tally, slow=True))
         here = is_here(self._home, target)
         inward = here and not is_here(self._home, source)
         if inward or (flow[7] == TCP and port in CONTROL):
             key = Key(source, 0 if inward else flow[7] << 16 | port, here)
-            tally = self._sweeps.touch(key, time)
-            tally.see(target, Tried(time, how), way_of(flow), flow[13], new=new)
-            if _is_slow(tally, INWARD if inward else HOSTS):
+            tally = self._sweeps.see(key, target, time, how, 1, way, flow[13], new)
+            if tally is not None and _is_slow(tally, INWARD if inward else HOSTS):
                 found.append(sweep(self._home, self._scanners, key, tally, slow=True))
         return found
 
     def observe(self, observation: Observation) -> Findings:
         """Somebody asked who has an address."""
         assert isinstance(observation, AddressAsked)
-        target = observation.target
-        if self._home.owner(target) is not None or not (isinstance(target, bytes) or target in self._home.networks):
+        question = asked(self._home, observation)
+        if question is None:
             return ()
-        key = Key(observation.mac, ARP + ("6" if isinstance(target, bytes) else ""), True)
-        tally = self._sweeps.touch(key, observation.time)
-        way = ARP if isinstance(target, int) else "nd"
-        return self._see_unowned(key, tally, target, Tried(observation.time, SILENT), way, observation.source, ASKED)
+        (key, way), time, source = question, observation.time, observation.source
+        return self._decide_unowned(key, self._sweeps.see(key, observation.target, time, SILENT, 1, way, source), ASKED)
 
     def tick(self, time: int) -> Findings:
         """The latest of what goes on."""
@@ -119,8 +117,8 @@ class SlowScan:
         """Whether a source tries so much that this one is left out."""
         busy, slot = self._busy, (source, time // SLOT)
         count = busy.get(slot, 0) + 1
-        if count == 1 and len(busy) >= MOST_BUSY:
-            del busy[next(iter(busy))]
+        if count == 1:
+            make_room(busy, MOST_BUSY)
         busy[slot] = count
         return count > MOST_OF_SLOT and count % SAMPLE != 0
 
@@ -129,14 +127,10 @@ class SlowScan:
         if how != SILENT or host not in self._home.networks or self._home.owner(host) is not None:
             return ()
         key = Key(flow[3], PING + ("6" if isinstance(host, bytes) else ""), True)
-        tally = self._sweeps.touch(key, flow[1])
-        return self._see_unowned(key, tally, host, Tried(flow[1], how), "icmp", flow[13], PINGED)
+        return self._decide_unowned(key, self._sweeps.see(key, host, flow[1], how, 1, "icmp", flow[13]), PINGED)
 
-    def _see_unowned(  # what a tally takes
-        self, key: Key, tally: Tally, host: Address, tried: Tried, way: str, source: str, least: int
-    ) -> Findings:
-        tally.see(host, tried, way, source)
-        if not _is_slow(tally, least):
+    def _decide_unowned(self, key: Key, tally: Tally | None, least: int) -> Findings:
+        if tally is None or not _is_slow(tally, least):
             return ()
         device = self._home.device(str(key.source))
         if device is not None and device.kind in ROUTERS:
@@ -154,7 +148,7 @@ def _is_slow(tally: Tally, least: int) -> bool:
     if tally.count < _LEAST or tally.news < tally.look_at:
         return False
     tally.forget(tally.last - DAY)
-    slots = Counter(tried.time // SLOT for tried in tally.things.values())
+    slots = Counter(time_of(tried) // SLOT for tried in tally.things.values())
     counted = sum(min(count, PER_SLOT) for count in slots.values())
     # Each thing more is one more of what is missing, at most.
     missing = max(least - counted, SLOTS - len(slots), tally.count - 2 * counted)

@@ -39,9 +39,9 @@ class UsedPorts:
                 ports[flow[6]] = None
         return ()
 
-    def uses(self, flow: Flow) -> bool:
-        """Whether the same was answered before."""
-        ports = self._pairs.get((flow[3], flow[5]))
+    def uses(self, flow: Flow, pair: Pair) -> bool:
+        """Whether the same was answered before; `pair` has the two sides of the flow."""
+        ports = self._pairs.get(pair)
         return ports is not None and flow[6] in ports and flow[7] == TCP
 
     def __len__(self) -> int:
