@@ -33,6 +33,7 @@ class Bounded(Generic[K, V]):
         self._make = make
         # The one that was touched last at the end. It finds its first one at once, which a dict does not (`make_room`).
         self._values: OrderedDict[K, V] = OrderedDict()
+        self.get: Callable[[K], V | None] = self._values.get  # the value of a key, which that does not touch
 
     def touch(self, key: K) -> V:
         """The value of the key, which is made where there is none."""
@@ -57,10 +58,6 @@ class Bounded(Generic[K, V]):
         if len(values) >= self._most:
             values.popitem(last=False)
             self.evicted += 1
-
-    def get(self, key: K) -> V | None:
-        """The value of the key, which that does not touch."""
-        return self._values.get(key)
 
     def drop(self, key: K) -> None:
         """Forgets a key."""

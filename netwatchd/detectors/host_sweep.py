@@ -321,7 +321,7 @@ def _target(key: Key, tally: Tally) -> tuple[str, str]:
         name = f"{key.what & 0xFFFF}" + ("/udp" if key.what >> 16 == UDP else "") if key.what else "*"
         return f"{place}:{name}", f"{place}:*"
     (network, _), *_ = Counter(map(_network, tally.things)).most_common(1)
-    return network, place
+    return _network_text(network), place
 
 
 def _neighbours(tally: Tally) -> int:
@@ -330,7 +330,9 @@ def _neighbours(tally: Tally) -> int:
     return max(counts.values(), default=0)
 
 
-def _network(host: Address) -> str:
-    if isinstance(host, int):
-        return f"{address_text(host & 0xFFFFFF00)}/24"
-    return f"{address_text(host[:8] + bytes(8))}/64"
+def _network(host: Address) -> Address:
+    return host & 0xFFFFFF00 if isinstance(host, int) else host[:8] + bytes(8)
+
+
+def _network_text(network: Address) -> str:
+    return f"{address_text(network)}/{24 if isinstance(network, int) else 64}"

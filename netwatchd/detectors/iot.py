@@ -62,7 +62,7 @@ class Iot:
         if self._home.owner(flow[3]) != device:
             return ()  # it is the one that was asked
         here, port, tried = is_here(self._home, flow[5]), flow[6], attempt(flow)
-        how = None if tried is None else tried.outcome
+        how = None if tried is None else tried[0]
         found = []
         if port in CONTROL and (flow[10] or how is not None) and not (here and self._is_control(device)):
             tally = self._tallies.touch((device, port, here), flow[1])

@@ -80,7 +80,7 @@ class PortScan:
         tried = attempt(flow)
         if tried is None:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
-        worth = SERVICE if tried.service else _worth(flow)
+        worth = SERVICE if tried[1] else _worth(flow)
         return self._see_attempt(flow, pair, tried, worth, new) if worth and not self._used.uses(flow, pair) else ()
 
     def _see_attempt(self, flow: Flow, pair: Pair, tried: Attempt, worth: int, new: bool) -> Findings:

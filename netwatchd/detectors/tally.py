@@ -162,12 +162,12 @@ class Tally:
         """The numbers that decided; `things` are what was tried, and `text` writes one."""
         seconds = max(self.last - self.first, 0) / 1000
         found: dict[str, Any] = {f"{things}_tried": self.count, "attempts": self.attempts}
-        for number, word in enumerate(OUTCOMES):
-            found[word] = len(self.of(number))
+        counts = self._counts()
+        found |= dict(zip(OUTCOMES, counts, strict=True))
         found |= {
             "more": self.more, "in_use": self.answered,
             "examples": [text(thing) for thing in sorted(self.things)[:EXAMPLES]],
-            "found_open": [text(each) for each in sorted(self.of(OPENED))[:EXAMPLES]],
+            "found_open": [text(each) for each in sorted(self.of(OPENED))[:EXAMPLES]] if counts[OPENED] else [],
             "scan": sorted(self.ways), "sources": sorted(self.sources),
             "start": self.first, "end": self.last, "seconds": round(seconds, 1),
             "per_second": round(self.attempts / max(seconds, 1), 1),
@@ -176,13 +176,15 @@ class Tally:
 
     def of(self, outcome: int) -> list[Any]:
         """The things of which that became."""
-        return [thing for thing, number in self.things.items() if outcome_of(number) == outcome]
+        return [thing for thing, number in self.things.items() if number >> _OUTCOME & 3 == outcome]
 
     def outcomes(self, opened: str = "open") -> str:
         """`3 open, 290 refused, 19 not answered`, of as many as are told apart."""
-        counts = ((number, len(self.of(number))) for number in (OPENED, REFUSED, SILENT, UNKNOWN))
+        counts = self._counts()
         words = ("answer not known yet", "not answered", "refused", opened)
-        told = [f"{count:,} {words[number]}" for number, count in counts if count]
+        told = [
+            f"{counts[number]:,} {words[number]}" for number in (OPENED, REFUSED, SILENT, UNKNOWN) if counts[number]
+        ]
         return ", ".join([*told, f"{self.more:,} more"] if self.more else told)
 
     def span(self) -> str:
@@ -191,6 +193,11 @@ class Tally:
         if seconds < 120:
             return f"{seconds:.1f} s" if seconds >= 0.1 else "less than 0.1 s"
         return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+    def _counts(self) -> list[int]:
+        """How many there are of each outcome."""
+        bits = [number & 3 << _OUTCOME for number in self.things.values()]
+        return [bits.count(outcome << _OUTCOME) for outcome in range(len(OUTCOMES))]
 
     def _see_way(self, way: str, source: str) -> None:
         if len(self.ways) < EXAMPLES and way not in self.ways:
