@@ -9,7 +9,7 @@ devices. The other files are what these are made of:
 * all of them: `telling` makes a threat, `naming` and `saying` are its words, `sides` tells here from the world,
   `memory` and `bounded` are what is remembered of time, and of whom somebody may have made up
 * scans, and `iot`: `attempts` (what came to nothing), `tally` (what one has tried), `pending`, `scanners`,
-  `usedports` and `uplink` (whose silence is no evidence)
+  `usedports` and `uplink` (whose silence is no evidence); `slow_scan`: `kepttallies`
 * `brute_force`: `passwords`; `inbound`: `exposed`, and with `flood`: `distinct`
 * `spoof`: `contests`; `rogue_dhcp`: `servers`
 * `dns_tunnel`: `dns_names`, `dns_zones`

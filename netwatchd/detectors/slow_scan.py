@@ -7,13 +7,17 @@ and again, which is nothing new. Only last words count: an answer that is under 
 Then a scan is SERVICES services of one host tried in vain; a sweep INWARD hosts here tried by one from elsewhere, HOSTS
 hosts at a port of remote control, PINGED or ASKED addresses here that nobody has. Devices that leave are remembered by
 those that knew them, by their addresses too; but they are known here as well, so that these have an owner.
+
+What goes on outlives a restart as a note (`kepttallies`), but for the last hour of it.
 """
 
+import json
 from collections import Counter
+from typing import Any
 
-from netwatchd.addresses import Address
+from netwatchd.addresses import Address, address_text, parse_address, parse_mac
 from netwatchd.config import SlowScan as Settings
-from netwatchd.detectors import Findings, Home, Wants
+from netwatchd.detectors import Findings, Home, Wants, kepttallies
 from netwatchd.detectors.attempts import (
     CONTROL,
     REFUSED,
@@ -24,7 +28,8 @@ from netwatchd.detectors.attempts import (
     outcome_of_ping,
 )
 from netwatchd.detectors.bounded import make_room
-from netwatchd.detectors.host_sweep import PING, ROUTERS, Key, asked, sweep
+from netwatchd.detectors.host_sweep import ARP, PING, ROUTERS, Key, asked, sweep
+from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.port_scan import SERVICE, UDP_PORT, Pair, scan
 from netwatchd.detectors.scanners import Scanners
 from netwatchd.detectors.sides import is_here
@@ -41,6 +46,8 @@ QUIET = 30_000  # milliseconds after which what was new is told
 PORTS = 15
 INWARD, HOSTS, PINGED, ASKED = 8, 12, 20, 64
 _LEAST = min(PORTS, INWARD)
+NOTE_EVERY = 3_600_000  # milliseconds between two notes: a card wears out, and of hours it does not matter
+_QUESTIONS = frozenset((ARP, ARP + "6", PING, PING + "6"))
 _IN_VAIN = frozenset((SILENT, REFUSED))
 # Of one source that has tried so much within a SLOT, which is anything but slow, from then on one of so many is looked
 # at: as many as SLOTS need come early enough, and what it hides behind cannot hide it for ever.
@@ -60,7 +67,26 @@ class SlowScan:
         self.settings = settings
         self._home = home
         self._used = used
+        self._note: str | None = None
+        self._noted = 0
+        self._recalled = False
         self.set_back(0)
+
+    @property
+    def note(self) -> str | None:
+        """What goes on."""
+        return self._note
+
+    def recall(self, note: str) -> None:
+        """Takes in what was noted; what is damaged is left out."""
+        try:
+            kept = json.loads(note)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(kept, dict):
+            kepttallies.take_list(kept.get("scans"), self._scans, _pair_of, _port_of)
+            kepttallies.take_list(kept.get("sweeps"), self._sweeps, _key_of, _host_of)
+            self._recalled = True
 
     def set_back(self, _time: int) -> None:
         """What was tried by another clock is forgotten."""
@@ -108,10 +134,24 @@ class SlowScan:
         return self._decide_unowned(key, self._sweeps.see(key, observation.target, time, SILENT, 1, way, source), ASKED)
 
     def tick(self, time: int) -> Findings:
-        """The latest of what goes on."""
+        """The latest of what goes on; now and then, a note of it is made."""
+        if self._recalled:
+            self._recalled = False
+            for tallies in (self._scans, self._sweeps):
+                tallies.drop_later(time + LEAP)
+        if abs(time - self._noted) >= NOTE_EVERY:
+            self._noted = time
+            self._write_note()
         scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
         sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
         return [*scans, *sweeps]
+
+    def _write_note(self) -> None:
+        scans = kepttallies.to_list(self._scans, SLOT, lambda pair: [address_text(each) for each in pair], int)
+        sweeps = kepttallies.to_list(self._sweeps, SLOT, _key_list, address_text)
+        # That there is nothing any more is noted, too.
+        if scans or sweeps or self._note is not None:
+            self._note = json.dumps({"scans": scans, "sweeps": sweeps}, separators=(",", ":"))
 
     def _is_busy(self, source: Address, time: int) -> bool:
         """Whether a source tries so much that this one is left out."""
@@ -139,6 +179,38 @@ class SlowScan:
         for each in [each for each in tally.things if self._home.owner(each) is not None]:
             tally.retract(each)
         return [sweep(self._home, self._scanners, key, tally, slow=True)] if _is_slow(tally, least) else ()
+
+
+def _pair_of(kept: Any) -> Pair:
+    source, target = kept
+    return parse_address(source), parse_address(target)
+
+
+def _port_of(pair: Pair, kept: Any) -> int:
+    if type(kept) is not int or not 0 < kept < 2 * UDP_PORT:
+        raise ValueError("it is no port")
+    return kept
+
+
+def _key_list(key: Key) -> list[object]:
+    source = key.source if isinstance(key.source, str) else address_text(key.source)
+    return [source, isinstance(key.source, str), *key[1:]]
+
+
+def _key_of(kept: Any) -> Key:
+    source, is_mac, what, here, service = kept
+    known = (type(what) is int and 0 <= what < 1 << 24) or what in _QUESTIONS
+    if not known or not isinstance(source, str) or not all(isinstance(each, bool) for each in (is_mac, here, service)):
+        raise ValueError("it is no key")
+    return Key(parse_mac(source) if is_mac else parse_address(source), what, here, service)
+
+
+def _host_of(key: Key, kept: Any) -> Address:
+    host = parse_address(kept)
+    by_ip6 = key.what.endswith("6") if isinstance(key.what, str) else isinstance(key.source, bytes)
+    if isinstance(host, bytes) != by_ip6:
+        raise ValueError("it is an address of the other kind")
+    return host
 
 
 def _is_slow(tally: Tally, least: int) -> bool:

@@ -262,6 +262,22 @@ class Tallies(Generic[K]):
         tally.see(thing, time, outcome, worth, way, source, new)
         return tally
 
+    def grown(self) -> list[tuple[K, Tally]]:
+        """Those in which there is much, as far as is known of them."""
+        old = ((key, tally) for key, tally in self._young.items() if isinstance(tally, Tally))
+        return [*self._grown.items(), *(each for each in old if len(each[1].things) >= GROWN)]
+
+    def put(self, key: K, tally: Tally) -> None:
+        """Takes in one that was kept, unless there is one of that key already, or no room."""
+        if key not in self._grown and key not in self._young and len(self._grown) < MOST_GROWN:
+            self._grown[key] = tally
+
+    def drop_later(self, time: int) -> None:
+        """Forgets those that were touched later than at a time, which a clock may have told that was wrong."""
+        for key in [key for key, tally in self._grown.items() if tally.last > time]:
+            del self._grown[key]
+        self._latest = None, Tally()
+
     def touch(self, key: K, time: int) -> Tally:
         """The tally of a key at a time, which is made where there is none."""
         tally = self._find(key)
