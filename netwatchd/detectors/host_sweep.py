@@ -19,6 +19,7 @@ devices by themselves, so that they are never told of for that.
 """
 
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_text
@@ -45,7 +46,7 @@ from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, outcome_of, time_of, worth_of
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.uplink import Uplink
-from netwatchd.events import LIVE, Flow, Threat
+from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
 TIME = 60_000  # milliseconds in which the hosts must have been tried
@@ -163,9 +164,10 @@ class HostSweep:
 
     def tick(self, time: int) -> Findings:
         """The last word on what is over."""
-        return [self._sweep(Key(*key), tally) for key, tally in self._tallies.ended(time)]
+        found = [each for key, tally in self._tallies.ended(time) for each in self._sweep(Key(*key), tally)]
+        return [*found, *self._scanners.tick(time)]
 
-    def _sweep(self, key: Key, tally: Tally) -> Threat:
+    def _sweep(self, key: Key, tally: Tally) -> Findings:
         return sweep(self._home, self._scanners, key, tally)
 
     def _answered(self, flow: Flow) -> Findings:
@@ -177,7 +179,7 @@ class HostSweep:
         if tally is None:
             return ()
         if tally.told:
-            return [self._sweep(Key(*plain), tally)] if tally.is_worth_telling_again() else ()
+            return self._sweep(Key(*plain), tally) if tally.is_worth_telling_again() else ()
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
         key, last = Key(*plain), tally.latest
@@ -187,7 +189,7 @@ class HostSweep:
             self._forget_dead(key, tally)
             missing = self._missing_until(last, key, tally)
         tally.look_at = tally.news + missing
-        return [self._sweep(key, tally)] if missing <= 0 else ()
+        return self._sweep(key, tally) if missing <= 0 else ()
 
     def _forget_dead(self, key: Key, tally: Tally) -> None:
         """Leaves out who was asked while nobody elsewhere could answer."""
@@ -274,8 +276,8 @@ def asked(home: Home, observation: AddressAsked) -> tuple[Key, str] | None:
     return Key(observation.mac, ARP + "6" * is_nd, True), "nd" if is_nd else ARP
 
 
-def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool = False) -> Threat:
-    """The threat of a tally of the hosts that one tried; it is noted as told."""
+def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool = False) -> Findings:
+    """The threat of a tally of the hosts that one tried, unless it is held; it is noted as told."""
     source = key.source
     if isinstance(source, str):
         device, here = source, True  # who asks by ARP is on the link
@@ -287,15 +289,18 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     severity = severity_of(home, device, inside=here)
     if not key.here and severity == "medium" and isinstance(key.what, int) and key.what in _CONTROL:
         severity = "high"  # so behaves malware that spreads
+    again = partial(sweep, home, scanners, key, tally, slow=slow)
+    if scanners.holds(device, tally.target or "", severity, tally.last, again):
+        return ()
     outcomes = tally.outcomes("answered" if isinstance(key.what, str) else "open")
     who = called_by_key(home, device)
     is_question = isinstance(key.what, str) and key.what.startswith(ARP)  # silence is all that there is
-    return threat(
+    return [threat(
         "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
         description=f"{who} {_deed(key, tally)} in {tally.span()}" + ("" if is_question else f": {outcomes}"),
         recommendation=what_to_do(home, device, inside=here),
         evidence=tally.evidence("hosts", address_text) | {"slow": slow},
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def _deed(key: Key, tally: Tally) -> str:

@@ -14,6 +14,8 @@ A port that turns out to be in use is no evidence, nor is one that the same clie
 ones are for `slow_scan`.
 """
 
+from functools import partial
+
 from netwatchd.addresses import Address, address_text
 from netwatchd.config import PortScan as Settings
 from netwatchd.detectors import Findings, Home, Wants
@@ -35,7 +37,7 @@ from netwatchd.detectors.sides import is_here
 from netwatchd.detectors.tally import Tallies, Tally, time_of, worth_of
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.usedports import UsedPorts
-from netwatchd.events import LIVE, Flow, Threat
+from netwatchd.events import LIVE, Flow
 
 SERVICE, OTHER = 3, 1  # what a port is worth
 QUICK_TIME, STEADY_TIME, STEADY = 15_000, 300_000, 15 * SERVICE
@@ -96,16 +98,17 @@ class PortScan:
         if tally is None:
             return ()
         if tally.told:
-            return [self._scan(pair, tally)] if tally.is_worth_telling_again() else ()
+            return self._scan(pair, tally) if tally.is_worth_telling_again() else ()
         if tally.news < tally.look_at or tally.count < min(self.settings.ports, _LEAST):
             return ()
-        return [self._scan(pair, tally)] if self._is_scan(tally) else ()
+        return self._scan(pair, tally) if self._is_scan(tally) else ()
 
     def tick(self, time: int) -> Findings:
         """The last word on what is over."""
-        return [self._scan(pair, tally) for pair, tally in self._tallies.ended(time)]
+        found = [each for pair, tally in self._tallies.ended(time) for each in self._scan(pair, tally)]
+        return [*found, *self._scanners.tick(time)]
 
-    def _scan(self, pair: Pair, tally: Tally) -> Threat:
+    def _scan(self, pair: Pair, tally: Tally) -> Findings:
         return scan(self._home, self._scanners, pair, tally)
 
     def _answered(self, flow: Flow) -> Findings:
@@ -127,26 +130,31 @@ class PortScan:
         return missing <= 0
 
 
-def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool = False) -> Threat:
-    """The threat of a tally of the ports that one tried of another; it is noted as told."""
+def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool = False) -> Findings:
+    """The threat of a tally of the ports that one tried of another, unless it is held; it is noted as told."""
     source, host = pair
     device = key_at(home, source)
     name = address_text(host)
     tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world", tally.last)
     tally.note_told()
+    inside = is_here(home, source)
+    severity = severity_of(home, device, inside=inside)
+    again = partial(scan, home, scanners, pair, tally, slow=slow)
+    if scanners.holds(device, tally.target, severity, tally.last, again):
+        return ()
     evidence = tally.evidence("ports", port_text) | {"slow": slow}
     if tally.target != name:
         evidence["hosts"] = scanners.targets(device)
-    victim, inside = home.owner(host), is_here(home, source)
+    victim = home.owner(host)
     whom = called_by_key(home, victim) if victim else name
-    return threat(
-        "port_scan", severity_of(home, device, inside=inside), tally.first, tally.last,
+    return [threat(
+        "port_scan", severity, tally.first, tally.last,
         device=device, target=tally.target,
         description=f"{called_by_key(home, device)} tried {tally.count:,} ports of {whom} "
                     f"in {tally.span()}: {tally.outcomes()}",
         recommendation=what_to_do(home, device, inside=inside),
         evidence=evidence,
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def port_text(thing: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from netwatchd.addresses import Address, address_text, parse_address, parse_mac
 from netwatchd.config import SlowScan as Settings
-from netwatchd.detectors import Findings, Home, Wants, kepttallies
+from netwatchd.detectors import Finding, Findings, Home, Wants, kepttallies
 from netwatchd.detectors.attempts import (
     CONTROL,
     REFUSED,
@@ -112,16 +112,16 @@ class SlowScan:
             return ()
         thing = port | UDP_PORT if flow[7] == UDP else port
         tally = self._scans.see(pair, thing, time, how, SERVICE, way, flow[13], new)
-        found = []
+        found: list[Finding] = []
         if tally is not None and _is_slow(tally, PORTS):
-            found.append(scan(self._home, self._scanners, pair, tally, slow=True))
+            found += scan(self._home, self._scanners, pair, tally, slow=True)
         here = is_here(self._home, target)
         inward = here and not is_here(self._home, source)
         if inward or (flow[7] == TCP and port in CONTROL):
             key = Key(source, 0 if inward else flow[7] << 16 | port, here)
             tally = self._sweeps.see(key, target, time, how, 1, way, flow[13], new)
             if tally is not None and _is_slow(tally, INWARD if inward else HOSTS):
-                found.append(sweep(self._home, self._scanners, key, tally, slow=True))
+                found += sweep(self._home, self._scanners, key, tally, slow=True)
         return found
 
     def observe(self, observation: Observation) -> Findings:
@@ -142,9 +142,12 @@ class SlowScan:
         if abs(time - self._noted) >= NOTE_EVERY:
             self._noted = time
             self._write_note()
-        scans = [scan(self._home, self._scanners, *each, slow=True) for each in self._scans.ended(time, QUIET)]
-        sweeps = [sweep(self._home, self._scanners, *each, slow=True) for each in self._sweeps.ended(time, QUIET)]
-        return [*scans, *sweeps]
+        found: list[Finding] = []
+        for pair, tally in self._scans.ended(time, QUIET):
+            found += scan(self._home, self._scanners, pair, tally, slow=True)
+        for key, tally in self._sweeps.ended(time, QUIET):
+            found += sweep(self._home, self._scanners, key, tally, slow=True)
+        return [*found, *self._scanners.tick(time)]
 
     def _write_note(self) -> None:
         scans = kepttallies.to_list(self._scans, SLOT, lambda pair: [address_text(each) for each in pair], int)
@@ -178,7 +181,7 @@ class SlowScan:
         # Some may have shown themselves since.
         for each in [each for each in tally.things if self._home.owner(each) is not None]:
             tally.retract(each)
-        return [sweep(self._home, self._scanners, key, tally, slow=True)] if _is_slow(tally, least) else ()
+        return sweep(self._home, self._scanners, key, tally, slow=True) if _is_slow(tally, least) else ()
 
 
 def _pair_of(kept: Any) -> Pair:
