@@ -217,7 +217,7 @@ def test_a_person_reads_the_name_by_which_the_peer_was_asked_for() -> None:
     assert found.evidence["name"] == "c2.example.org"
     for number in range(2 * MOST_NAMES):
         each.observe([answer._replace(addresses=(number,))])
-    assert len(each.detectors["beacon"]._names._names) == MOST_NAMES
+    assert MOST_NAMES * 0.9 < len(each.detectors["beacon"]._names._names) <= MOST_NAMES
 
 
 def test_a_list_in_which_the_peer_stands_makes_it_worse() -> None:
