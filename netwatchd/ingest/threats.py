@@ -20,7 +20,7 @@ from netwatchd.ingest import Publish, Store, rows
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.guard import Guard
 from netwatchd.ingest.mutes import device_of, muting
-from netwatchd.ingest.pace import Pace
+from netwatchd.ingest.pace import QUIET, Pace
 from netwatchd.ingest.rows import ThreatKey, key_of
 from netwatchd.mutes import split_port
 
@@ -84,8 +84,8 @@ class Threats:
             self._settings = settings
             self._mute_open()
 
-    def remember(self, threats: Iterable[Threat]) -> None:
-        """Takes in what was stored by earlier runs; what this run saw already goes on from there."""
+    def remember(self, threats: Iterable[Threat], now: int) -> None:
+        """Takes in what was stored by earlier runs; what this run saw already goes on from there. It is `now`."""
         with self._lock:
             recent, self._threats = self._threats, {}
             for threat in sorted(threats, key=lambda threat: threat.last_seen):
@@ -97,6 +97,8 @@ class Threats:
                     threat = rows.joined(known, threat, again=False, reopen=False)
                 self._put(threat if self._remembered or known else dataclasses.replace(threat, id=self._last_id + 1))
                 self._store.upsert_threat(self._threats[key])
+            if not self._remembered:
+                self._resume([each for key, each in self._threats.items() if key not in recent], now)
             self._remembered = True
             self._mute_open()
 
@@ -150,6 +152,17 @@ class Threats:
                 self._forget(key_of(threat))
 
     # Called with the lock held.
+
+    def _resume(self, threats: Sequence[Threat], now: int) -> None:
+        """What went on when the last run ended is no news to anybody, and gets no rows that it would not have got."""
+        for threat in (each for each in threats if 0 <= now - each.last_seen < QUIET):
+            self._pace.resume(key_of(threat), threat.first_seen, threat.last_seen, threat.count)
+        rows_ = (each for each in threats if each.kind not in GATHERED)
+        self._guard.remember(((each, self._is_here(each.device)) for each in rows_), now)
+
+    def _is_here(self, key: str | None) -> bool:
+        device = self._devices.find(key) if key else None
+        return bool(device and device.mac)
 
     def _see(self, threat: Threat, now: int, *, news: bool) -> None:
         if self.is_muted(threat):
