@@ -249,7 +249,8 @@ class Outgoing:
             log.warning("sending by %s failed, and is tried again: %s", name, failure, extra=key)
         else:
             self._counters.add(f"alerts.failed.{name}")
-            log.error("%s refuses alert %s, which is given up: %s", name, each.id, failure, extra=key)
+            if failure.__cause__ is None:  # else a mistake of ours, which the attempt has said
+                log.error("%s refuses alert %s, which is given up: %s", name, each.id, failure, extra=key)
 
     def _give_up(self, name: str, way: _Way, now: Now) -> None:
         """Gives up what was tried for too long. Called with the lock held."""
