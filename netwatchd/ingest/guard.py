@@ -66,7 +66,7 @@ class Group:
         self.gathered += 1
         self.last = now
         if len(self.distinct) < MOST_DISTINCT:
-            self.distinct.add(hash((threat.kind, threat.device, threat.target)))
+            self.distinct.add(hash(threat.key))
         self.severity = max(self.severity, threat.severity, key=SEVERITIES.index)
         example = {
             "kind": threat.kind, "device": threat.device, "target": threat.target,
