@@ -1,61 +1,21 @@
 """A log is followed through every rotation, and every line of it is read once, also across restarts."""
 
-import gzip
 import os
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from following import Reader, append, pack
 from waiting import eventually
 
-from netwatchd.sources.follow import MOST_TAILS, Follower
-from netwatchd.sources.tail import Position
+from netwatchd.sources.follow import MOST_TAILS
 
 ROOT = Path(__file__).parent
-MOST = 4000
-Kept = tuple[list[Position], int]
-
-
-class Reader:
-    """Somebody who follows a log, may be stopped, and goes on where he was."""
-
-    def __init__(self, path: Path, linger: float = 10) -> None:
-        self.path = path
-        self.linger = linger
-        self.texts: list[str] = []
-        self.now = 0.0
-        self.follower: Follower
-        self.start(None)
-
-    def start(self, kept: Kept | None) -> None:
-        self.follower = Follower(self.path, MOST, b"#separator", linger=self.linger, clock=lambda: self.now)
-        if kept:
-            self.follower.resume(*kept)
-
-    def read(self) -> list[str]:
-        """All that is there now."""
-        found = []
-        while read := self.follower.read():
-            found += [line.text.decode() if line.text is not None else "(too long)" for line in read.lines]
-        self.texts += found
-        return found
-
-    def keep(self) -> Kept:
-        return self.follower.positions({}), self.follower.looked
-
-    def stop(self) -> Kept:
-        kept = self.keep()
-        self.follower.close()
-        return kept
-
-    def wait(self) -> None:
-        """Lets the time pass after which an old file is let go of."""
-        self.now += 2 * self.linger
 
 
 @pytest.fixture
@@ -69,17 +29,6 @@ def reader(path: Path) -> Iterator[Reader]:
     reader = Reader(path)
     yield reader
     reader.follower.close()
-
-
-def append(path: Path, *lines: str, end: str = "\n") -> None:
-    with path.open("a") as file:
-        file.write("\n".join(lines) + end)
-
-
-def old(path: Path, seconds: float = 100) -> None:
-    """Makes a file look as if it was written some time ago."""
-    at = time.time() - seconds
-    os.utime(path, (at, at))
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["", "restarts"])
@@ -198,15 +147,6 @@ def test_what_gzip_packed_at_once_is_read_from_the_open_file_and_not_twice(path:
     assert reader.read() == ["b", "c"]
 
 
-def pack(path: Path, name: str) -> None:
-    """What gzip does: another file, with the time of the first one, which goes."""
-    packed = path.parent / name
-    packed.write_bytes(gzip.compress(path.read_bytes()))
-    found = path.stat()
-    os.utime(packed, ns=(found.st_atime_ns, found.st_mtime_ns))
-    path.unlink()
-
-
 def test_copytruncate_is_read_on_in_the_copy(path: Path, reader: Reader) -> None:
     append(path, "a")
     reader.read()
@@ -284,144 +224,3 @@ def test_very_many_rotations_at_once_are_bounded(path: Path, reader: Reader) -> 
     found = reader.read()
     assert found == sorted(found, key=int)
     assert len(found) + len(reader.follower.lost) >= MOST_TAILS + 8
-
-
-# After a restart.
-
-
-def restart(reader: Reader, between: Callable[[], None]) -> list[str]:
-    """What is read after a stop, during which something happens."""
-    kept = reader.stop()
-    between()
-    reader.start(kept)
-    return reader.read()
-
-
-def test_it_goes_on_in_the_middle_of_a_file(path: Path, reader: Reader) -> None:
-    append(path, "a", "b", "half", end="")
-    assert reader.read() == ["a", "b"]
-    assert restart(reader, lambda: append(path, "")) == ["half"]
-
-
-def test_a_restart_after_rotations_by_renaming(path: Path, reader: Reader) -> None:
-    append(path, "a")
-    reader.read()
-
-    def rotate() -> None:
-        append(path, "b")
-        path.rename(path.with_name("conn.1.log"))
-        append(path, "c")
-        path.rename(path.with_name("conn.2.log"))
-        append(path, "d")
-
-    assert restart(reader, rotate) == ["b", "c", "d"]
-
-
-def test_a_restart_after_rotations_that_were_packed(path: Path, reader: Reader) -> None:
-    append(path, "a")
-    reader.read()
-
-    def rotate() -> None:
-        for text in "bc":
-            append(path, text)
-            (path.parent / "2026-11-23").mkdir(exist_ok=True)
-            pack(path, f"2026-11-23/conn.{ord(text)}:00:00-11:00:00.log.gz")
-        append(path, "d")
-
-    assert restart(reader, rotate) == ["b", "c", "d"]
-
-
-def test_a_restart_after_copytruncate(path: Path, reader: Reader) -> None:
-    append(path, "a")
-    reader.read()
-
-    def rotate() -> None:
-        append(path, "b")
-        shutil.copyfile(path, path.with_name("conn.log.1"))
-        os.truncate(path, 0)
-        append(path, "c", "d", "e")
-
-    assert restart(reader, rotate) == ["b", "c", "d", "e"]
-
-
-def test_a_restart_after_rotations_when_nothing_lies_at_the_path(path: Path, reader: Reader) -> None:
-    append(path, "a")
-    reader.read()
-
-    def rotate() -> None:
-        append(path, "b")
-        path.rename(path.with_name("conn.1.log"))
-        append(path, "c")
-        path.rename(path.with_name("conn.2.log"))
-
-    assert restart(reader, rotate) == ["b", "c"]
-    append(path, "d")
-    assert reader.read() == ["d"]
-
-
-def test_files_that_were_finished_before_the_restart_are_not_read_again(path: Path, reader: Reader) -> None:
-    append(path, "a")
-    reader.read()
-    path.rename(path.with_name("conn.1.log"))
-    append(path, "b")
-    reader.read()
-    reader.wait()
-    reader.read()
-    old(path.with_name("conn.1.log"))
-
-    def rotate() -> None:
-        append(path, "c")
-        path.rename(path.with_name("conn.2.log"))
-        append(path, "d")
-
-    assert restart(reader, rotate) == ["c", "d"]
-
-
-def test_an_inode_that_was_given_to_another_file_is_not_taken_for_the_old_one(path: Path, reader: Reader) -> None:
-    append(path, "a", "b")
-    reader.read()
-
-    def replace() -> None:
-        # The same inode with other content is what a file system makes that gives inodes anew.
-        with path.open("r+") as file:
-            file.write("x\ny\nz\n")
-
-    assert restart(reader, replace) == ["x", "y", "z"]
-    (said,) = reader.follower.lost
-    assert "cannot be found any more" in said
-
-
-def test_a_rest_that_is_gone_is_said(path: Path, reader: Reader) -> None:
-    append(path, "a")
-    reader.read()
-
-    def remove() -> None:
-        path.unlink()
-        append(path, "n")
-
-    assert restart(reader, remove) == ["n"]
-    assert len(reader.follower.lost) == 1
-
-
-def test_it_is_in_two_files_when_it_is_stopped_while_an_old_one_is_still_looked_at(path: Path, reader: Reader) -> None:
-    append(path, "a", "half", end="")
-    reader.read()
-    path.rename(path.with_name("conn.1.log"))
-    append(path, "b")
-    reader.read()
-
-    def write() -> None:
-        append(path.with_name("conn.1.log"), "")
-        append(path, "c")
-
-    assert restart(reader, write) == ["half", "c"]
-
-
-def test_places_may_be_set_back_to_where_something_waits(path: Path, reader: Reader) -> None:
-    append(path, "a", "b", "c")
-    read = reader.follower.read()
-    assert read is not None
-    kept = reader.follower.positions({read.tail: read.lines[1].start}), reader.follower.looked
-    reader.follower.close()
-    reader.start(kept)
-    assert reader.read() == ["b", "c"]
