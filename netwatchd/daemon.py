@@ -285,6 +285,8 @@ class Daemon:
         self._server_worker.ask_to_stop()
         self.server.close(STOP_BROADCAST)
         self._server_worker.stop(1.0)
+        self._broadcast_worker.ask_to_stop()
+        self.broadcaster.wake()
         self._broadcast_worker.stop(STOP_BROADCAST)
         if not self._storage_worker.stop(STOP_STORAGE):
             self.storage.rescue()
