@@ -31,6 +31,7 @@ WAITING = "alerts.waiting"  # the key of the note, in meta
 # Seconds between two notes of what is only held back: a flood must not be written to the card a thousand times. It is
 # what a power cut may cost, as of flows.
 NOTE_EVERY = 5.0
+IDLE = 1.0  # seconds between two beats while nothing waits; each turn wakes the processor up
 
 
 class KeepNote(Protocol):
@@ -166,12 +167,17 @@ class Outgoing:
                 self._look(name, way, now)
             self._note_in_time(now)
             with self._changed:
-                self._changed.wait_for(lambda: self._woken or worker.stopping.is_set(), self._patience.turn)
+                turn = self._patience.turn if self._has_work() else max(IDLE, self._patience.turn)
+                self._changed.wait_for(lambda: self._woken or worker.stopping.is_set(), turn)
                 self._woken = False
         for way in self._ways.values():
             if way.attempt:
                 way.attempt.cut()
         self._note_in_time(clock.now(), ending=True)
+
+    def _has_work(self) -> bool:
+        """Whether a clock decides what is to be done next. Called with the lock held."""
+        return self._unnoted or any(way.attempt or way.box.waiting or way.box.held for way in self._ways.values())
 
     def wake(self) -> None:
         """Lets the thread look at once, such as whether it is to stop."""
