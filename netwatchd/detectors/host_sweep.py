@@ -175,8 +175,9 @@ class HostSweep:
         if not tally.told or tally.answered <= tally.count:
             return ()
         tally.told = 0
-        device = key_at(self._home, flow[3])
-        return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts answered after all")]
+        device, inside = key_at(self._home, flow[3]), is_here(self._home, flow[3])
+        told_as = self._scanners.who(device, tally.last, inside=inside or self._home.device(device) is not None)
+        return [TakenBack("host_sweep", told_as, tally.target, f"{tally.answered} of the hosts answered after all")]
 
     def _decide(self, key: Key, tally: Tally) -> Findings:
         if tally.told:
@@ -281,12 +282,16 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
         severity = "high"  # so behaves malware that spreads
     outcomes = tally.outcomes("answered" if isinstance(key.what, str) else "open")
     who = called_by_key(home, device)
+    stranger = scanners.who(device, tally.last, inside=here or home.device(device) is not None)
+    evidence = tally.evidence("hosts", address_text) | {"slow": slow}
+    if stranger is None:
+        evidence["latest_scanner"] = device
     is_question = isinstance(key.what, str) and key.what.startswith(ARP)  # silence is all that there is
     return threat(
-        "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
+        "host_sweep", severity, tally.first, tally.last, device=stranger, target=tally.target,
         description=f"{who} {_deed(key, tally)} in {tally.span()}" + ("" if is_question else f": {outcomes}"),
         recommendation=what_to_do(home, device, inside=here),
-        evidence=tally.evidence("hosts", address_text) | {"slow": slow},
+        evidence=evidence,
     )  # fmt: skip
 
 

@@ -121,8 +121,9 @@ class PortScan:
             return ()
         tally.told = 0
         target = tally.target
-        device = key_at(self._home, flow[3])
-        return [TakenBack("port_scan", device, target, f"{tally.answered} of the ports turned out to be in use")]
+        device, inside = key_at(self._home, flow[3]), is_here(self._home, flow[3])
+        told_as = self._scanners.who(device, tally.last, inside=inside or self._home.device(device) is not None)
+        return [TakenBack("port_scan", told_as, target, f"{tally.answered} of the ports turned out to be in use")]
 
     def _is_scan(self, tally: Tally) -> bool:
         last = max(tried.time for tried in tally.things.values())
@@ -150,10 +151,13 @@ def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool
     if tally.target != name:
         evidence["hosts"] = scanners.targets(device)
     victim, inside = home.owner(host), is_here(home, source)
+    who = scanners.who(device, tally.last, inside=inside or home.device(device) is not None)
+    if who is None:
+        evidence["latest_scanner"] = device
     whom = called_by_key(home, victim) if victim else name
     return threat(
         "port_scan", severity_of(home, device, inside=inside), tally.first, tally.last,
-        device=device, target=tally.target,
+        device=who, target=tally.target,
         description=f"{called_by_key(home, device)} tried {tally.count:,} ports of {whom} "
                     f"in {tally.span()}: {tally.outcomes()}",
         recommendation=what_to_do(home, device, inside=inside),
