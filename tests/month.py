@@ -101,7 +101,7 @@ class House:
         """The MAC of a device; the kid's phone has another one each day, and behind the repeater all have its."""
         day = int((at / DAY) + 0.3)  # it changes in the morning
         if name == "kid":
-            return f"da:a1:19:{self.seed & 255:02x}:00:{day:02x}"
+            return f"d6:3c:51:{self.seed & 255:02x}:00:{day:02x}"
         if name == "router" and at >= self.calendar.replaced * DAY:
             return ROUTER_NEW
         if name in REPEATER_CLIENTS and self.is_behind_repeater(name, at):
@@ -178,12 +178,12 @@ class House:
 
     def elsewhere(self, spread: int = 40) -> int:
         """An address of some provider."""
-        networks = (0x03, 0x12, 0x23, 0x34, 0x36, 0x68, 0x8E, 0xAC)
+        networks = (0x03, 0x12, 0x23, 0x34, 0x36, 0x68, 0x8E, 0x4A)
         return (self.rng.choice(networks) << 24) + (self.rng.randrange(spread) << 16) + self.rng.randrange(1, 60_000)
 
     def stranger(self) -> int:
         """Any address of the Internet."""
-        return self.rng.randrange(0x20000000, 0xA0000000)
+        return self.rng.randrange(0x20000000, 0x60000000)
 
     def talk(
         self, at: float, src: str | Address, dst: str | Address, port: int, protocol: int = TCP,

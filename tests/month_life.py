@@ -21,12 +21,14 @@ def presence(house: House, day: int) -> None:
     """Devices are seen every ten minutes; leases are renewed each half day, and who comes home asks anew."""
     for name in MEMBERS:
         before = house.is_there(name, day * DAY - 1)
+        if not day:
+            house.shows(0.0, name)
         for at in house.each(day, 10 * MINUTE):
             now = house.is_there(name, at)
-            if now and not before:
-                house.lease(at, name, new=True)
+            if now and not (before and house.mac("kid", at) == house.mac("kid", at - 10 * MINUTE)):
+                house.lease(at, name, new=name == "kid" or not before)
                 announce(house, at + 1, name)
-            house.shows(at, name)
+            house.shows(at + 2, name)
             if name != "router" and house.rng.random() < 0.5:
                 house.asks(at, name, house.v4("router", at))
             before = now
