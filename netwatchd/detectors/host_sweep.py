@@ -172,7 +172,7 @@ class HostSweep:
 
     def _answered(self, flow: Flow) -> Findings:
         """What was taken for an attempt is in use."""
-        return self._pending.answered(flow, self._home, "hosts answered after all")
+        return self._pending.answered(flow, "hosts answered after all")
 
     def _decide(self, plain: _Plain, tally: Tally | None) -> Findings:
         # It is the first host.
@@ -286,6 +286,7 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     if not tally.told:
         tally.target = scanners.target(device, *_target(key, tally), tally.last)
     tally.note_told()
+    tally.by = scanners.who(device, tally.last, inside=here or home.device(device) is not None)
     severity = severity_of(home, device, inside=here)
     if not key.here and severity == "medium" and isinstance(key.what, int) and key.what in _CONTROL:
         severity = "high"  # so behaves malware that spreads
@@ -294,12 +295,15 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
         return ()
     outcomes = tally.outcomes("answered" if isinstance(key.what, str) else "open")
     who = called_by_key(home, device)
+    evidence = tally.evidence("hosts", address_text) | {"slow": slow}
+    if tally.by is None:
+        evidence["latest_scanner"] = device
     is_question = isinstance(key.what, str) and key.what.startswith(ARP)  # silence is all that there is
     return [threat(
-        "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
+        "host_sweep", severity, tally.first, tally.last, device=tally.by, target=tally.target,
         description=f"{who} {_deed(key, tally)} in {tally.span()}" + ("" if is_question else f": {outcomes}"),
         recommendation=what_to_do(home, device, inside=here),
-        evidence=tally.evidence("hosts", address_text) | {"slow": slow},
+        evidence=evidence,
     )]  # fmt: skip
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
-from netwatchd.detectors import Findings, Home
+from netwatchd.detectors import Findings
 from netwatchd.detectors.bounded import make_room
-from netwatchd.detectors.naming import key_at
 from netwatchd.detectors.tally import Tallies
 from netwatchd.events import LIVE, Flow, TakenBack
 
@@ -33,7 +32,7 @@ class Pending(Generic[K]):
             make_room(counted, MOST)
         counted[flow[0]] = key, thing
 
-    def answered(self, flow: Flow, home: Home, things: str) -> Findings:
+    def answered(self, flow: Flow, things: str) -> Findings:
         """What was taken for an attempt is in use; where that is most of what was told, it is taken back.
 
         `things` says what of the things: `7 of the hosts answered after all`. Raises KeyError where it was not counted.
@@ -43,7 +42,10 @@ class Pending(Generic[K]):
         if tally is None or not tally.told or tally.answered <= tally.count:
             return ()
         tally.told = 0
-        return [TakenBack(self._kind, key_at(home, flow[3]), tally.target, f"{tally.answered} of the {things}")]
+        # A row of many strangers is not only about this one.
+        if tally.by is None:
+            return ()
+        return [TakenBack(self._kind, tally.by, tally.target, f"{tally.answered} of the {things}")]
 
     def __contains__(self, flow: object) -> bool:
         return flow in self.counted

@@ -113,7 +113,7 @@ class PortScan:
 
     def _answered(self, flow: Flow) -> Findings:
         """What was taken for an attempt is in use."""
-        return self._pending.answered(flow, self._home, "ports turned out to be in use")
+        return self._pending.answered(flow, "ports turned out to be in use")
 
     def _is_scan(self, tally: Tally) -> bool:
         last = tally.latest
@@ -138,6 +138,7 @@ def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool
     tally.target = scanners.target(device, name, "lan" if is_here(home, host) else "world", tally.last)
     tally.note_told()
     inside = is_here(home, source)
+    tally.by = scanners.who(device, tally.last, inside=inside or home.device(device) is not None)
     severity = severity_of(home, device, inside=inside)
     again = partial(scan, home, scanners, pair, tally, slow=slow)
     if scanners.holds(device, tally.target, severity, tally.last, again):
@@ -145,11 +146,13 @@ def scan(home: Home, scanners: Scanners, pair: Pair, tally: Tally, *, slow: bool
     evidence = tally.evidence("ports", port_text) | {"slow": slow}
     if tally.target != name:
         evidence["hosts"] = scanners.targets(device)
+    if tally.by is None:
+        evidence["latest_scanner"] = device
     victim = home.owner(host)
     whom = called_by_key(home, victim) if victim else name
     return [threat(
         "port_scan", severity, tally.first, tally.last,
-        device=device, target=tally.target,
+        device=tally.by, target=tally.target,
         description=f"{called_by_key(home, device)} tried {tally.count:,} ports of {whom} "
                     f"in {tally.span()}: {tally.outcomes()}",
         recommendation=what_to_do(home, device, inside=inside),

@@ -16,6 +16,11 @@ SIMPLE = frozenset((
 DAY = 86_400_000
 MOST_ROWS = 5  # targets of one scanner that are told one by one; those that follow are one together
 MOST_SCANNERS = 512
+# Who can be reached from the Internet is scanned from there all day, each time by somebody else: a month of a house has
+# a hundred of them, and nobody can do anything about one. The first are told one by one, those that follow as one row
+# for each target, until there was none for a WEEK.
+MOST_STRANGERS = 3
+WEEK = 7 * DAY
 
 
 class _Told:
@@ -34,6 +39,19 @@ class Scanners:
         # What is told together: by whom and as what, when it was told last (Unix ms), and how bad that was.
         self._together: dict[tuple[str, str], tuple[int, int]] = {}
         self._held: dict[tuple[str, str], tuple[int, Callable[[], Findings]]] = {}
+        self._strangers: list[str] = []
+        self._last_stranger = 0
+
+    def who(self, device: str, time: int, *, inside: bool) -> str | None:
+        """As whom a scanner is told at a time (Unix ms): None where he is one of many from elsewhere."""
+        if inside:
+            return device
+        if time - self._last_stranger > WEEK:
+            self._strangers.clear()
+        self._last_stranger = max(time, self._last_stranger)
+        if device not in self._strangers and len(self._strangers) < MOST_STRANGERS:
+            self._strangers.append(device)
+        return device if device in self._strangers else None
 
     def target(self, device: str, target: str, together: str, time: int) -> str:
         """As what a target is told at a time (Unix ms): `together` once there are many of a day."""

@@ -56,13 +56,14 @@ class Tally:
     """What was tried, and what was told of it."""
 
     __slots__ = (
-        "answered", "attempts", "beyond", "first", "last", "look_at", "more", "news", "sources", "target", "things",
-        "told", "told_at", "told_attempts", "ways",
+        "answered", "attempts", "beyond", "by", "first", "last", "look_at", "more", "news", "sources", "target",
+        "things", "told", "told_at", "told_attempts", "ways",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.clear()
         self.target: str | None = None  # as it was told
+        self.by: str | None = None  # as whom who did it was told; None: as one of many
 
     def clear(self) -> None:
         """Begins anew; what it was called stays."""
