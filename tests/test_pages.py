@@ -61,6 +61,8 @@ def test_the_files_are_of_kinds_that_are_served_and_are_all_small() -> None:
 
 def test_a_change_of_a_file_changes_its_tag_and_no_file_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     sites = [Site(tmp_path / "page"), Site(tmp_path / "page")]
+    with pytest.raises(OSError, match="there is nothing in"):
+        sites[0].file("/app.js")
     (tmp_path / "page").mkdir()  # only now: nothing was read when they were made
     tags = []
     for number, site in enumerate(sites):
