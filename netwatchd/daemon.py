@@ -19,7 +19,7 @@ from netwatchd import clock, config
 from netwatchd.addresses import Address
 from netwatchd.alerts.outgoing import Outgoing
 from netwatchd.alerts.text import Author
-from netwatchd.answers.asked import answer
+from netwatchd.answers.questions import Questions
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
@@ -235,7 +235,8 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            offers = Offers(self._act, self.report.status, self._ill, partial(answer, self._state))
+            questions = Questions(self._state, self.counters)
+            offers = Offers(self._act, self.report.status, self._ill, questions.answer)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
@@ -263,8 +264,7 @@ class Daemon:
             elif happened:
                 log.info("stopping on %s", happened)
                 return 0
-            stuck = [worker.name for worker in self._workers if worker.silence > self._stuck_after]
-            if stuck:
+            if stuck := self._stuck():
                 log.error("threads are stuck: %s", ", ".join(stuck), extra={"repeat": "watchdog"})
             else:
                 self.manager.alive()
@@ -344,7 +344,15 @@ class Daemon:
         return self.storage.degraded is None
 
     def _ill(self) -> str | None:
-        return self.storage.degraded
+        """Why it is not well, in a sentence."""
+        if reason := self.storage.degraded:
+            return f"the database cannot be written: {reason}"
+        if stuck := self._stuck():
+            return f"threads are stuck: {', '.join(stuck)}"
+        return None
+
+    def _stuck(self) -> list[str]:
+        return [worker.name for worker in self._workers if worker.silence > self._stuck_after]
 
     def _tick(self) -> None:
         now = clock.now()

@@ -1,27 +1,37 @@
 """What may be asked over HTTP: GET /api/NAME answers what the verb NAME prints with `--json`, by the same flags."""
 
-import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from netwatchd.answers import Misasked, NotFound
 from netwatchd.answers.devices import devices, portrait
-from netwatchd.answers.flows import flows
+from netwatchd.answers.flows import Like, part
 from netwatchd.answers.moments import moment
 from netwatchd.answers.portrait import as_json
 from netwatchd.answers.threats import UNDISMISSED, threat, threats
 from netwatchd.answers.top import top
 from netwatchd.broadcast.http import Refusal
+from netwatchd.broadcast.messages import flow_json
 from netwatchd.events import SEVERITIES, ThreatStatus
-from netwatchd.storage import queries
+from netwatchd.storage.search import Bounds, Search
 
 MOST_ROWS = 10_000  # of one answer: 5 MB of flows
+# What one question may look at. Whoever wants more goes on below where it stopped.
+MOST_LOOKED_AT = 5_000_000  # flows
+LOOKS_FOR = 3.0  # seconds
 Parameter = Callable[[str], Any]
 
 
-def answer(directory: Path, name: str, query: Mapping[str, str]) -> Any:
-    """The answer to the question `name` with the parameters of a URL; raises Refusal."""
+class Part(NamedTuple):
+    """A list that may not be all there is, as `search` tells when the rows were walked through, once."""
+
+    rows: Iterator[dict[str, Any]]
+    search: Search
+
+
+def values_of(name: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """What the parameters of a URL say to the question `name`; raises Refusal."""
     if name not in QUESTIONS:
         raise Refusal(404, f"there is no answer {name!r:.40}; there are {', '.join(QUESTIONS)}", "not_found")
     question = QUESTIONS[name]
@@ -38,14 +48,7 @@ def answer(directory: Path, name: str, query: Mapping[str, str]) -> Any:
             raise Refusal(400, f"{key}: {error}", "bad_request") from error
     if missing := [key for key in question.needed if key not in values]:
         raise Refusal(400, f"{name} needs the parameter {missing[0]}", "bad_request")
-    try:
-        return question.answer(directory, **values)
-    except Misasked as error:
-        raise Refusal(400, str(error), "bad_request") from error
-    except NotFound as error:
-        raise Refusal(404, str(error), "not_found") from error
-    except (queries.NoDatabase, sqlite3.Error) as error:
-        raise Refusal(503, f"the database cannot be read: {error}", "no_answer") from error
+    return values
 
 
 def _count(text: str) -> int:
@@ -82,12 +85,21 @@ def _statuses(text: str) -> tuple[str, ...]:
     return tuple(_one_of(known)(word) for word in text.split(","))
 
 
+def _devices(directory: Path, *, limit: int = MOST_ROWS, **asked: Any) -> Any:
+    return devices(directory, limit=limit, **asked).rows
+
+
 def _device(directory: Path, *, device: str, since: int | None = None, **asked: Any) -> Any:
     return as_json(portrait(directory, device, since=moment("7 d") if since is None else since, **asked))
 
 
 def _threats(directory: Path, *, status: tuple[str, ...] = UNDISMISSED, **asked: Any) -> Any:
     return threats(directory, status=status, **asked).rows
+
+
+def _flows(directory: Path, *, limit: int = 50, **asked: Any) -> Part:
+    search = part(directory, Like(**asked), limit, Bounds(MOST_LOOKED_AT, time.monotonic() + LOOKS_FOR))
+    return Part(map(flow_json, search), search)
 
 
 def _top(directory: Path, *, by: str = "device", since: int | None = None, **asked: Any) -> Any:
@@ -103,15 +115,18 @@ class Question(NamedTuple):
 
 
 _COMMON: dict[str, Parameter] = {"since": moment, "limit": _count, "device": str}
+_OF_FLOWS = ("peer", "port", "protocol", "state", "text")
 _BY = ("device", "destination", "port")
 QUESTIONS = {
     "devices": Question(
-        lambda directory, **asked: devices(directory, **asked).rows,
+        _devices,
         {**_COMMON, "online": _flag, "kind": str, "new": moment, "today": moment},
     ),
     "device": Question(_device, {**_COMMON, "today": moment}, ("device",)),
-    "flows": Question(lambda directory, **asked: flows(directory, **asked).rows, _COMMON),
-    "threats": Question(_threats, {**_COMMON, "status": _statuses, "kind": str, "severity": _one_of(SEVERITIES)}),
+    "flows": Question(_flows, {**_COMMON, "until": moment, "before": _number, **dict.fromkeys(_OF_FLOWS, str)}),
+    "threats": Question(
+        _threats, {**_COMMON, "status": _statuses, "kind": str, "severity": _one_of(SEVERITIES), "text": str}
+    ),
     "threat": Question(lambda directory, id: threat(directory, id), {"id": _number}, ("id",)),
     "top": Question(_top, {"by": _one_of(_BY), "since": moment, "limit": _count}),
 }
