@@ -1,5 +1,6 @@
 // Puts the page together: one connection, one store, and the view that the URL names.
 
+import "./theme.js";
 import { Connection } from "./connection.js";
 import { Store } from "./store.js";
 import { route, watchLinks } from "./route.js";
