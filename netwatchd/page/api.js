@@ -14,6 +14,24 @@ export class Unanswered extends Error {
 
 /** The answer to `name`; parameters that are null, undefined or empty are left out. `signal` may end the asking. */
 export async function ask(name, parameters = {}, signal = undefined) {
+  return (await fetched(name, parameters, signal)).json();
+}
+
+/**
+ * A list that may not be all there is: `rows`; `before`, below which more may be found (ask again with this `before`), or
+ * null; `stopped`: it ended because as much was looked at as one question may, and not because it is full.
+ */
+export async function askPart(name, parameters = {}, signal = undefined) {
+  const reply = await fetched(name, parameters, signal);
+  const before = reply.headers.get("Netwatchd-Before");
+  return {
+    rows: await reply.json(),
+    before: before === null ? null : Number(before),
+    stopped: reply.headers.get("Netwatchd-Stopped") === "yes",
+  };
+}
+
+async function fetched(name, parameters, signal) {
   const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const query = new URLSearchParams(given).toString();
   const known = token();
@@ -29,5 +47,5 @@ export async function ask(name, parameters = {}, signal = undefined) {
     throw new Unanswered("netwatchd does not answer");
   }
   if (!reply.ok) throw new Unanswered((await reply.text()).trim() || `netwatchd answers ${reply.status}`, reply.status);
-  return reply.json();
+  return reply;
 }
