@@ -19,7 +19,7 @@ from netwatchd import clock, config
 from netwatchd.addresses import Address
 from netwatchd.alerts.outgoing import Outgoing
 from netwatchd.alerts.text import Author
-from netwatchd.answers.asked import answer
+from netwatchd.answers.questions import Questions
 from netwatchd.blocklists.lists import Lists
 from netwatchd.blocklists.updates import Updates
 from netwatchd.broadcast.broadcaster import Broadcaster
@@ -233,7 +233,8 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            offers = Offers(self._act, self.report.status, self._ill, partial(answer, self._state))
+            questions = Questions(self._state, self.counters)
+            offers = Offers(self._act, self.report.status, self._ill, questions.answer)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error

@@ -12,7 +12,7 @@ from typing import Any
 import packet_kit as kit
 
 from netwatchd.broadcast.messages import device_json, flow_json
-from netwatchd.storage import queries
+from netwatchd.storage import queries, search
 
 NOON = 1_782_043_200_000_000  # 2026-06-21 12:00 UTC, in microseconds
 DAY = 86_400_000_000
@@ -55,7 +55,7 @@ class Run:
 
     def flows(self) -> list[dict[str, Any]]:
         """The flows in the directory, the newest first."""
-        return [flow_json(flow) for flow in queries.flows(self.into, limit=None)]
+        return [flow_json(flow) for flow in search.flows(self.into).flows]
 
     def devices(self) -> list[dict[str, Any]]:
         return [device_json(device) for device in queries.read_core(self.into).devices]

@@ -13,7 +13,7 @@ from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Record, protocol_name
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.flows import Flows
-from netwatchd.storage import hourly, queries
+from netwatchd.storage import hourly, queries, search
 from netwatchd.storage.batch import Batch
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.rollups import Rollups
@@ -142,7 +142,7 @@ def told(directory: Path, by: str, since: int = 0) -> Sums:
 def true(directory: Path, by: str) -> Sums:
     """What the rows of flows add up to."""
     sums: Sums = {}
-    for flow in queries.flows(directory, limit=None):
+    for flow in search.flows(directory).flows:
         opened = flow.device is None or flow.src_ip in (LAPTOP, PHONE)
         counts = (flow.bytes_in, flow.bytes_out) if opened else (flow.bytes_out, flow.bytes_in)
         key = {

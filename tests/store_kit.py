@@ -13,6 +13,7 @@ from waiting import PATIENCE
 from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Session, Status, Threat, ThreatStatus
+from netwatchd.storage import search
 from netwatchd.storage.storage import Storage
 from netwatchd.worker import Worker
 
@@ -60,6 +61,11 @@ def joined(sessions: Iterable[Session], loser: str, winner: str) -> list[Session
         else:
             made.append(Session(winner, each.start, each.end))
     return made
+
+
+def flows_of(directory: Path, device: str) -> list[Flow]:
+    """The flows that were put down to a device (its key), the newest first."""
+    return search.flows(directory, search.Wanted(terms=(search.Either(devices=frozenset((device,))),))).flows
 
 
 def settings(**changes: Any) -> Settings:

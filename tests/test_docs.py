@@ -17,6 +17,7 @@ from running import MAC, OTHER_MAC, Daemon, flow_line, scratch, until
 from waiting import eventually
 
 from netwatchd import journal
+from netwatchd.answers.asked import QUESTIONS
 from netwatchd.broadcast import commands, messages
 from netwatchd.events import SEVERITIES, Status, ThreatStatus
 
@@ -188,6 +189,11 @@ def test_ops_are_those_that_are_documented_and_are_understood() -> None:
     assert documented[0]["topics"] == list(messages.TOPICS)
 
 
+def test_the_questions_have_the_parameters_that_are_documented() -> None:
+    documented = {names(row[0])[0]: names(row[1]) for row in rows(section("Questions over HTTP"))}
+    assert {name: list(question.parameters) for name, question in QUESTIONS.items()} == documented
+
+
 # The databases.
 
 
@@ -258,7 +264,8 @@ def test_the_recipes_find_what_is_there(state: Path, recipe: int) -> None:
 PATTERNS = {
     "received.{source}": "received.SOURCE", "observed.{source}": "observed.SOURCE",
     "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
-    "refused.{refusal.word}": "refused.REASON", "stored.{kind}": None, "merged.flows.{source}": "merged.flows.SOURCE",
+    "refused.{refusal.word}": "refused.REASON", "asked.{name}": "asked.NAME", "stored.{kind}": None,
+    "merged.flows.{source}": "merged.flows.SOURCE",
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
     "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",
     "repeated.{self.name}": "repeated.SOURCE", "malformed.{self.name}": "malformed.SOURCE",
@@ -300,7 +307,7 @@ def general(name: str) -> str:
 
 
 def test_every_reason_of_a_refusal_is_documented() -> None:
-    texts = "".join(text for path, text in SOURCES.items() if path.parent.name == "broadcast")
+    texts = "".join(text for path, text in SOURCES.items() if path.parent.name in ("broadcast", "answers"))
     code = set(re.findall(r'Refusal\([^()]*(?:\([^()]*\))?[^()]*?, "([a-z_]+)"', texts))
     code |= set(re.findall(r'"refused\.([a-z_]+)"', texts)) - {"commands"}
     (documented,) = (names(row[1]) for row in rows(section("Counters")) if row[0] == "`refused.REASON`")

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 from running import MAC, OTHER_MAC, rows
-from store_kit import DAY, FILE, NOON, flow, storing
+from store_kit import DAY, FILE, NOON, flow, flows_of, storing
 from waiting import eventually
 
 from netwatchd.events import Flow, Origin, Session
-from netwatchd.storage import migrations, queries, schema
+from netwatchd.storage import migrations, queries, schema, search
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.top import top, traffic_since
 
@@ -75,7 +75,7 @@ def core_rows(path: Path, tables: dict[str, str] = CORE) -> list[list[tuple[Any,
 
 
 def stored(directory: Path) -> list[Flow]:
-    return queries.flows(directory, limit=None)[::-1]
+    return search.flows(directory).flows[::-1]
 
 
 def version(path: Path) -> int:
@@ -86,7 +86,7 @@ def test_old_files_are_read_as_they_are_and_are_left_alone(old: Path) -> None:
     before = {path.name: path.read_bytes() for path in old.glob("*.db")}
     assert stored(old) == FLOWS
     for key in (MAC, OTHER_MAC, "fd00::5", "00:00:00:00:00:01", "192.168.1.7"):
-        assert queries.flows(old, device=key)[::-1] == [each for each in FLOWS if each.device == key]
+        assert flows_of(old, key)[::-1] == [each for each in FLOWS if each.device == key]
     assert [each.id for each in queries.live_flows(old)] == [FLOWS[4].id, FLOWS[6].id]
     assert {row["device"]: row["flows"] for row in top(old, "device", 0, None).rows} == {
         MAC: 2, OTHER_MAC: 2, "fd00::5": 1, "00:00:00:00:00:01": 1, "192.168.1.7": 1, None: 1,
@@ -115,7 +115,7 @@ def test_a_day_that_is_written_to_is_migrated_and_every_row_reads_the_same(old: 
         (None, None), *[("2001:db8::1", 9)] * 3
     ]  # fmt: skip
     for key in (MAC, OTHER_MAC, "fd00::5", "00:00:00:00:00:01", "00:00:00:00:00:02"):
-        assert queries.flows(old, device=key)[::-1] == [each for each in stored(old) if each.device == key]
+        assert flows_of(old, key)[::-1] == [each for each in stored(old) if each.device == key]
     devices, threats, rollups = core_rows(old / "core.db")
     assert [devices, threats, rollups[:3]] == core, "what was in no bucket yet comes behind"
     assert (old / YESTERDAY).read_bytes() == untouched

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import needs_root
 from running import MAC, OTHER_MAC
-from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+from store_kit import DAY, FILE, NOON, device, flow, flows_of, storing, threat
 from waiting import eventually
 
 from netwatchd.events import Flow
-from netwatchd.storage import queries
+from netwatchd.storage import queries, search
 from netwatchd.storage.rollups import BUCKET_MS
 from netwatchd.storage.top import top
 
@@ -32,15 +32,15 @@ def test_the_newest_flows_of_all_days_come_first(tmp_path: Path) -> None:
     kept = [flow(n, NOON - DAY * day) for day in range(3) for n in range(5)]
     store(tmp_path, *kept)
     newest_first = sorted(kept, key=lambda each: -each.id)
-    assert queries.flows(tmp_path, limit=None) == newest_first
-    assert queries.flows(tmp_path, limit=7) == newest_first[:7]
-    assert queries.flows(tmp_path, since=NOON - DAY) == newest_first[:10]
+    assert search.flows(tmp_path).flows == newest_first
+    assert search.flows(tmp_path, limit=7).flows == newest_first[:7]
+    assert search.flows(tmp_path, search.Wanted(since=NOON - DAY)).flows == newest_first[:10]
 
 
 def test_the_flows_of_one_device_are_told_from_the_others(tmp_path: Path) -> None:
     store(tmp_path, flow(1), flow(2, device=OTHER_MAC), flow(3, device=None), flow(4, device="fd00::5"))
-    assert [each.id for each in queries.flows(tmp_path, device=OTHER_MAC)] == [flow(2).id]
-    assert [each.id for each in queries.flows(tmp_path, device="fd00::5")] == [flow(4).id]
+    assert [each.id for each in flows_of(tmp_path, OTHER_MAC)] == [flow(2).id]
+    assert [each.id for each in flows_of(tmp_path, "fd00::5")] == [flow(4).id]
 
 
 def test_devices_and_threats_come_back_as_they_were(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_newest_flow_is_found_also_behind_a_day_that_was_only_begun(tmp_path
     store(tmp_path, flow(1), flow(9), flow(3, NOON - DAY))
     (tmp_path / "flows-20261124.db").touch()
     assert queries.newest_flow(tmp_path) == flow(9).id
-    assert len(queries.flows(tmp_path)) == 3
+    assert len(search.flows(tmp_path).flows) == 3
 
 
 def test_traffic_is_put_down_to_the_side_that_the_device_was_on(tmp_path: Path) -> None:
@@ -152,10 +152,10 @@ READ = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from netwatchd.storage import queries  # before the privileges are gone, for the sake of the imports
+from netwatchd.storage import queries, search  # before the privileges are gone, for the sake of the imports
 directory = Path(sys.argv[1])
 os.setgid(65534); os.setuid(65534)
-print(len(queries.read_core(directory).devices), len(queries.flows(directory)))
+print(len(queries.read_core(directory).devices), len(search.flows(directory).flows))
 """
 
 
@@ -184,4 +184,4 @@ def test_a_day_that_is_removed_after_the_days_were_listed_is_passed_over(tmp_pat
         store.add_flow(flow(1))
     # A name without a file: what a listing holds when the file has just gone.
     (tmp_path / "flows-20261122.db").symlink_to(tmp_path / "gone")
-    assert len(queries.flows(tmp_path)) == 1
+    assert len(search.flows(tmp_path).flows) == 1

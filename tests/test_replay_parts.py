@@ -24,7 +24,7 @@ from netwatchd.replay import Replay, formats
 from netwatchd.replay.datagrams import MOST_FRAGMENTED, Datagrams, is_export, split, time_of
 from netwatchd.replay.ids import LAST, MINUTE_MS, PastIds
 from netwatchd.replay.inputs import Unreadable
-from netwatchd.storage import queries
+from netwatchd.storage import search
 
 NOON = 1_782_043_200_000  # 2026-06-21 12:00 UTC
 DAY = 86_400_000
@@ -180,7 +180,7 @@ def test_a_capture_is_left_where_it_is_to_stop_and_what_was_read_is_stored(tmp_p
     assert report.partial
     assert 0 < (report.packets or 0) < 10_000
     assert told == sorted(told)
-    (flow,) = queries.flows(tmp_path / "state")
+    (flow,) = search.flows(tmp_path / "state").flows
     assert flow.packets_out == report.packets
 
 

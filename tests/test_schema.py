@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import MAC, OTHER_MAC, rows
-from store_kit import DAY, FILE, NOON, device, flow, storing, threat
+from store_kit import DAY, FILE, NOON, device, flow, flows_of, storing, threat
 from waiting import eventually
 
 from netwatchd.addresses import Address, address_text, parse_address
 from netwatchd.broadcast.messages import flow_json
 from netwatchd.events import PROTOCOL_NAMES, Flow, Origin, Status, ThreatStatus
-from netwatchd.storage import queries, schema
+from netwatchd.storage import schema, search
 
 V6 = bytes.fromhex("20010db8000000000000000000000001")
 GROUPS = st.lists(st.sampled_from([0, 0, 0, 1, 0xA, 0xFFFF, 0x0DB8, 0x0100]), min_size=8, max_size=8)
@@ -84,7 +84,7 @@ def test_who_exported_a_flow_comes_back_and_is_readable(tmp_path: Path) -> None:
         store.add_flows(stored[::2])
         eventually(lambda: store.counters["stored.flows"] == 4)
         store.add_flows(stored)
-    assert queries.flows(tmp_path) == stored[::-1]
+    assert search.flows(tmp_path).flows == stored[::-1]
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
         db.row_factory = sqlite3.Row
         found = [dict(row) for row in db.execute("SELECT * FROM flows_readable")]
@@ -100,7 +100,7 @@ def test_a_word_that_sqlite_cannot_take_costs_its_own_row_only(tmp_path: Path, p
         store.add_flows([poison, flow(2)])
         eventually(lambda: store.counters["dropped.rows.rejected"] == 1)
         store.add_flow(flow(3, device=OTHER_MAC, state="new"))
-    assert queries.flows(tmp_path) == [flow(3, device=OTHER_MAC, state="new"), flow(2)]
+    assert search.flows(tmp_path).flows == [flow(3, device=OTHER_MAC, state="new"), flow(2)]
 
 
 @pytest.mark.parametrize("number", [*PROTOCOL_NAMES, 0, 200, 255])
@@ -118,10 +118,10 @@ def test_a_flows_device_comes_back_as_it_was(tmp_path: Path) -> None:
     stored = [flow(n, device=key) for n, key in enumerate(KEYS)]
     with storing(tmp_path) as store:
         store.add_flows(stored)
-    assert queries.flows(tmp_path) == stored[::-1]
+    assert search.flows(tmp_path).flows == stored[::-1]
     assert rows(tmp_path / FILE, "SELECT device FROM flows_readable") == [(key,) for key in KEYS]
     for key in filter(None, KEYS):
-        assert [each.device for each in queries.flows(tmp_path, device=key)] == [key]
+        assert [each.device for each in flows_of(tmp_path, key)] == [key]
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,40 @@
 """What may be asked over HTTP: GET /api/NAME answers what the verb NAME prints with `--json`, by the same flags."""
 
-import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from netwatchd.answers import Misasked, NotFound
 from netwatchd.answers.devices import devices, portrait
-from netwatchd.answers.flows import flows
+from netwatchd.answers.flows import Like, flows
 from netwatchd.answers.moments import moment
 from netwatchd.answers.portrait import as_json
 from netwatchd.answers.threats import UNDISMISSED, threat, threats
 from netwatchd.answers.top import top
 from netwatchd.broadcast.http import Refusal
 from netwatchd.events import SEVERITIES, ThreatStatus
-from netwatchd.storage import queries
+from netwatchd.storage.search import Bounds
 
 MOST_ROWS = 10_000  # of one answer: 5 MB of flows
+# What one question may look at. Whoever wants more goes on below where it stopped.
+MOST_LOOKED_AT = 1_000_000  # flows
+LOOKS_FOR = 3.0  # seconds
 Parameter = Callable[[str], Any]
 
 
-def answer(directory: Path, name: str, query: Mapping[str, str]) -> Any:
-    """The answer to the question `name` with the parameters of a URL; raises Refusal."""
+class Part(NamedTuple):
+    """A list that may not be all there is: below the id `before` is more to be found, perhaps.
+
+    `stopped`: it ended because it had looked at enough, and not because it is full.
+    """
+
+    rows: list[dict[str, Any]]
+    before: int | None
+    stopped: bool
+
+
+def values_of(name: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """What the parameters of a URL say to the question `name`; raises Refusal."""
     if name not in QUESTIONS:
         raise Refusal(404, f"there is no answer {name!r:.40}; there are {', '.join(QUESTIONS)}", "not_found")
     question = QUESTIONS[name]
@@ -38,14 +51,7 @@ def answer(directory: Path, name: str, query: Mapping[str, str]) -> Any:
             raise Refusal(400, f"{key}: {error}", "bad_request") from error
     if missing := [key for key in question.needed if key not in values]:
         raise Refusal(400, f"{name} needs the parameter {missing[0]}", "bad_request")
-    try:
-        return question.answer(directory, **values)
-    except Misasked as error:
-        raise Refusal(400, str(error), "bad_request") from error
-    except NotFound as error:
-        raise Refusal(404, str(error), "not_found") from error
-    except (queries.NoDatabase, sqlite3.Error) as error:
-        raise Refusal(503, f"the database cannot be read: {error}", "no_answer") from error
+    return values
 
 
 def _count(text: str) -> int:
@@ -90,6 +96,11 @@ def _threats(directory: Path, *, status: tuple[str, ...] = UNDISMISSED, **asked:
     return threats(directory, status=status, **asked).rows
 
 
+def _flows(directory: Path, *, limit: int = 50, **asked: Any) -> Part:
+    found = flows(directory, Like(**asked), limit, Bounds(MOST_LOOKED_AT, time.monotonic() + LOOKS_FOR))
+    return Part(found.rows, found.before, found.stopped)
+
+
 def _top(directory: Path, *, by: str = "device", since: int | None = None, **asked: Any) -> Any:
     return top(directory, by, since=moment("24 h") if since is None else since, **asked).rows
 
@@ -103,6 +114,7 @@ class Question(NamedTuple):
 
 
 _COMMON: dict[str, Parameter] = {"since": moment, "limit": _count, "device": str}
+_OF_FLOWS = ("peer", "port", "protocol", "state", "text")
 _BY = ("device", "destination", "port")
 QUESTIONS = {
     "devices": Question(
@@ -110,8 +122,10 @@ QUESTIONS = {
         {**_COMMON, "online": _flag, "kind": str, "new": moment, "today": moment},
     ),
     "device": Question(_device, {**_COMMON, "today": moment}, ("device",)),
-    "flows": Question(lambda directory, **asked: flows(directory, **asked).rows, _COMMON),
-    "threats": Question(_threats, {**_COMMON, "status": _statuses, "kind": str, "severity": _one_of(SEVERITIES)}),
+    "flows": Question(_flows, {**_COMMON, "until": moment, "before": _number, **dict.fromkeys(_OF_FLOWS, str)}),
+    "threats": Question(
+        _threats, {**_COMMON, "status": _statuses, "kind": str, "severity": _one_of(SEVERITIES), "text": str}
+    ),
     "threat": Question(lambda directory, id: threat(directory, id), {"id": _number}, ("id",)),
     "top": Question(_top, {"by": _one_of(_BY), "since": moment, "limit": _count}),
 }

@@ -1,17 +1,51 @@
-"""The newest flows."""
+"""The newest flows, or those that are looked for."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from netwatchd.answers.find import find, keys_of
+from netwatchd.answers import terms
 from netwatchd.answers.found import Found
 from netwatchd.broadcast.messages import flow_json
-from netwatchd.storage import queries
+from netwatchd.events import Device
+from netwatchd.storage import queries, search
 
 
-def flows(directory: Path, *, since: int = 0, limit: int | None = 50, device: str | None = None) -> Found:
-    """The newest flows first seen at `since` (Unix ms) or later; raises NotFound, NoDatabase."""
+@dataclass(frozen=True)
+class Like:
+    """What must be true of a flow, as people say it; times are in Unix ms."""
+
+    since: int = 0  # first seen then or later
+    until: int | None = None  # first seen then or earlier
+    before: int | None = None  # its id is lower
+    device: str | None = None  # it was put down to this one
+    peer: str | None = None  # an address, a network or a device, on either side
+    port: str | None = None  # `443` or `tcp/443`, on either side
+    protocol: str | None = None
+    state: str | None = None  # or several, with commas between them
+    text: str | None = None  # as it is typed into a search box
+
+    def terms(self, known: list[Device]) -> Iterator[search.Either]:
+        """The same for a search; raises NotFound, Misasked."""
+        if self.device is not None:
+            yield terms.of_device(self.device, known)
+        if self.peer is not None:
+            yield terms.of_peer(self.peer, known)
+        if self.port is not None:
+            yield terms.of_port(self.port)
+        if self.protocol is not None:
+            yield terms.of_protocol(self.protocol)
+        if self.state is not None:
+            yield terms.of_states(self.state)
+        yield from terms.of_text(self.text or "", known)
+
+
+def flows(
+    directory: Path, like: Like | None = None, limit: int | None = 50, bounds: search.Bounds | None = None
+) -> Found:
+    """The newest flows that are `like` that, all of them without `bounds`; raises NotFound, Misasked, NoDatabase."""
+    like = like or Like()
     known = queries.read_core(directory).devices
-    keys = [None] if device is None else keys_of(find(device, known))
-    found = [flow for key in keys for flow in queries.flows(directory, since, limit, key)]
-    found = sorted(found, key=lambda flow: -flow.id)[:limit]
-    return Found([flow_json(flow) for flow in found], known)
+    wanted = search.Wanted(like.since, like.until, like.before, tuple(like.terms(known)))
+    found = search.flows(directory, wanted, limit, bounds)
+    return Found(list(map(flow_json, found.flows)), known, before=found.before, stopped=found.stopped)

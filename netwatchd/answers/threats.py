@@ -1,6 +1,6 @@
 """The threats: all of them, or everything that is known of one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,15 +26,19 @@ def threats(
     status: Collection[str] = UNDISMISSED,
     kind: str | None = None,
     severity: str | None = None,
+    text: str | None = None,
 ) -> Found:
     """The worst first, of these the latest seen; raises NotFound, NoDatabase.
 
     `since`: seen at this time (Unix ms) or later. `severity`: those, and what is worse. `device`: what it did, and what
-    was done to it; also an address of others that a threat names.
+    was done to it; also an address of others that a threat names. `text`: all of its words stand in what a threat says,
+    or in how the devices are called that it names.
     """
     core = queries.read_core(directory)
     texts = {text for threat in core.threats for text in (threat.device, split_port(threat.target or "")[0])}
     keys = None if device is None else names_of(device, core.devices, texts)
+    words = (text or "").casefold().split()
+    names = called(core.devices) if words else {}
     kind = kind and kind.strip().casefold().replace("-", "_")
     found = [
         threat
@@ -44,6 +48,7 @@ def threats(
         and (severity is None or rank(threat) >= SEVERITIES.index(severity))
         and (kind is None or threat.kind.casefold().replace("-", "_") == kind)
         and (keys is None or is_about(threat, keys))
+        and (not words or _says(threat, words, names))
     ]
     found.sort(key=lambda threat: (-rank(threat), -threat.last_seen))
     otherwise = "no threat is like that" if core.threats else "no threats"
@@ -75,6 +80,15 @@ def rank(threat: Threat) -> int:
 def is_about(threat: Threat, keys: Collection[str]) -> bool:
     """Whether one of these did it, or it was done to one."""
     return threat.device in keys or (threat.target is not None and split_port(threat.target)[0] in keys)
+
+
+def _says(threat: Threat, words: list[str], names: Mapping[str, str]) -> bool:
+    """Whether all words stand somewhere in what the threat says."""
+    whom = threat.target and split_port(threat.target)[0]
+    told = (threat.kind, threat.severity, threat.device, threat.target, threat.description, threat.recommendation)
+    called_so = (names.get(threat.device or ""), names.get(whom or ""), threat.kind.replace("_", " "))
+    everything = " ".join(each for each in (*told, *called_so) if each).casefold()
+    return all(word in everything for word in words)
 
 
 def names_of(given: str, devices: Sequence[Device], texts: Collection[str | None]) -> set[str]:

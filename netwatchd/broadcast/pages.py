@@ -4,14 +4,13 @@ The page's files hold nothing that is not public, and are served to whoever may 
 the WebSocket and by /api, which want the token.
 """
 
-import json
 import time
 
 from netwatchd.addresses import Address
-from netwatchd.broadcast import access
+from netwatchd.broadcast import access, json_text
 from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, Request, reply
-from netwatchd.broadcast.offers import Offers
+from netwatchd.broadcast.offers import Answer, Offers
 from netwatchd.broadcast.site import File, Site
 from netwatchd.config import Websocket
 
@@ -58,12 +57,9 @@ class Pages:
             return self._file(file, request)
         if request.path == "/status" or request.path.startswith(API):
             self._check(request, origin)
-            found = (
-                self._offers.status()
-                if request.path == "/status"
-                else self._offers.answer(request.path.removeprefix(API), request.query)
-            )
-            return reply(200, json.dumps(found, default=str) + "\n", JSON)
+            if request.path == "/status":
+                return reply(200, json_text.text_of(self._offers.status()) + "\n", JSON)
+            return self._answer(self._offers.answer(request.path.removeprefix(API), request.query), request)
         raise Refusal(404, "there is nothing here; the page is at /, the WebSocket at /ws", "not_found")
 
     def _check(self, request: Request, origin: Address) -> None:
@@ -71,11 +67,19 @@ class Pages:
         access.check_host(request, self._settings.allowed_origins)
         self._guesses.check(request, origin, time.monotonic())
 
+    def _answer(self, answer: Answer, request: Request) -> bytes:
+        headers = JSON | answer.headers
+        if answer.headers.get("ETag") in _tags(request):
+            return reply(304, b"", headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return reply(200, answer.zipped, headers | {"Content-Encoding": "gzip"})
+        return reply(200, json_text.unzipped(answer.zipped), headers)
+
     def _file(self, file: File, request: Request) -> bytes:
         headers = {
             "Content-Type": file.type, "ETag": file.tag, "Content-Security-Policy": self._policy(request), **GUARDS
         }  # fmt: skip
-        if file.tag in request.headers.get("if-none-match", ""):
+        if file.tag in _tags(request):
             return reply(304, b"", headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
             return reply(200, file.zipped, headers | {"Content-Encoding": "gzip"})
@@ -84,3 +88,8 @@ class Pages:
     def _policy(self, request: Request) -> str:
         scheme = "wss" if self._settings.tls_certificate else "ws"
         return POLICY.format(socket=f"{scheme}://{request.headers.get('host', '')}")
+
+
+def _tags(request: Request) -> set[str]:
+    """Of which content the client has a copy (RFC 9110 section 13.1.2)."""
+    return {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}

@@ -8,6 +8,7 @@ from pathlib import Path
 from netwatchd import config
 from netwatchd.addresses import address_text
 from netwatchd.answers.find import keys_of
+from netwatchd.answers.flows import Like
 from netwatchd.answers.flows import flows as newest
 from netwatchd.answers.top import top as most
 from netwatchd.cli import tables
@@ -20,7 +21,11 @@ from netwatchd.storage import retention, schema
 @reading
 def flows(options: argparse.Namespace, directory: Path) -> int:
     """The newest flows."""
-    found = newest(directory, since=options.since, limit=options.limit or None, device=options.device)
+    like = Like(
+        options.since, options.until, options.before, options.device, options.peer, options.port, options.protocol,
+        options.status, options.text,
+    )  # fmt: skip
+    found = newest(directory, like, options.limit or None)
     names = {key: device.name or device.hostname or "" for device in found.devices for key in keys_of(device)}
     owners = {
         each: schema.key_of(device)

@@ -67,8 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--limits", action="store_true", help="also what of these threats is not seen even so")
     _json(verb)
     _devices(verbs)
-    verb = _verb(verbs, "flows", _later("look", "flows"), "the newest conversations")
-    _filters(verb, since="first seen since", limit=50)
+    _flows(verbs)
     _threats(verbs)
     verb = _verb(verbs, "top", _later("look", "top"), "who moved most bytes")
     verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
@@ -143,6 +142,21 @@ def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     _json(verb)
 
 
+def _flows(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verb that looks at flows."""
+    verb = _verb(verbs, "flows", _later("look", "flows"), "the newest conversations")
+    _filters(verb, since="first seen since", limit=50)
+    verb.add_argument("--until", type=moment, metavar="TIME", help="only those first seen until then")
+    verb.add_argument("--before", type=_id, metavar="ID", help="only those with lower ids: those before that one")
+    verb.add_argument("--peer", metavar="WHO", help="only those with an address, a network or a device")
+    verb.add_argument("--port", metavar="PORT", help="only those with a port: 443, tcp/443")
+    verb.add_argument("--protocol", metavar="NAME", help="only those of a protocol: tcp, udp, icmp, ..., or its number")
+    verb.add_argument("--status", metavar="STATE", help="only those in a state, or in several: new,active")
+    verb.add_argument(
+        "--text", metavar="WORDS", help="only those with all of these: parts of addresses and names, ports, protocols"
+    )
+
+
 def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The verbs that are about threats."""
     verb = _verb(verbs, "threats", _later("threats", "threats"), "what was recognised: the worst first")
@@ -153,6 +167,9 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     verb.add_argument("--all", action="store_true", help="also those that were dismissed: --status all")
     verb.add_argument("--kind", metavar="KIND", help="only those of a kind: port_scan, beacon, ...")
     verb.add_argument("--severity", choices=SEVERITIES, help="only those, and what is worse")
+    verb.add_argument(
+        "--text", metavar="WORDS", help="only those that say all of these words, or are about who is called so"
+    )
     verb = _verb(verbs, "threat", _later("threats", "threat"), "everything that is known of one threat")
     verb.add_argument("id", type=_count, metavar="ID", help="its number, as `netwatchd threats` shows it")
     _state(verb)
@@ -218,6 +235,12 @@ def _mac(text: str) -> str:
         return parse_mac(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _id(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} should be the id of a flow")
+    return int(text)
 
 
 def _count(text: str) -> int:

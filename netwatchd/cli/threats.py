@@ -20,7 +20,7 @@ def threats(options: argparse.Namespace, directory: Path) -> int:
     """The threats: the worst first, of these the latest seen."""
     found = answers.threats(
         directory, since=options.since, limit=options.limit, device=options.device, status=_statuses(options),
-        kind=options.kind, severity=options.severity,
+        kind=options.kind, severity=options.severity, text=options.text,
     )  # fmt: skip
     names = called(found.devices)
     show(options, found.rows, lambda rows: threattable.show(rows, names, found.otherwise))

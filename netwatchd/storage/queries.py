@@ -1,9 +1,11 @@
 """What is read: by the command line, which opens the files read-only, and once by the daemon, at its start."""
 
 import sqlite3
+import time
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import closing
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +19,13 @@ Told = tuple[int, int, str, int, str, int, str, int, int, int, int]
 _TOLD = 'start, "end", src_ip, src_port, dst_ip, dst_port, protocol, packets_out, bytes_out, packets_in, bytes_in'
 FOLLOWED = "followed."  # what begins the keys of places in logs, in meta
 # Bytes of a file that are read in place: a sixth less time for a device's flows of ten million. The files of flows are
-# only ever appended to and unlinked, so that what is mapped stays; the daemon itself reads without.
+# only ever appended to and unlinked, so that what is mapped stays; the daemon itself reads without (`map_file`).
 MAPPED = 2**30
 READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
+# When whoever asks gives up (monotonic seconds): what is read by then is interrupted, by an OperationalError. It
+# is set where the daemon itself reads for somebody.
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+_STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
 
 
 # total() never overflows, as sum() does on what a liar reports, and is exact up to 2**53.
@@ -137,11 +143,11 @@ def peers(directory: Path, device: str, since: int, limit: int, most: int = MOST
             known = words.read(db)
             if not (numbers := [number for key in sorted(keys) for number in known.owned_by(key)]):
                 continue
-            db.execute(f"PRAGMA mmap_size = {MAPPED}")
+            map_file(db)
             db.execute("CREATE TEMP TABLE own (ip ANY PRIMARY KEY) WITHOUT ROWID")
             db.executemany("INSERT OR IGNORE INTO own VALUES (?)", [(ip,) for ip in own])
             db.create_function("is_private", 1, private.__contains__, deterministic=True)
-            query = _PEERS.format(owner=known.column, numbers=_marks(numbers))
+            query = _PEERS.format(owner=known.column, numbers=marks(numbers))
             sums = db.execute(query, [since << 12, *numbers, left]).fetchall()
             found.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", [row[:6] for row in sums])
             left -= sums[0][6] if sums else 0
@@ -204,6 +210,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def _open(uri: str) -> sqlite3.Connection:
     db = sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT)
+    if (end := deadline.get()) is not None:
+        db.set_progress_handler(lambda: time.monotonic() >= end, _STEPS)
     try:
         db.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.Error:
@@ -212,28 +220,19 @@ def _open(uri: str) -> sqlite3.Connection:
     return db
 
 
+def map_file(db: sqlite3.Connection) -> None:
+    """Has the file of a connection be read in place, where that is no danger.
+
+    A page that cannot be read ends the process then, by SIGBUS: the daemon must not be ended by a bad card.
+    """
+    if deadline.get() is None:
+        db.execute(f"PRAGMA mmap_size = {MAPPED}")
+
+
 def soundness(directory: Path) -> str:
     """What SQLite finds wrong with core.db, or `ok`; raises NoDatabase."""
     with closing(open_read_only(directory / "core.db")) as db:
         return str(db.execute("PRAGMA main.quick_check(1)").fetchone()[0])
-
-
-def flows(directory: Path, since: int = 0, limit: int | None = 100, device: str | None = None) -> list[Flow]:
-    """The newest flows first seen at `since` (Unix ms) or later, newest first, across days."""
-    found: list[Flow] = []
-    for db in days(directory, since):
-        db.execute(f"PRAGMA mmap_size = {MAPPED}")
-        known = words.read(db)
-        where, values = "id >= ?", [since << 12]
-        if device is not None:
-            numbers = known.owned_by(device)
-            where, values = f"{where} AND {known.column} IN ({_marks(numbers)})", [*values, *numbers]
-        room = -1 if limit is None else limit - len(found)
-        rows = db.execute(f"SELECT * FROM flows WHERE {where} ORDER BY id DESC LIMIT ?", [*values, room])
-        found += [known.flow(row) for row in rows]
-        if limit is not None and len(found) >= limit:
-            break
-    return found
 
 
 def note(directory: Path, key: str) -> str | None:
@@ -265,7 +264,7 @@ def live_flows(directory: Path) -> list[Flow]:
         live = [number for number, name in known.states.items() if name in LIVE]
         if not live:
             continue  # most days of exporters: a look at every row would take seconds
-        rows = db.execute(f"SELECT * FROM flows WHERE state IN ({_marks(live)})", live)
+        rows = db.execute(f"SELECT * FROM flows WHERE state IN ({marks(live)})", live)
         found += [known.flow(row) for row in rows]
     return found
 
@@ -354,7 +353,8 @@ def rollups(directory: Path, since: int, until: int = 2**62) -> list[tuple[int, 
         return list(rows)
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Collection[object]) -> str:
+    """So many marks for the values of a statement."""
     return ", ".join("?" * len(values))
 
 
