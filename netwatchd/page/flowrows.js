@@ -23,15 +23,20 @@ export function sideOf(flow, store) {
     : { device, own: flow.dst_ip, peer: flow.src_ip, isOut, down: flow.bytes_out, up: flow.bytes_in };
 }
 
+/** When a flow was first seen (Unix ms), as its id tells: the order in which they are listed. */
+export function seenAt(id) {
+  return Math.floor(id / 4096);
+}
+
 /** The columns of a List of flows. `filters`: whether peers and ports are links that filter by them. */
 export function flowColumns(store, { filters = true } = {}) {
   const filter = (parts) => linkTo({ ...(filters ? route() : {}), view: "flows", before: null, ...parts });
   return [
     {
-      title: "Began", class: "nowrap numbers began",
+      title: "Seen", class: "nowrap numbers seen",
       make: (flow) => {
-        const when = element("time", { datetime: new Date(flow.start).toISOString(), title: moment(flow.start) });
-        when.textContent = time(flow.start);
+        const seen = seenAt(flow.id);
+        const when = element("time", { datetime: new Date(seen).toISOString(), title: moment(seen), text: time(seen) });
         const open = element("button", { class: "row-link", type: "button" }, when);
         open.addEventListener("click", () => showFlow(open.closest("tr").item, store));
         return open;
@@ -49,7 +54,7 @@ export function flowColumns(store, { filters = true } = {}) {
       },
     },
     {
-      title: "Port", class: "nowrap",
+      title: "Port", class: "nowrap port",
       fill: (cell, flow) => {
         const text = portText(flow.protocol, flow.dst_port);
         const service = serviceOf(flow.protocol, flow.dst_port);
@@ -63,7 +68,7 @@ export function flowColumns(store, { filters = true } = {}) {
     { title: "Up", class: "numbers", fill: (cell, flow) => setText(cell, size(sideOf(flow, store).up)) },
     { title: "Lasted", class: "numbers extra", fill: (cell, flow) => setText(cell, span(flow.end - flow.start)) },
     {
-      title: "State", class: "nowrap",
+      title: "State", class: "nowrap state-cell",
       fill: (cell, flow) => {
         const lives = LIVES.has(flow.state);
         cell.replaceChildren(element("span", { class: lives ? "dot on" : "muted", text: lives ? "live" : flow.state }));

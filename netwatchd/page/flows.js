@@ -7,7 +7,7 @@ import { askPart } from "./api.js";
 import { element, setText } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { FILTERS, FlowFilters } from "./flowfilters.js";
-import { flowColumns, flowExport } from "./flowrows.js";
+import { flowColumns, flowExport, seenAt } from "./flowrows.js";
 import { count, time } from "./format.js";
 import { List } from "./list.js";
 import { matcher } from "./matching.js";
@@ -34,11 +34,12 @@ export class Flows {
     this.foot = element("footer", { class: "card-foot line" });
     const fold = element("details", { class: "fold", open: !narrow.matches },
       element("summary", { text: "Filters" }), this.filters.node);
+    const menu = exportMenu("flows", () => this.items, flowExport(this.store));
     this.node = element("div", { class: "flows" },
+      element("header", { class: "view-head" }, element("h1", { text: this.title }),
+        element("div", { class: "view-tools" }, this.count, this.clear, this.pause, menu)),
       element("section", { class: "card", "aria-label": "Flows" },
-        element("div", { class: "toolbar" }, fold,
-          element("div", { class: "end" }, this.count, this.clear, this.pause,
-            exportMenu("flows", () => this.items, flowExport(this.store)))),
+        element("div", { class: "toolbar" }, fold),
         element("div", { class: "newer-holder" }, this.newer),
         this.list.node, this.said, this.foot));
     this.context.connection.addEventListener("state", () => {
@@ -203,7 +204,6 @@ export class Flows {
     this.foot.hidden = this.isAsking && !length;
     if (this.footState === state) return;
     this.footState = state;
-    const oldest = this.before === null ? null : Math.floor(this.before / 4096);
     const parts = [];
     if (this.failed && length) parts.push(element("span", { class: "problem", text: sentence(this.failed) }));
     if (canGoOn) {
@@ -212,7 +212,8 @@ export class Flows {
         text: this.isStopped ? "Look further back" : "Show older",
       });
       more.addEventListener("click", () => this.ask());
-      parts.push(more, element("span", { class: "muted", text: `Looked through back to ${time(oldest)}.` }));
+      const back = `Looked through back to ${time(seenAt(this.before))}.`;
+      parts.push(more, element("span", { class: "muted", text: back }));
     } else if (length) {
       parts.push(element("span", { class: "muted", text: "That is all that is kept." }));
     }
