@@ -54,7 +54,7 @@ export class Shell {
     if (isOther) {
       const isFirst = !this.main.hasChildNodes();
       view.node.classList.add("view");
-      this.main.replaceChildren(this.head, view.node);
+      this.main.replaceChildren(view.node);
       if (!isFirst) this.arrive(view);
     }
     this.name(view);
@@ -75,7 +75,8 @@ export class Shell {
 
   // A view may have a heading of its own, such as the name of a device with what renames it.
   name(view) {
-    this.head.hidden = view.node.querySelector("h1") !== null;
+    if (view.node.querySelector("h1")) this.head.remove();
+    else if (!this.head.isConnected) this.main.prepend(this.head);
     setText(this.heading, view.title);
     const open = this.open ? `(${this.open}) ` : "";
     const title = `${open}${view.title} · netwatchd`;
