@@ -26,8 +26,8 @@ export class FlowFilters {
     this.fields = {
       text: this.input("text", { type: "search", placeholder: "name, address, port, ..." }),
       device: this.input("device", { list: "flow-devices", placeholder: "any" }),
-      peer: this.input("peer", { placeholder: "any, or 192.0.2.0/24" }),
-      port: this.input("port", { placeholder: "any, or tcp/443", size: 10 }),
+      peer: this.input("peer", { placeholder: "any", title: "an address, a network (192.0.2.0/24) or a device" }),
+      port: this.input("port", { placeholder: "any", title: "443, or tcp/443" }),
       protocol: this.select("protocol", Object.fromEntries(PROTOCOLS.map((name) => [name, name]))),
       state: this.select("state", STATES),
       since: this.select("since", TIMES, "any time"),
