@@ -262,8 +262,7 @@ class Daemon:
             elif happened:
                 log.info("stopping on %s", happened)
                 return 0
-            stuck = [worker.name for worker in self._workers if worker.silence > self._stuck_after]
-            if stuck:
+            if stuck := self._stuck():
                 log.error("threads are stuck: %s", ", ".join(stuck), extra={"repeat": "watchdog"})
             else:
                 self.manager.alive()
@@ -341,7 +340,15 @@ class Daemon:
         return self.storage.degraded is None
 
     def _ill(self) -> str | None:
-        return self.storage.degraded
+        """Why it is not well, in a sentence."""
+        if reason := self.storage.degraded:
+            return f"the database cannot be written: {reason}"
+        if stuck := self._stuck():
+            return f"threads are stuck: {', '.join(stuck)}"
+        return None
+
+    def _stuck(self) -> list[str]:
+        return [worker.name for worker in self._workers if worker.silence > self._stuck_after]
 
     def _tick(self) -> None:
         now = clock.now()

@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 
 from fuzz_announcements import ANNOUNCEMENTS
+from fuzz_http import HTTP
 from fuzz_lists import LISTS
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
@@ -186,7 +187,7 @@ def recorded(target: Target) -> list[bytes]:
 def targets(names: list[str]) -> Iterator[list[Target]]:
     """The targets of these names, or all."""
     with live_targets() as live:
-        every = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES, *LISTS, *live]
+        every = [*TARGETS, HTTP, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES, *LISTS, *live]
         if unknown := set(names) - {target.name for target in every}:
             known = ", ".join(target.name for target in every)
             sys.exit(f"there is no target {', '.join(sorted(unknown))}; there are {known}")

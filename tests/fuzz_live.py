@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from fuzz_targets import COMMANDS, LINES, REQUESTS, Target, in_short
+from fuzz_http import REQUESTS
+from fuzz_targets import COMMANDS, LINES, Target, in_short
 from mutation import pieces
 from running import Daemon
 from waiting import PATIENCE, eventually

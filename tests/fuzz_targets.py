@@ -8,14 +8,11 @@ import json
 import re
 import sqlite3
 import tempfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import h11
 from fuzz_checks import check_event
 from mutation import pieces
 from store_kit import NOON, device, flow, threat
@@ -39,13 +36,7 @@ from websocket_kit import split_frame
 from netwatchd import config
 from netwatchd.addresses import address_text, parse_address
 from netwatchd.broadcast import commands, messages
-from netwatchd.broadcast.guesses import Guesses
-from netwatchd.broadcast.http import Refusal, read_request, reply
-from netwatchd.broadcast.offers import Offers
-from netwatchd.broadcast.pages import Pages
-from netwatchd.broadcast.protocol import Protocol
 from netwatchd.cli.moments import moment
-from netwatchd.counters import Counters
 from netwatchd.decoders import json_lines, neighbours, netlink
 from netwatchd.decoders.conntrack import MOST_SHAPES, ConntrackDecoder, Entry
 from netwatchd.sources import json_lines as json_source
@@ -166,36 +157,6 @@ def read_stream(data: bytes) -> str:
 
 
 # What clients say.
-
-_SETTINGS = config.Websocket(token="correct-horse", allowed_origins=("https://home.example",))
-_GUESSES = Guesses("correct-horse")
-_NOBODY: Any = None  # joins here
-_PROTOCOL = Protocol(_SETTINGS, _NOBODY, lambda command: None, Counters(), _GUESSES)
-_PAGES = Pages(_SETTINGS, Offers(lambda command: None, lambda: {"up": True}), _GUESSES)
-
-
-def read_http(data: bytes) -> str:
-    """A request is answered with a page, taken for an upgrade, or refused; the answer is HTTP in any case."""
-    coming = iter(pieces(Random(len(data)), data))
-    origin = zlib.crc32(data)  # another one each time, so that wrong tokens are not taken for guessing
-    try:
-        request = read_request(lambda: next(coming, b""))
-        if request is None:
-            return "left"
-        if request.wants_upgrade:
-            _PROTOCOL.check(request, origin)
-            return "upgrade"
-        answer, said = _PAGES.reply(request, origin), ""
-    except Refusal as refusal:
-        answer, said = reply(refusal.status, f"{refusal}\n", refusal.headers), in_short(refusal)
-    client = h11.Connection(h11.CLIENT)
-    client.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
-    client.receive_data(answer)
-    client.receive_data(b"")
-    response = client.next_event()
-    assert isinstance(response, h11.Response), answer
-    assert len(answer) < 1000 or (request is not None and response.status_code == 200)
-    return f"{response.status_code} {said}"
 
 
 def read_command(data: bytes) -> str:
@@ -338,19 +299,6 @@ LINES = [
     b'{"type": "threat", "kind": "scan", "severity": "critical", "device": "a4:83:e7:00:00:01", "description": '
     b'"it scanned", "recommendation": "r", "evidence": {"a": [1, {"b": null}], "c": 1.5e3}, "count": 4}',
 ]
-_UPGRADE = (
-    b"GET /ws?epoch=abc&since=17&topics=devices,flows&token=correct-horse HTTP/1.1\r\nHost: localhost:8765\r\n"
-    b"Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nOrigin: http://localhost:8765\r\n"
-    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Protocol: other, netwatchd.token.correct-horse\r\n"
-    b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
-)
-REQUESTS = [
-    _UPGRADE,
-    b"GET /status HTTP/1.1\r\nHost: [::1]:8765\r\nAuthorization: Bearer correct-horse\r\n\r\n",
-    b"GET /healthz HTTP/1.0\r\n\r\n",
-    b"POST /ws HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-]
 COMMANDS = [
     b'{"op": "subscribe", "topics": ["devices", "flows", "threats", "stats"]}',
     b'{"op": "resume", "epoch": "0123456789abcdef", "since": 17}',
@@ -372,7 +320,6 @@ TARGETS = [
     Target("neighbours", DATAGRAMS, read_datagram),
     Target("json", LINES, read_line, (*_JSON_WORDS, b'"evidence":', b'"ips":', b'"10.0.0.1"')),
     Target("lines", [b"\n".join(LINES), b"short\n\n lines\r\n" * 5], read_stream, (b"\n", b"x" * 41, b"\n" * 3)),
-    Target("http", REQUESTS, read_http, (b"\r\n", b": ", b"%", b"//[", b"?", b"&", b"\xff", b"Host: ", b"xn--")),
     Target("commands", COMMANDS, read_command, (*_JSON_WORDS, b'"op":', b'"dismiss"', b'"snapshot"')),
     Target("config", CONFIGS, read_config, (b"\n[storage]\n", b" = ", b"~", b"\0", b" d", b" GB", b"9" * 400)),
     Target("moments", MOMENTS, read_moment, (b" h", b" d", b"9" * 400, b"+23:59", b"9999-12-31")),

@@ -130,7 +130,7 @@ def test_no_parameter_can_break_a_question(running: Daemon, name: str) -> None:
 
 
 def test_an_answer_is_compressed_for_who_understands_it_and_not_told_again_to_who_has_it(running: Daemon) -> None:
-    request = f"GET /api/flows HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
+    request = f"GET /api/flows HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\nConnection: close\r\n"
     plain = split(http(running.port, f"{request}\r\n".encode())[1])
     small = split(http(running.port, f"{request}Accept-Encoding: gzip, br\r\n\r\n".encode())[1])
     assert small[0]["content-encoding"] == "gzip"

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from fuzz_announcements import ANNOUNCEMENTS
+from fuzz_http import HTTP
 from fuzz_lists import LISTS
 from fuzz_live import live_targets
 from fuzz_logs import LOGS
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-EVERY = [*TARGETS, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES, *LISTS]
+EVERY = [*TARGETS, HTTP, NETFLOW, SFLOW, *PACKETS, *ANNOUNCEMENTS, *LOGS, *NAMES, *LISTS]
 LIVE = ("live-http", "live-frames", "live-token", "live-wss", "live-tls", "live-daemon")
 
 

@@ -57,7 +57,8 @@ class Service:
         self.refuse = refuse
         self.healthy = True
         self.broadcaster = Broadcaster(settings, self.counters, self.snapshot)
-        offers = Offers(self.act, lambda: {"up": True}, lambda: None if self.healthy else "the disk is full")
+        self.figures: dict[str, Any] = {"up": True}
+        offers = Offers(self.act, lambda: self.figures, lambda: None if self.healthy else "the disk is full")
         self.server = server_class(settings, self.broadcaster, offers, self.counters)
         self.port: int = self.server.port
         self.deaths: list[Worker] = []
@@ -273,7 +274,9 @@ def http(port: int, request: bytes, tls: ssl.SSLContext | None = None) -> tuple[
 
 
 def get(port: int, path: str, headers: str = "", tls: ssl.SSLContext | None = None) -> tuple[int, str]:
-    return http(port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n".encode(), tls)
+    return http(
+        port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n".encode(), tls
+    )
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

@@ -91,7 +91,7 @@ class Questions:
         try:
             found = QUESTIONS[name].answer(self._directory, **values)
             rows = found.rows if isinstance(found, Part) else found
-            return _answer(found, json_text.zipped(_in_time(json_text.pieces_of(rows), deadline)))
+            return _answer(found, *json_text.zipped(_in_time(json_text.pieces_of(rows), deadline)))
         except Misasked as error:
             raise Refusal(400, str(error), "bad_request") from error
         except NotFound as error:
@@ -105,11 +105,11 @@ class Questions:
             self._places.release()
 
 
-def _answer(found: Any, zipped: bytes) -> Answer:
+def _answer(found: Any, zipped: bytes, size: int) -> Answer:
     headers = {"ETag": f'"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
     if isinstance(found, Part) and found.before is not None:
         headers |= {"Netwatchd-Before": str(found.before), "Netwatchd-Stopped": "yes" if found.stopped else "no"}
-    return Answer(zipped, headers)
+    return Answer(zipped, size, headers)
 
 
 def _in_time(pieces: Iterator[str], deadline: float) -> Iterator[str]:

@@ -5,13 +5,19 @@ A page of an attacker may also have its own name point to our address (DNS rebin
 the name is none of ours. So a Host that is a name must be `localhost` or this machine's.
 """
 
+import re
 import socket
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from netwatchd.addresses import Address
 from netwatchd.broadcast.http import Refusal, Request
 
 TOKEN_PROTOCOL = "netwatchd.token."  # noqa: S105 - the subprotocol in which browsers, who can set no header, show it
+# By which a proxy says that it speaks for somebody, and for whom (RFC 7239, RFC 9110 section 7.6.3).
+_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+_LOOPBACK = bytes(8) + bytes(8)  # of ::1 the /64, as `origin_of` has it: nobody has another address of that
+_HOST = re.compile(r"[A-Za-z0-9._~%-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")  # it becomes part of our own policy
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -35,7 +41,7 @@ def token_protocol(request: Request) -> str | None:
 def check_origin(request: Request, allowed: tuple[str, ...]) -> None:
     """Raises Refusal where a browser speaks for a page that is not ours."""
     origin = request.headers.get("origin")
-    if origin is None or origin.lower() in (known.lower().rstrip("/") for known in allowed):
+    if origin is None or _is_allowed(origin, allowed):
         return
     page = _split(origin)
     host = request.headers.get("host", "")
@@ -45,8 +51,39 @@ def check_origin(request: Request, allowed: tuple[str, ...]) -> None:
     check_host(request, allowed)
 
 
+def check_site(request: Request, allowed: tuple[str, ...]) -> None:
+    """Raises Refusal where a browser says that it asks for another site's sake (Fetch Metadata, `Sec-Fetch-Site`).
+
+    A page could not read the answer, but might learn from how long it took; and of a request for an image or a script,
+    there is no `Origin`. What the user has typed into the address bar is for nobody's sake: `none`.
+    """
+    site = request.headers.get("sec-fetch-site", "none").lower()
+    if site not in ("none", "same-origin") and not _is_allowed(request.headers.get("origin"), allowed):
+        raise Refusal(403, "this is not told to another web page", "origin")
+
+
+def is_here(request: Request, origin: Address) -> bool:
+    """Whether it is this machine that asks, and not a proxy on it for somebody else.
+
+    A proxy shows itself by a header. One that sends none cannot be told from a program of this machine: docs say so.
+    """
+    local = origin >> 24 == 127 if isinstance(origin, int) else origin == _LOOPBACK
+    return local and not any(header in request.headers for header in _PROXIED)
+
+
+def _is_allowed(origin: str | None, allowed: tuple[str, ...]) -> bool:
+    return origin is not None and origin.lower() in (known.lower().rstrip("/") for known in allowed)
+
+
 def check_host(request: Request, allowed: tuple[str, ...]) -> None:
-    """Raises Refusal where we were reached under a name that is none of ours, nor of an allowed origin."""
+    """Raises Refusal where we were reached under a name that is none of ours, nor of an allowed origin.
+
+    Who says none at all, as HTTP/1.0 may, is no browser, which is what could be deceived.
+    """
+    if "host" not in request.headers:
+        return
+    if not _HOST.fullmatch(request.headers["host"]):
+        raise Refusal(400, "the Host header cannot be read", "bad_request")
     name = _split(f"//{request.headers.get('host', '')}").hostname or ""
     names = _own_names() | {_split(origin).hostname for origin in allowed}
     if not _is_address(name) and name not in names:

@@ -38,6 +38,7 @@ class Admission:
         self._lock = threading.Lock()
         self._arriving: dict[socket, Address] = {}  # in the handshake
         self._uncounted: set[socket] = set()  # of which nothing is counted as refused yet
+        self._idle: set[socket] = set()  # of those in the handshake: a request was answered, and another may come
         self._by_origin: dict[Address, dict[socket, None]] = {}  # the same, of each address the oldest first
         self._serving: dict[socket, Address] = {}  # behind it
         self._clients: Counter[Address] = Counter()  # the same, counted
@@ -57,19 +58,33 @@ class Admission:
                 self._evict(max(self._by_origin.values(), key=len))
 
     def _evict(self, group: dict[socket, None]) -> None:
-        oldest = next(iter(group))
-        self._count(oldest, "refused.crowded")
+        # Who is merely kept open loses least: a browser opens another connection.
+        oldest = next((request for request in group if request in self._idle), next(iter(group)))
+        if oldest not in self._idle:
+            self._count(oldest, "refused.crowded")
         self._forget(oldest)
         with contextlib.suppress(OSError):  # it may just have ended by itself
             oldest.shutdown(SHUT_RDWR)
 
     def _forget(self, request: socket) -> None:
         origin = self._arriving.pop(request, None)
+        self._idle.discard(request)
         if origin is not None:
             group = self._by_origin[origin]
             del group[request]
             if not group:
                 del self._by_origin[origin]
+
+    def rest(self, request: socket) -> None:
+        """Takes note that a request was answered, and that another one may come."""
+        with self._lock:
+            if request in self._arriving:
+                self._idle.add(request)
+
+    def go_on(self, request: socket) -> None:
+        """Takes note that another one has come."""
+        with self._lock:
+            self._idle.discard(request)
 
     def enter(self, request: socket, origin: Address) -> None:
         """Takes a place for a client; raises Refusal where there is none."""
@@ -103,9 +118,9 @@ class Admission:
                 if not self._clients[origin]:
                     del self._clients[origin]
 
-    def end_handshakes(self) -> None:
-        """Ends all that have not come to an end."""
+    def end_handshakes(self, idle_only: bool = False) -> None:
+        """Ends all that have not come to an end, or only those that wait for another request."""
         with self._lock:
-            for request in self._arriving:
+            for request in self._idle if idle_only else self._arriving:
                 with contextlib.suppress(OSError):
                     request.shutdown(SHUT_RDWR)

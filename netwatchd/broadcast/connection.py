@@ -24,7 +24,7 @@ from wsproto.utilities import RemoteProtocolError
 from netwatchd.broadcast import access, messages
 from netwatchd.broadcast.admission import origin_of
 from netwatchd.broadcast.client import Client
-from netwatchd.broadcast.http import Refusal, Request, read_request, reply
+from netwatchd.broadcast.http import Refusal, Reply, Request, read_request, reply
 from netwatchd.broadcast.patience import Verdict
 from netwatchd.broadcast.protocol import UnsupportedData
 from netwatchd.broadcast.tls import TlsTransport
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# For how long (seconds) a connection is kept for another request, and for how many. A page asks for its files within a
+# moment, over six connections, and anything later may as well open another one.
+IDLE = 10.0
+MOST_REQUESTS = 500
+PIECE = 65536  # bytes of a reply that must be taken within the time of a handshake
 BINARY = 0x2  # opcode, RFC 6455 section 11.8
 LINGER = 1.0  # seconds for what was said last to arrive, and for the client to close
 
@@ -51,6 +56,8 @@ class Connection(BaseRequestHandler):
         self.upgrade: Request | None = None  # what asked for the WebSocket
         self.client: Client | None = None
         self.entry: dict[str, Any] | None = None  # in the server's list of clients
+        self._answered = 0  # requests
+        self._bodiless = False  # whether the last one was for the head alone
         self._message: list[Any] = []  # the pieces of the one that is arriving
         self._message_size = 0
         self._lock = Lock()
@@ -111,7 +118,8 @@ class Connection(BaseRequestHandler):
             self._count(f"refused.{refusal.word}")
             self._refuse(refusal, deadline)
         except OSError as error:
-            self._count("refused.disconnected")
+            if not self._answered:
+                self._count("refused.disconnected")
             log.debug("connection to %s ended in the handshake: %s", self.address, error)
         return None
 
@@ -119,22 +127,59 @@ class Connection(BaseRequestHandler):
         self.server.admission.refuse(self.request, refused)
 
     def _answer(self, deadline: float) -> Framing | None:
-        try:
-            request = read_request(lambda: self._transport.receive(deadline))
-        except TimeoutError:
-            raise Refusal(408, "the request did not arrive in time", "timeout") from None
-        if request is None:
+        """Answers requests until one asks for the upgrade, or it was the last; raises Refusal, OSError."""
+        rest = b""
+        while (request := self._next_request(rest, deadline)) is not None:
+            if request.path == "/ws" and request.wants_upgrade:
+                self.upgrade = request
+                response = self._upgrade_reply(request)
+                self.server.reserve(self)
+                self._transport.send_all(response, deadline)
+                return Framing(ConnectionType.SERVER, trailing_data=request.rest)
+            self._answered += 1
+            self._bodiless = request.method == "HEAD"
+            goes_on = request.goes_on and self._answered < MOST_REQUESTS and not self.server.closing.is_set()
+            self._send(self.server.pages.reply(request, self.origin), IDLE if goes_on else 0)
+            if not goes_on:
+                self._transport.linger(LINGER)
+                return None
+            self.server.admission.rest(self.request)
+            rest, deadline = request.rest, time.monotonic() + IDLE
+        if not self._answered:
             self._count("refused.disconnected")
-            return None
-        if not (request.path == "/ws" and request.wants_upgrade):
-            self._transport.send_all(self.server.pages.reply(request, self.origin), deadline)
-            self._transport.linger(min(LINGER, deadline - time.monotonic()))
-            return None
-        self.upgrade = request
-        response = self._upgrade_reply(request)
-        self.server.reserve(self)
-        self._transport.send_all(response, deadline)
-        return Framing(ConnectionType.SERVER, trailing_data=request.rest)
+        return None
+
+    def _next_request(self, rest: bytes, deadline: float) -> Request | None:
+        """The next request, of which `rest` is there; None where the client leaves, or has asked for all it wanted."""
+        # Empty lines before a request are passed over, as RFC 9112 section 2.2 wants it.
+        while not (rest := rest.lstrip(b"\r\n")):
+            try:
+                if not (rest := self._transport.receive(deadline)):
+                    return None
+            except TimeoutError:
+                if self._answered:
+                    return None
+                raise _too_late() from None
+        if self._answered:
+            self.server.admission.go_on(self.request)
+            deadline = time.monotonic() + self.server.settings.handshake_timeout
+        try:
+            return read_request(lambda: self._transport.receive(deadline), rest)
+        except TimeoutError:
+            raise _too_late() from None
+
+    def _send(self, answer: Reply, idle: float) -> None:
+        """Sends a reply; raises OSError where the client does not take it."""
+        waiting = answer.head(idle)
+        for piece in answer.body:
+            waiting += piece
+            while len(waiting) >= PIECE:
+                self._send_piece(waiting[:PIECE])
+                waiting = waiting[PIECE:]
+        self._send_piece(waiting)
+
+    def _send_piece(self, piece: bytes) -> None:
+        self._transport.send_all(piece, time.monotonic() + self.server.settings.handshake_timeout)
 
     def _upgrade_reply(self, request: Request) -> bytes:
         """The reply that upgrades the connection; raises Refusal where it may not be."""
@@ -164,7 +209,8 @@ class Connection(BaseRequestHandler):
             )
         try:
             answer = reply(refusal.status, f"{refusal}\n", refusal.headers)
-            self._transport.send_all(answer, max(deadline, time.monotonic() + LINGER))
+            body = b"" if self._bodiless else b"".join(answer.body)
+            self._transport.send_all(answer.head(0) + body, max(deadline, time.monotonic() + LINGER))
             self._transport.linger(LINGER)
         except OSError as error:
             log.debug("cannot tell %s that it is refused: %s", self.address, error)
@@ -248,6 +294,10 @@ class Connection(BaseRequestHandler):
             poll.poll(min(left, 0.25) * 1000)
             if client.outbox.flush() is Verdict.DROP:
                 return
+
+
+def _too_late() -> Refusal:
+    return Refusal(408, "the request did not arrive in time", "timeout")
 
 
 def _is_nonce(key: str) -> bool:

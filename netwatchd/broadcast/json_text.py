@@ -37,24 +37,28 @@ def pieces_of(value: Any) -> Iterator[str]:
     yield "\n"
 
 
-def zipped(pieces: Iterable[str]) -> bytes:
-    """Text as gzip has it; always the same for the same text."""
+def zipped(pieces: Iterable[str]) -> tuple[bytes, int]:
+    """Text as gzip has it, always the same for the same text; and how many bytes it is without."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    found, waiting, size = [], [], 0
+    found, waiting, size, total = [], [], 0, 0
     for piece in pieces:
         waiting.append(piece)
         size += len(piece)
         if size >= _PIECE:
             found.append(compressor.compress("".join(waiting).encode()))
-            waiting, size = [], 0
+            waiting, size, total = [], 0, total + size
     found.append(compressor.compress("".join(waiting).encode()))
     found.append(compressor.flush())
-    return b"".join(found)
+    return b"".join(found), total + size
 
 
-def unzipped(content: bytes) -> bytes:
-    """What `zipped` was given."""
-    return zlib.decompress(content, _GZIP)
+def unzipped(content: bytes) -> Iterator[bytes]:
+    """What `zipped` was given, in pieces: it may be ten times as large, and be taken slowly."""
+    decompressor = zlib.decompressobj(_GZIP)
+    while content:
+        yield decompressor.decompress(content, _PIECE)
+        content = decompressor.unconsumed_tail
+    yield decompressor.flush()
 
 
 def _sayable(value: Any) -> Any:

@@ -10,9 +10,10 @@ from netwatchd.events import Command
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered to a question: JSON as gzip has it, and headers that say more."""
+    """What is answered to a question: JSON as gzip has it, how many bytes it is without, and headers that say more."""
 
     zipped: bytes
+    size: int
     headers: dict[str, str] = field(default_factory=dict)
 
 

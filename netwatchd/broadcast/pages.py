@@ -5,11 +5,12 @@ the WebSocket and by /api, which want the token.
 """
 
 import time
+from dataclasses import replace
 
 from netwatchd.addresses import Address
 from netwatchd.broadcast import access, json_text
 from netwatchd.broadcast.guesses import Guesses
-from netwatchd.broadcast.http import Refusal, Request, reply
+from netwatchd.broadcast.http import Refusal, Reply, Request, reply, unchanged
 from netwatchd.broadcast.offers import Answer, Offers
 from netwatchd.broadcast.site import File, Site
 from netwatchd.config import Websocket
@@ -21,17 +22,8 @@ POLICY = (
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-GUARDS = {
-    "Cache-Control": "no-cache",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "Vary": "Accept-Encoding",
-    "X-Frame-Options": "DENY",
-}
 API = "/api/"
-JSON = {"Content-Type": "application/json"}
+JSON = {"Content-Type": "application/json", "Vary": "Accept-Encoding"}
 
 
 class Pages:
@@ -43,45 +35,48 @@ class Pages:
         self._guesses = guesses
         self._site = Site()
 
-    def reply(self, request: Request, origin: Address) -> bytes:
-        """The whole reply; raises Refusal."""
-        if request.method != "GET":
-            raise Refusal(405, "only GET is served here", "method", {"Allow": "GET"})
+    def reply(self, request: Request, origin: Address) -> Reply:
+        """The reply; raises Refusal."""
+        if request.method not in ("GET", "HEAD"):
+            raise Refusal(405, "only GET and HEAD are served here", "method", {"Allow": "GET, HEAD"})
+        access.check_host(request, self._settings.allowed_origins)
+        found = self._found(request, origin)
+        return replace(found, body=()) if request.method == "HEAD" else found
+
+    def _found(self, request: Request, origin: Address) -> Reply:
+        if file := self._site.file(request.path):
+            return self._file(file, request)
         if request.path == "/healthz":
+            self._check(request, origin, is_open_here=True)
             ill = self._offers.ill()
-            return reply(503, f"{ill}\n") if ill else reply(200, "ok\n")
+            return reply(503, f"{ill}\n", {"Retry-After": "10"}) if ill else reply(200, "ok\n")
+        if request.path == "/status":
+            self._check(request, origin)
+            return reply(200, json_text.text_of(self._offers.status()) + "\n", JSON)
+        if request.path.startswith(API):
+            self._check(request, origin)
+            return _answer(self._offers.answer(request.path.removeprefix(API), request.query), request)
         if request.path == "/ws":
             raise Refusal(426, "this is a WebSocket; connect with ws://", "bad_request", {"Upgrade": "websocket"})
-        if file := self._site.file(request.path):
-            access.check_host(request, self._settings.allowed_origins)
-            return self._file(file, request)
-        if request.path == "/status" or request.path.startswith(API):
-            self._check(request, origin)
-            if request.path == "/status":
-                return reply(200, json_text.text_of(self._offers.status()) + "\n", JSON)
-            return self._answer(self._offers.answer(request.path.removeprefix(API), request.query), request)
         raise Refusal(404, "there is nothing here; the page is at /, the WebSocket at /ws", "not_found")
 
-    def _check(self, request: Request, origin: Address) -> None:
+    def _check(self, request: Request, origin: Address, is_open_here: bool = False) -> None:
+        """Raises Refusal where nothing may be told; `is_open_here`: who asks from this machine needs no token."""
+        access.check_site(request, self._settings.allowed_origins)
         access.check_origin(request, self._settings.allowed_origins)
-        access.check_host(request, self._settings.allowed_origins)
-        self._guesses.check(request, origin, time.monotonic())
+        if not (is_open_here and access.is_here(request, origin)):
+            self._guesses.check(request, origin, time.monotonic())
 
-    def _answer(self, answer: Answer, request: Request) -> bytes:
-        headers = JSON | answer.headers
-        if answer.headers.get("ETag") in _tags(request):
-            return reply(304, b"", headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return reply(200, answer.zipped, headers | {"Content-Encoding": "gzip"})
-        return reply(200, json_text.unzipped(answer.zipped), headers)
-
-    def _file(self, file: File, request: Request) -> bytes:
+    def _file(self, file: File, request: Request) -> Reply:
+        # It may be kept, but must be asked for anew each time: after an update of netwatchd the new page is seen at
+        # once, whole, and not a mixture of both.
         headers = {
-            "Content-Type": file.type, "ETag": file.tag, "Content-Security-Policy": self._policy(request), **GUARDS
+            "Content-Type": file.type, "ETag": file.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding",
+            "Content-Security-Policy": self._policy(request),
         }  # fmt: skip
-        if file.tag in _tags(request):
-            return reply(304, b"", headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if file.tag in request.known_tags:
+            return unchanged(headers)
+        if request.takes_gzip:
             return reply(200, file.zipped, headers | {"Content-Encoding": "gzip"})
         return reply(200, file.content, headers)
 
@@ -90,6 +85,10 @@ class Pages:
         return POLICY.format(socket=f"{scheme}://{request.headers.get('host', '')}")
 
 
-def _tags(request: Request) -> set[str]:
-    """Of which content the client has a copy (RFC 9110 section 13.1.2)."""
-    return {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+def _answer(answer: Answer, request: Request) -> Reply:
+    headers = JSON | answer.headers
+    if answer.headers.get("ETag") in request.known_tags:
+        return unchanged(headers)
+    if request.takes_gzip:
+        return reply(200, answer.zipped, headers | {"Content-Encoding": "gzip"})
+    return reply(200, json_text.unzipped(answer.zipped), headers, answer.size)

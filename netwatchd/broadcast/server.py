@@ -220,6 +220,7 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
         with self._accepting:
             self.server_close()
         self._disconnect_clients_gracefully(1001, b"going away")
+        self.admission.end_handshakes(idle_only=True)
         self._join_threads(min(end, time.monotonic() + DRAIN))
         self.admission.end_handshakes()
         for client in self.clients:

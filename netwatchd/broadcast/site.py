@@ -1,7 +1,11 @@
-"""The files of the page, read once: nothing of a request becomes a path."""
+"""The files of the page, read when they are first asked for and then kept: nothing of a request becomes a path.
+
+On most machines the daemon runs for months without anybody who looks, and a page is half a megabyte.
+"""
 
 import gzip
 import hashlib
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,13 +43,18 @@ class Site:
     """All files of the page by the paths under which they are asked for."""
 
     def __init__(self, directory: Path = PAGE) -> None:
-        """Raises OSError where they cannot be read."""
-        self._files = {
-            f"/{path.relative_to(directory).as_posix()}": File(path.read_bytes(), TYPES[path.suffix])
-            for path in sorted(directory.rglob("*"))
-            if path.suffix in TYPES
-        }
+        self._directory = directory
+        self._lock = threading.Lock()  # all files are of one version, whoever asks first
 
     def file(self, path: str) -> File | None:
-        """The file that is meant by the path of a URL, where there is one."""
-        return self._files.get("/index.html" if path == "/" else path)
+        """The file that is meant by the path of a URL, where there is one. Any thread may ask; raises OSError."""
+        with self._lock:
+            return self._files.get("/index.html" if path == "/" else path)
+
+    @cached_property
+    def _files(self) -> dict[str, File]:
+        return {
+            f"/{path.relative_to(self._directory).as_posix()}": File(path.read_bytes(), TYPES[path.suffix])
+            for path in sorted(self._directory.rglob("*"))
+            if path.suffix in TYPES
+        }
