@@ -154,7 +154,10 @@ def test_who_has_no_token_is_asked_for_it(browser: Browser, daemon: Make) -> Non
         page.keyboard.press("Escape")
         expect(asks).to_have_count(0)
         page.locator(".state").click()
-        asks.get_by_label("Token").fill("guessed")
+        asks.get_by_label("Token").fill("no token")
+        asks.get_by_role("button", name="Connect").click()
+        expect(asks.get_by_role("alert")).to_contain_text("That is no token")
+        asks.get_by_label("Token").fill("guessed-it")
         asks.get_by_role("button", name="Connect").click()
         expect(asks.get_by_role("alert")).to_have_text("That is not the token of this netwatchd.")
         asks.get_by_label("Token").fill("secretly")
@@ -164,6 +167,22 @@ def test_who_has_no_token_is_asked_for_it(browser: Browser, daemon: Make) -> Non
         live(page)
         assert page.evaluate("Object.values(localStorage)") == ["secretly"]
         page.reload()
+        live(page)
+
+
+@pytest.mark.slow
+def test_who_guesses_tokens_is_told_that_it_takes_a_while(browser: Browser, daemon: Make) -> None:
+    with configured(daemon(), "token = secretly") as guarded, looking(browser, guarded.port) as page:
+        asks = page.get_by_role("dialog", name="A token is needed")
+        connect = asks.get_by_role("button", name="Connect")
+        for guess in range(40):
+            asks.get_by_label("Token").fill(f"guess-{guess:02}")
+            connect.click()
+            expect(asks.get_by_role("alert")).not_to_be_empty()
+            if "wait for a while" in asks.get_by_role("alert").inner_text():
+                break
+        asks.get_by_label("Token").fill("secretly")
+        connect.click()
         live(page)
 
 

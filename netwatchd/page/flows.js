@@ -121,11 +121,15 @@ export class Flows {
   /** Takes in what came live, where that is wanted, and shows it. */
   look(isOwn = false) {
     if (!this.isShown) return;
-    const isHeld = this.isPaused || (!isOwn && this.items.length > 0 && this.list.isBusy);
+    const isHeld = this.isPaused || (!isOwn && this.items.length > 0 && this.isRead);
     const newer = this.isLive ? this.takeIn(isHeld) : 0;
     this.newer.hidden = !newer;
     if (newer) setText(this.newer, `${count(newer)} newer`);
     this.tell();
+  }
+
+  get isRead() {
+    return this.list.isBusy || document.querySelector("dialog[open]") !== null;
   }
 
   /** Returns how many were not taken in, because rows are held. */

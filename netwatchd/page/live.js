@@ -48,6 +48,7 @@ export class Live {
     const { state } = this.connection;
     if (state === "lost" && !this.lostAt) this.lostAt = Date.now();
     if (state === "live") {
+      this.version ??= this.connection.server;
       if (this.isSaid) announce("Live again.", { asked: true });
       this.lostAt = 0;
       this.isSaid = false;
@@ -105,6 +106,13 @@ export class Live {
         key: "away", level: "medium",
         text: "netwatchd does not answer. Is it running? On its machine, netwatchd status tells.",
         act: { text: "Try now", do: () => this.connection.hurry() },
+      });
+    }
+    if (this.version && this.connection.server !== this.version) {
+      found.push({
+        key: "version", level: "low",
+        text: `This is now ${this.connection.server}; the page is that of ${this.version}.`,
+        act: { text: "Reload", do: () => location.reload() },
       });
     }
     const database = stats.database ?? {};

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { dialog } from "./notice.js";
-import { keep, token } from "./token.js";
+import { canBeToken, keep, token } from "./token.js";
 
 let connection = null;
 let open = null;
@@ -13,6 +13,7 @@ export function watchLogin(watched) {
   connection.addEventListener("state", () => {
     if (connection.state === "refused") openLogin();
     else if (connection.state === "live") open?.node.close();
+    else if (connection.state === "lost") open?.wait();
   });
 }
 
@@ -40,22 +41,32 @@ export function openLogin() {
     element("label", { class: "check" }, forGood, element("span", { text: "Keep it on this device" })),
     element("div", { class: "buttons" }, button));
   const node = dialog("A token is needed", form);
-  const answer = () => {
+  const answer = (text = "That is not the token of this netwatchd.") => {
     button.disabled = false;
     input.setAttribute("aria-invalid", "true");
-    wrong.textContent = "That is not the token of this netwatchd.";
+    wrong.textContent = text;
     input.select();
+  };
+  const wait = () => {
+    button.disabled = false;
+    wrong.textContent = "There is no answer now; it is tried again by itself. Who has shown several wrong tokens has to " +
+      "wait for a while.";
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    keep(input.value.trim(), forGood.checked);
+    const given = input.value.trim();
+    if (!canBeToken(given)) {
+      answer("That is no token: it has 8 or more letters, digits, and . _ ~ - only.");
+      return;
+    }
+    keep(given, forGood.checked);
     wrong.textContent = "";
     input.removeAttribute("aria-invalid");
     button.disabled = true;
     connection.open();
   });
   node.addEventListener("close", () => (open = null));
-  open = { node, answer };
+  open = { node, answer, wait };
   // A token that is kept, or came by the address, was tried already.
   if (token()) wrong.textContent = "The token that this browser has is not, or no longer, the one of this netwatchd.";
   node.showModal();

@@ -3,7 +3,7 @@
 import { askStatus } from "./api.js";
 import { element, reconcile, setText } from "./dom.js";
 import { ago, count, size, span, time } from "./format.js";
-import { sumOf } from "./live.js";
+import { lossOf, sumOf } from "./live.js";
 
 const LEDGER = {
   received: "Received", stored: "Stored", sent: "Sent to clients", dropped: "Dropped", lost: "Lost before it came here",
@@ -65,7 +65,7 @@ export class Status {
 
   tell(status) {
     const { database } = status;
-    const losses = sumOf(status.dropped) + sumOf(status.lost);
+    const losses = lossOf(status);
     const failed = status.sources.filter((source) => source.state === "failed");
     const wrong = [
       database.state !== "ok" && `the database is ${database.state}${database.reason ? ` (${database.reason})` : ""}`,
