@@ -285,6 +285,20 @@ def test_flows_come_live_and_wait_while_they_are_paused(browser: Browser, daemon
 
 
 @pytest.mark.slow
+def test_flows_that_came_while_the_connection_was_away_are_not_missing(browser: Browser, daemon: Make) -> None:
+    with daemon(storage()) as started:
+        started.emit(flow(1))
+        with looking(browser, started.port, "?view=flows") as page:
+            expect(rows(page)).to_have_count(1)
+            live(page)
+            started.stop()
+            started.start()
+            started.emit(flow(2), flow(3))
+            live(page)
+            expect(rows(page)).to_have_count(3)
+
+
+@pytest.mark.slow
 def test_of_many_flows_only_those_are_made_that_are_seen_and_older_ones_are_asked_for(
     browser: Browser, daemon: Make
 ) -> None:
