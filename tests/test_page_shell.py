@@ -107,7 +107,7 @@ def test_search_finds_devices_threats_and_flows_and_hostile_text_stays_text(brow
 def test_keys_go_to_views_and_can_be_switched_off(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port) as page:
         live(page)
-        for key, view in [("t", "threats"), ("d", "devices"), ("f", "flows"), ("r", "traffic")]:
+        for key, view in [("t", "threats"), ("d", "devices"), ("f", "flows"), ("s", "status"), ("r", "traffic")]:
             page.keyboard.press("g")
             page.keyboard.press(key)
             page.wait_for_url(f"**/?view={view}")
