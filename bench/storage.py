@@ -44,13 +44,13 @@ ASK = """
 import json, sys, time
 from pathlib import Path
 from netwatchd.storage import queries
-from netwatchd.storage.search import Either, Wanted, flows
+from netwatchd.storage.search import Either, Search, Wanted
 from netwatchd.storage.top import top
 directory, since, device = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 questions = {
     "top": lambda by: top(directory, by, since, 10),
-    "flows": lambda limit: flows(
-        directory, Wanted(since, terms=(Either(devices=frozenset((device,))),)), int(limit) or None
+    "flows": lambda limit: list(
+        Search(directory, Wanted(since, terms=(Either(devices=frozenset((device,))),)), int(limit) or None)
     ),
     "peers": lambda limit: queries.peers(directory, device, since, int(limit)),
 }

@@ -55,7 +55,7 @@ class Run:
 
     def flows(self) -> list[dict[str, Any]]:
         """The flows in the directory, the newest first."""
-        return [flow_json(flow) for flow in search.flows(self.into).flows]
+        return [flow_json(flow) for flow in list(search.Search(self.into))]
 
     def devices(self) -> list[dict[str, Any]]:
         return [device_json(device) for device in queries.read_core(self.into).devices]

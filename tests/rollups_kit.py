@@ -142,7 +142,7 @@ def told(directory: Path, by: str, since: int = 0) -> Sums:
 def true(directory: Path, by: str) -> Sums:
     """What the rows of flows add up to."""
     sums: Sums = {}
-    for flow in search.flows(directory).flows:
+    for flow in list(search.Search(directory)):
         opened = flow.device is None or flow.src_ip in (LAPTOP, PHONE)
         counts = (flow.bytes_in, flow.bytes_out) if opened else (flow.bytes_out, flow.bytes_in)
         key = {

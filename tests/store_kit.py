@@ -65,7 +65,8 @@ def joined(sessions: Iterable[Session], loser: str, winner: str) -> list[Session
 
 def flows_of(directory: Path, device: str) -> list[Flow]:
     """The flows that were put down to a device (its key), the newest first."""
-    return search.flows(directory, search.Wanted(terms=(search.Either(devices=frozenset((device,))),))).flows
+    wanted = search.Wanted(terms=(search.Either(devices=frozenset((device,))),))
+    return list(search.Search(directory, wanted))
 
 
 def settings(**changes: Any) -> Settings:

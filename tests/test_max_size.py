@@ -47,7 +47,7 @@ def test_flows_that_come_in_without_end_never_take_more_than_max_size_and_their_
         assert store.counters["dropped.flows.storage_full"] == 0
     assert most <= MOST + SLACK
     assert MOST / 3 < retention.size_of(tmp_path) <= MOST
-    kept = search.flows(tmp_path).flows
+    kept = list(search.Search(tmp_path))
     assert len(kept) < batches * BATCH * 0.6
     assert [each.id for each in kept[:BATCH]] == [each.id for each in batch(batches - 1)[::-1]], "the newest are there"
     ids = [each.id for each in kept[::-1]]
@@ -74,10 +74,10 @@ def test_a_day_is_cut_into_parts_and_a_flow_that_is_told_again_keeps_its_own(tmp
         assert begin is not None
         assert rows(tmp_path / one, f"SELECT count(*) FROM flows WHERE id >= {begin << 12}") == [(0,)]
         assert rows(tmp_path / other, f"SELECT count(*) FROM flows WHERE id < {begin << 12}") == [(0,)]
-    kept = search.flows(tmp_path).flows
+    kept = list(search.Search(tmp_path))
     assert len(kept) == 28 * BATCH + 1
     assert (kept[-1].state, kept[-1].bytes_in) == ("closed", 7)
-    assert search.flows(tmp_path, search.Wanted(since=NOON + 27 * 60_000)).flows == batch(27)[::-1]
+    assert list(search.Search(tmp_path, search.Wanted(since=NOON + 27 * 60_000))) == batch(27)[::-1]
     assert (stats["days"], stats["oldest_day"]) == (1, "20261123")
     with storing(tmp_path) as store:  # another run goes on in the last one
         store.add_flow(flow(1, NOON + 28 * 60_000))
@@ -90,7 +90,7 @@ def test_a_late_flow_after_a_start_begins_no_part_before_those_that_are_there(tm
             assert store.wait_for_room(PATIENCE)
             store.add_flows(batch(number))
             eventually(lambda number=number: store.counters["stored.flows"] >= (number + 1) * BATCH)
-    files, kept = names(tmp_path), search.flows(tmp_path).flows
+    files, kept = names(tmp_path), list(search.Search(tmp_path))
     for late in (kept[-1], kept[len(kept) // 2], kept[100]):
         with storing(tmp_path, max_size=1) as store:  # every file is too large
             store.settings = settings(max_size=64 * MB)
@@ -99,7 +99,7 @@ def test_a_late_flow_after_a_start_begins_no_part_before_those_that_are_there(tm
             store.add_flows([flow._replace(bytes_in=2) for flow in kept[:10]])
             eventually(lambda: store.pending == 0)
     assert names(tmp_path) == files
-    assert [each.id for each in search.flows(tmp_path).flows] == [each.id for each in kept]
+    assert [each.id for each in list(search.Search(tmp_path))] == [each.id for each in kept]
 
 
 def test_a_new_day_begins_in_a_file_of_its_own(tmp_path: Path) -> None:

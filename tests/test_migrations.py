@@ -75,7 +75,7 @@ def core_rows(path: Path, tables: dict[str, str] = CORE) -> list[list[tuple[Any,
 
 
 def stored(directory: Path) -> list[Flow]:
-    return search.flows(directory).flows[::-1]
+    return list(search.Search(directory))[::-1]
 
 
 def version(path: Path) -> int:

@@ -32,9 +32,9 @@ def test_the_newest_flows_of_all_days_come_first(tmp_path: Path) -> None:
     kept = [flow(n, NOON - DAY * day) for day in range(3) for n in range(5)]
     store(tmp_path, *kept)
     newest_first = sorted(kept, key=lambda each: -each.id)
-    assert search.flows(tmp_path).flows == newest_first
-    assert search.flows(tmp_path, limit=7).flows == newest_first[:7]
-    assert search.flows(tmp_path, search.Wanted(since=NOON - DAY)).flows == newest_first[:10]
+    assert list(search.Search(tmp_path)) == newest_first
+    assert list(search.Search(tmp_path, limit=7)) == newest_first[:7]
+    assert list(search.Search(tmp_path, search.Wanted(since=NOON - DAY))) == newest_first[:10]
 
 
 def test_the_flows_of_one_device_are_told_from_the_others(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_newest_flow_is_found_also_behind_a_day_that_was_only_begun(tmp_path
     store(tmp_path, flow(1), flow(9), flow(3, NOON - DAY))
     (tmp_path / "flows-20261124.db").touch()
     assert queries.newest_flow(tmp_path) == flow(9).id
-    assert len(search.flows(tmp_path).flows) == 3
+    assert len(list(search.Search(tmp_path))) == 3
 
 
 def test_traffic_is_put_down_to_the_side_that_the_device_was_on(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ sys.path.insert(0, sys.argv[2])
 from netwatchd.storage import queries, search  # before the privileges are gone, for the sake of the imports
 directory = Path(sys.argv[1])
 os.setgid(65534); os.setuid(65534)
-print(len(queries.read_core(directory).devices), len(search.flows(directory).flows))
+print(len(queries.read_core(directory).devices), len(list(search.Search(directory))))
 """
 
 
@@ -184,4 +184,4 @@ def test_a_day_that_is_removed_after_the_days_were_listed_is_passed_over(tmp_pat
         store.add_flow(flow(1))
     # A name without a file: what a listing holds when the file has just gone.
     (tmp_path / "flows-20261122.db").symlink_to(tmp_path / "gone")
-    assert len(search.flows(tmp_path).flows) == 1
+    assert len(list(search.Search(tmp_path))) == 1

@@ -180,7 +180,7 @@ def test_a_capture_is_left_where_it_is_to_stop_and_what_was_read_is_stored(tmp_p
     assert report.partial
     assert 0 < (report.packets or 0) < 10_000
     assert told == sorted(told)
-    (flow,) = search.flows(tmp_path / "state").flows
+    (flow,) = list(search.Search(tmp_path / "state"))
     assert flow.packets_out == report.packets
 
 

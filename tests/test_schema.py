@@ -84,7 +84,7 @@ def test_who_exported_a_flow_comes_back_and_is_readable(tmp_path: Path) -> None:
         store.add_flows(stored[::2])
         eventually(lambda: store.counters["stored.flows"] == 4)
         store.add_flows(stored)
-    assert search.flows(tmp_path).flows == stored[::-1]
+    assert list(search.Search(tmp_path)) == stored[::-1]
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
         db.row_factory = sqlite3.Row
         found = [dict(row) for row in db.execute("SELECT * FROM flows_readable")]
@@ -100,7 +100,7 @@ def test_a_word_that_sqlite_cannot_take_costs_its_own_row_only(tmp_path: Path, p
         store.add_flows([poison, flow(2)])
         eventually(lambda: store.counters["dropped.rows.rejected"] == 1)
         store.add_flow(flow(3, device=OTHER_MAC, state="new"))
-    assert search.flows(tmp_path).flows == [flow(3, device=OTHER_MAC, state="new"), flow(2)]
+    assert list(search.Search(tmp_path)) == [flow(3, device=OTHER_MAC, state="new"), flow(2)]
 
 
 @pytest.mark.parametrize("number", [*PROTOCOL_NAMES, 0, 200, 255])
@@ -118,7 +118,7 @@ def test_a_flows_device_comes_back_as_it_was(tmp_path: Path) -> None:
     stored = [flow(n, device=key) for n, key in enumerate(KEYS)]
     with storing(tmp_path) as store:
         store.add_flows(stored)
-    assert search.flows(tmp_path).flows == stored[::-1]
+    assert list(search.Search(tmp_path)) == stored[::-1]
     assert rows(tmp_path / FILE, "SELECT device FROM flows_readable") == [(key,) for key in KEYS]
     for key in filter(None, KEYS):
         assert [each.device for each in flows_of(tmp_path, key)] == [key]

@@ -11,10 +11,10 @@ from store_kit import DAY, NOON, device, flow, storing, threat
 
 from netwatchd.addresses import address_text, parse_address
 from netwatchd.answers import Misasked, NotFound
-from netwatchd.answers.flows import Like, flows
+from netwatchd.answers.flows import Like, flows, part
 from netwatchd.answers.threats import threats
 from netwatchd.storage import search
-from netwatchd.storage.search import Bounds, Either, Wanted
+from netwatchd.storage.search import Bounds, Either, Search, Wanted
 
 PHONE, TV6 = 0xC0A80106, parse_address("fd00::5")
 
@@ -148,8 +148,8 @@ def test_pages_by_before_have_everything_once(tmp_path: Path) -> None:
     found: list[int] = []
     before = None
     while True:
-        page = flows(tmp_path, Like(protocol="udp", before=before), 7)
-        found += [row["id"] for row in page.rows]
+        page = part(tmp_path, Like(protocol="udp", before=before), 7, Bounds())
+        found += [each.id for each in page]
         assert not page.stopped
         if page.before is None:
             break
@@ -168,18 +168,18 @@ def test_a_search_that_may_look_no_further_says_where_it_stopped_and_goes_on_the
     found: list[int] = []
     before, searches = None, 0
     while True:
-        part = search.flows(tmp_path, Wanted(before=before, terms=udp.terms), 10, Bounds(rows=300))
-        found += [each.id for each in part.flows]
+        some = Search(tmp_path, Wanted(before=before, terms=udp.terms), 10, Bounds(rows=300))
+        found += [each.id for each in some]
         searches += 1
-        if part.before is None:
+        if some.before is None:
             break
-        assert part.stopped
-        before = part.before
+        assert some.stopped
+        before = some.before
     assert found == [NOON << 12, NOON - DAY << 12]
     assert searches == 8  # of 300 rows each, the last of a day of fewer
-    late = search.flows(tmp_path, udp, 10, Bounds(end=time.monotonic()))
-    assert (late.flows, late.stopped) == ([], True)
-    assert search.flows(tmp_path, Wanted(), 5, Bounds(end=time.monotonic())).stopped is False  # the newest cost nothing
+    late, newest = (Search(tmp_path, wanted, 5, Bounds(end=time.monotonic())) for wanted in (udp, Wanted()))
+    assert (list(late), late.stopped) == ([], True)
+    assert (len(list(newest)), newest.stopped) == (5, False)  # these cost nothing
 
 
 def test_a_name_of_more_addresses_than_a_statement_takes_is_found(tmp_path: Path) -> None:

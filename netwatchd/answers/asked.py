@@ -1,36 +1,33 @@
 """What may be asked over HTTP: GET /api/NAME answers what the verb NAME prints with `--json`, by the same flags."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from netwatchd.answers.devices import devices, portrait
-from netwatchd.answers.flows import Like, flows
+from netwatchd.answers.flows import Like, part
 from netwatchd.answers.moments import moment
 from netwatchd.answers.portrait import as_json
 from netwatchd.answers.threats import UNDISMISSED, threat, threats
 from netwatchd.answers.top import top
 from netwatchd.broadcast.http import Refusal
+from netwatchd.broadcast.messages import flow_json
 from netwatchd.events import SEVERITIES, ThreatStatus
-from netwatchd.storage.search import Bounds
+from netwatchd.storage.search import Bounds, Search
 
 MOST_ROWS = 10_000  # of one answer: 5 MB of flows
 # What one question may look at. Whoever wants more goes on below where it stopped.
-MOST_LOOKED_AT = 1_000_000  # flows
+MOST_LOOKED_AT = 5_000_000  # flows
 LOOKS_FOR = 3.0  # seconds
 Parameter = Callable[[str], Any]
 
 
 class Part(NamedTuple):
-    """A list that may not be all there is: below the id `before` is more to be found, perhaps.
+    """A list that may not be all there is, as `search` tells when the rows were walked through, once."""
 
-    `stopped`: it ended because it had looked at enough, and not because it is full.
-    """
-
-    rows: list[dict[str, Any]]
-    before: int | None
-    stopped: bool
+    rows: Iterator[dict[str, Any]]
+    search: Search
 
 
 def values_of(name: str, query: Mapping[str, str]) -> dict[str, Any]:
@@ -88,6 +85,10 @@ def _statuses(text: str) -> tuple[str, ...]:
     return tuple(_one_of(known)(word) for word in text.split(","))
 
 
+def _devices(directory: Path, *, limit: int = MOST_ROWS, **asked: Any) -> Any:
+    return devices(directory, limit=limit, **asked).rows
+
+
 def _device(directory: Path, *, device: str, since: int | None = None, **asked: Any) -> Any:
     return as_json(portrait(directory, device, since=moment("7 d") if since is None else since, **asked))
 
@@ -97,8 +98,8 @@ def _threats(directory: Path, *, status: tuple[str, ...] = UNDISMISSED, **asked:
 
 
 def _flows(directory: Path, *, limit: int = 50, **asked: Any) -> Part:
-    found = flows(directory, Like(**asked), limit, Bounds(MOST_LOOKED_AT, time.monotonic() + LOOKS_FOR))
-    return Part(found.rows, found.before, found.stopped)
+    search = part(directory, Like(**asked), limit, Bounds(MOST_LOOKED_AT, time.monotonic() + LOOKS_FOR))
+    return Part(map(flow_json, search), search)
 
 
 def _top(directory: Path, *, by: str = "device", since: int | None = None, **asked: Any) -> Any:
@@ -118,7 +119,7 @@ _OF_FLOWS = ("peer", "port", "protocol", "state", "text")
 _BY = ("device", "destination", "port")
 QUESTIONS = {
     "devices": Question(
-        lambda directory, **asked: devices(directory, **asked).rows,
+        _devices,
         {**_COMMON, "online": _flag, "kind": str, "new": moment, "today": moment},
     ),
     "device": Question(_device, {**_COMMON, "today": moment}, ("device",)),

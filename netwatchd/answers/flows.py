@@ -40,12 +40,20 @@ class Like:
         yield from terms.of_text(self.text or "", known)
 
 
-def flows(
-    directory: Path, like: Like | None = None, limit: int | None = 50, bounds: search.Bounds | None = None
-) -> Found:
-    """The newest flows that are `like` that, all of them without `bounds`; raises NotFound, Misasked, NoDatabase."""
-    like = like or Like()
+def flows(directory: Path, like: Like | None = None, limit: int | None = 50) -> Found:
+    """The newest flows that are `like` that, however long it takes; raises NotFound, Misasked, NoDatabase."""
     known = queries.read_core(directory).devices
+    found = _search(directory, like or Like(), known, limit, None)
+    return Found(list(map(flow_json, found)), known)
+
+
+def part(directory: Path, like: Like, limit: int, bounds: search.Bounds) -> search.Search:
+    """A search for the same within bounds; raises NotFound, Misasked, NoDatabase."""
+    return _search(directory, like, queries.read_core(directory).devices, limit, bounds)
+
+
+def _search(
+    directory: Path, like: Like, known: list[Device], limit: int | None, bounds: search.Bounds | None
+) -> search.Search:
     wanted = search.Wanted(like.since, like.until, like.before, tuple(like.terms(known)))
-    found = search.flows(directory, wanted, limit, bounds)
-    return Found(list(map(flow_json, found.flows)), known, before=found.before, stopped=found.stopped)
+    return search.Search(directory, wanted, limit, bounds)

@@ -20,8 +20,6 @@ class Found:
     devices: list[Device] = field(default_factory=list)  # all that are known, whom rows may name by their keys
     otherwise: str = ""  # what is to be said where there are no rows
     since: int = 0  # since when (Unix ms) the rows count, where that is not the time asked for
-    before: int | None = None  # below this event id more may be found: the limit was reached, or a bound
-    stopped: bool = False  # whether it was a bound, so that there are fewer rows than the limit
 
 
 def called(devices: list[Device]) -> dict[str, str]:

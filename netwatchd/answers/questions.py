@@ -21,6 +21,7 @@ from netwatchd.broadcast.http import Refusal
 from netwatchd.broadcast.offers import Answer
 from netwatchd.counters import Counters
 from netwatchd.storage import queries
+from netwatchd.storage.search import Search
 
 MOST_AT_ONCE = 2
 LONGEST_WAIT = 4.0  # seconds for a place
@@ -66,11 +67,6 @@ class Questions:
                 del self._asking[asked]
             mine.set()
 
-    def forget(self) -> None:
-        """Tells nothing again that was found before now: something was changed."""
-        with self._lock:
-            self._kept.clear()
-
     def _recall(self, asked: Asked) -> Answer | None:
         """Call with the lock held."""
         until, answer = self._kept.get(asked, (0.0, None))
@@ -91,7 +87,9 @@ class Questions:
         try:
             found = QUESTIONS[name].answer(self._directory, **values)
             rows = found.rows if isinstance(found, Part) else found
-            return _answer(found, *json_text.zipped(_in_time(json_text.pieces_of(rows), deadline)))
+            zipped, size = json_text.zipped(_in_time(json_text.pieces_of(rows), deadline))
+            headers = {"ETag": f'"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
+            return Answer(zipped, size, headers | (_rest_of(found.search) if isinstance(found, Part) else {}))
         except Misasked as error:
             raise Refusal(400, str(error), "bad_request") from error
         except NotFound as error:
@@ -105,11 +103,11 @@ class Questions:
             self._places.release()
 
 
-def _answer(found: Any, zipped: bytes, size: int) -> Answer:
-    headers = {"ETag": f'"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
-    if isinstance(found, Part) and found.before is not None:
-        headers |= {"Netwatchd-Before": str(found.before), "Netwatchd-Stopped": "yes" if found.stopped else "no"}
-    return Answer(zipped, size, headers)
+def _rest_of(search: Search) -> dict[str, str]:
+    """The headers that tell where more may be found."""
+    if search.before is None:
+        return {}
+    return {"Netwatchd-Before": str(search.before), "Netwatchd-Stopped": "yes" if search.stopped else "no"}
 
 
 def _in_time(pieces: Iterator[str], deadline: float) -> Iterator[str]:

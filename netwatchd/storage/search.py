@@ -63,43 +63,49 @@ class Bounds:
         return self.rows <= 0 or time.monotonic() >= self.end
 
 
-@dataclass(frozen=True)
-class Searched:
-    """What was found, the newest first."""
+class Search:
+    """Finds flows, the newest first, while it is walked through, once; so no more than one of them need be there."""
 
-    flows: list[Flow]
-    before: int | None = None  # what is older was not looked at: to be gone on with below this id
-    stopped: bool = False  # whether it ended because of its bounds
+    def __init__(
+        self, directory: Path, wanted: Wanted | None = None, limit: int | None = None, bounds: Bounds | None = None
+    ) -> None:
+        """At most `limit` flows that are `wanted`."""
+        self._directory = directory
+        self._wanted = wanted or Wanted()
+        self._left = float("inf") if limit is None else limit
+        self._bounds = bounds or Bounds()
+        # When it is through: below this id are flows that were not looked at, and whether it ended at its bounds.
+        self.before: int | None = None
+        self.stopped = False
 
+    def __iter__(self) -> Iterator[Flow]:
+        """The flows; raises NoDatabase, sqlite3.Error."""
+        first, end = self._wanted.ids
+        if first >= end:
+            return
+        for db in queries.days(self._directory, self._wanted.since, end - 1 >> 12):
+            queries.map_file(db)
+            yield from self._of_day(db, first, end)
+            if self.before is not None:
+                return
 
-def flows(
-    directory: Path, wanted: Wanted | None = None, limit: int | None = None, bounds: Bounds | None = None
-) -> Searched:
-    """At most `limit` flows that are like that; raises NoDatabase, sqlite3.Error."""
-    wanted, bounds = wanted or Wanted(), bounds or Bounds()
-    first, end = wanted.ids
-    found: list[Flow] = []
-    if first >= end:
-        return Searched(found)
-    for db in queries.days(directory, wanted.since, end - 1 >> 12):
-        queries.map_file(db)
-        known = words.read(db)
-        condition, values = _condition(db, known, wanted.terms)
+    def _of_day(self, db: sqlite3.Connection, first: int, end: int) -> Iterator[Flow]:
+        known, terms = words.read(db), self._wanted.terms
+        condition, values = _condition(db, known, terms)
         if condition == NEVER:
-            continue
-        for low, high in _pieces(db, first, end) if wanted.terms else [(first, end)]:
-            room = -1 if limit is None else limit - len(found)
-            rows = db.execute(
-                f"SELECT * FROM flows WHERE id >= ? AND id < ? AND {condition} ORDER BY id DESC LIMIT ?",
-                [low, high, *values, room],
-            )
-            found += map(known.flow, rows)
-            if len(found) == limit:
-                return Searched(found, found[-1].id)
-            bounds.rows -= PIECE
-            if wanted.terms and low > first and bounds.reached:
-                return Searched(found, low, stopped=True)
-    return Searched(found)
+            return
+        query = f"SELECT * FROM flows WHERE id >= ? AND id < ? AND {condition} ORDER BY id DESC"
+        for low, high in _pieces(db, first, end) if terms else [(first, end)]:
+            for row in db.execute(query, [low, high, *values]):
+                yield known.flow(row)
+                self._left -= 1
+                if self._left <= 0:
+                    self.before = row[0]
+                    return
+            self._bounds.rows -= PIECE
+            if terms and low > first and self._bounds.reached:
+                self.before, self.stopped = low, True
+                return
 
 
 def _pieces(db: sqlite3.Connection, first: int, end: int) -> Iterator[tuple[int, int]]:
