@@ -31,13 +31,22 @@ export async function askPart(name, parameters = {}, signal = undefined) {
   };
 }
 
+/** What the daemon tells of itself: the object of `netwatchd status --json`. */
+export async function askStatus(signal = undefined) {
+  return (await request("status", signal)).json();
+}
+
 async function fetched(name, parameters, signal) {
   const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const query = new URLSearchParams(given).toString();
+  return request(`api/${name}${query ? `?${query}` : ""}`, signal);
+}
+
+async function request(url, signal) {
   const known = token();
   let reply;
   try {
-    reply = await fetch(`api/${name}${query ? `?${query}` : ""}`, {
+    reply = await fetch(url, {
       headers: known ? { Authorization: `Bearer ${known}` } : {},
       signal: signal ?? AbortSignal.timeout(PATIENCE),
       cache: "no-store",

@@ -1,5 +1,6 @@
 // Puts the page together: one connection, one store, and the view that the URL names.
 
+import "./theme.js";
 import { Connection } from "./connection.js";
 import { Store } from "./store.js";
 import { route, watchLinks } from "./route.js";
@@ -8,8 +9,8 @@ import { Overview } from "./overview.js";
 import { Threats } from "./threats.js";
 import { Devices } from "./devices.js";
 import { DeviceView } from "./device.js";
-import { Flows } from "./flows.js";
 import { Traffic } from "./traffic.js";
+import { lazily } from "./lazy.js";
 
 // A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
 // `show(route)` is called when it is shown and when its filters change, `hide()` when another one is; `update(changed)`
@@ -19,8 +20,9 @@ const VIEWS = {
   threats: Threats,
   devices: Devices,
   device: DeviceView,
-  flows: Flows,
+  flows: lazily("Flows", async () => (await import("./flows.js")).Flows),
   traffic: Traffic,
+  status: lazily("Status", async () => (await import("./status.js")).Status),
 };
 
 const store = new Store();

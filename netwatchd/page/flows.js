@@ -1,17 +1,264 @@
-// The latest flows, with filters.
+// The flows: the latest as they come, and the past as far as it is kept, with filters that stand in the URL.
+//
+// Rows are in the order in which flows were first seen. What comes live is taken in twice a second, and only while it
+// moves nothing away from who reads: who has scrolled down, or is at a row, is told how many newer ones there are.
 
-import { element } from "./dom.js";
+import { askPart } from "./api.js";
+import { element, setText } from "./dom.js";
+import { exportMenu } from "./export.js";
+import { FILTERS, FlowFilters } from "./flowfilters.js";
+import { flowColumns, flowExport, seenAt } from "./flowrows.js";
+import { count, time } from "./format.js";
+import { List } from "./list.js";
+import { matcher } from "./matching.js";
+import { change, linkTo } from "./route.js";
+
+const PAGE = 200; // flows that are asked for at once
+const MOST_MISSED = 1000; // flows that are asked for to fill a hole; where more are missing, the list begins anew
+const MOST = 10_000; // flows that are kept here; older ones are asked for again
+const PACE = 500; // milliseconds between two looks at what came live
+const narrow = matchMedia("(max-width: 47.99rem)");
 
 export class Flows {
   constructor(context) {
-    this.context = context;
-    this.title = "Flows";
-    this.node = element("section", {}, element("h2", { text: this.title }));
+    Object.assign(this, { context, store: context.store, title: "Flows", asked: null, timer: 0, isPaused: false });
+    this.filters = new FlowFilters(context);
+    const columns = flowColumns(this.store);
+    this.list = new List({ label: "Flows, the newest first", columns, keyOf: (flow) => flow.id });
+    this.pause = element("button", { class: "button", type: "button", "aria-pressed": "false", text: "Pause" });
+    this.pause.addEventListener("click", () => this.setPause(!this.isPaused));
+    this.newer = element("button", { class: "button primary small newer", type: "button", hidden: true });
+    this.newer.addEventListener("click", () => this.release());
+    this.count = element("span", { class: "toolbar-count" });
+    this.clear = element("a", { class: "button quiet", href: linkTo({ view: "flows" }), text: "Clear filters" });
+    this.said = element("div", { class: "empty" });
+    this.foot = element("footer", { class: "card-foot line" });
+    const fold = element("details", { class: "fold", open: !narrow.matches },
+      element("summary", { text: "Filters" }), this.filters.node);
+    const menu = exportMenu("flows", () => this.items, flowExport(this.store));
+    this.node = element("div", { class: "flows" },
+      element("header", { class: "view-head" }, element("h1", { text: this.title }),
+        element("div", { class: "view-tools" }, this.count, this.clear, this.pause, menu)),
+      element("section", { class: "card", "aria-label": "Flows" },
+        element("div", { class: "toolbar" }, fold),
+        element("div", { class: "newer-holder" }, this.newer),
+        this.list.node, this.said, this.foot));
+    this.context.connection.addEventListener("state", () => {
+      if (this.isShown && this.failed && context.connection.state === "live") this.ask();
+    });
+    this.begin({});
   }
 
-  show() {}
+  show(route) {
+    this.filters.show(route);
+    this.clear.hidden = !FILTERS.some((name) => route[name]) && !route.before;
+    const wanted = JSON.stringify([...FILTERS, "before"].map((name) => route[name] ?? ""));
+    if (!this.isShown) {
+      this.list.start();
+      this.isShown = true;
+    }
+    if (wanted === this.wanted) {
+      this.look();
+      this.fillHole();
+      return;
+    }
+    this.wanted = wanted;
+    this.begin(route);
+    this.ask();
+  }
 
-  hide() {}
+  hide() {
+    this.isShown = false;
+    this.list.stop();
+    clearTimeout(this.timer);
+    this.timer = 0;
+  }
 
-  update() {}
+  update(changed) {
+    if (changed.has("stats") && this.store.missed !== this.missed) this.fillHole();
+    if (changed.has("flows") && !this.timer) {
+      this.timer = setTimeout(() => {
+        this.timer = 0;
+        this.look();
+      }, PACE);
+    }
+  }
+
+  begin(route) {
+    this.parameters = Object.fromEntries(FILTERS.map((name) => [name, route[name]]));
+    this.first = route.before ? Number(route.before) : null;
+    // Who looks at a time that is over, or from one flow on back, wants nothing newer.
+    this.isLive = !route.until && !this.first;
+    this.isMeant = matcher(this.parameters, this.store);
+    this.known = new Map(); // what is shown, by id
+    this.late = new Map(); // what was asked for, because it did not come live
+    this.items = [];
+    this.before = this.first;
+    this.missed = this.store.missed;
+    this.isComplete = this.failed = this.isStopped = false;
+    this.pause.hidden = !this.isLive;
+    this.setPause(false);
+    this.list.show([]);
+  }
+
+  /** Asks for the next older ones. */
+  async ask() {
+    this.asked?.abort();
+    const asked = (this.asked = new AbortController());
+    this.isAsking = true;
+    this.failed = null;
+    this.tell();
+    try {
+      const found = await askPart("flows", { ...this.parameters, before: this.before, limit: PAGE }, asked.signal);
+      if (asked.signal.aborted) return;
+      for (const flow of found.rows) if (!this.known.has(flow.id)) this.known.set(flow.id, flow);
+      this.before = found.before;
+      this.isComplete = found.before === null;
+      this.isStopped = found.stopped;
+    } catch (error) {
+      if (asked.signal.aborted) return;
+      this.failed = error;
+    }
+    this.isAsking = false;
+    this.look(true);
+  }
+
+  // What did not come live (the connection was away for long, or the view was) is asked for.
+  async fillHole() {
+    this.missed = this.store.missed;
+    if (!this.isLive || !this.items.length || this.isAsking) return;
+    const asked = (this.asked = new AbortController());
+    try {
+      const since = seenAt(this.items[0].id);
+      const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
+      if (asked.signal.aborted) return;
+      if (found.before !== null) {
+        this.begin(this.parameters);
+        this.ask();
+      } else {
+        for (const flow of found.rows) if (!this.store.flows.has(flow.id)) this.late.set(flow.id, flow);
+        this.look();
+      }
+    } catch {
+      // Then it is not there either; the state of the connection says why.
+    }
+  }
+
+  /** Takes in what came live, where that is wanted, and shows it. */
+  look(isOwn = false) {
+    if (!this.isShown) return;
+    const isHeld = this.isPaused || (!isOwn && this.items.length > 0 && this.isRead);
+    const newer = this.isLive ? this.takeIn(isHeld) : 0;
+    this.newer.hidden = !newer;
+    if (newer) setText(this.newer, `${count(newer)} newer`);
+    this.tell();
+  }
+
+  get isRead() {
+    return this.list.isBusy || document.querySelector("dialog[open]") !== null;
+  }
+
+  /** Returns how many were not taken in, because rows are held. */
+  takeIn(isHeld) {
+    let held = 0;
+    for (const [id, flow] of [...this.late, ...this.store.flows]) {
+      const known = this.known.get(id);
+      if (known === flow || (known && this.isPaused)) continue;
+      if (!this.isMeant(flow)) {
+        this.known.delete(id); // as by another state
+      } else if (known || !isHeld) {
+        // What is older than all that was asked for comes when it is its turn.
+        if (known || this.isComplete || this.before === null || id >= this.before) this.known.set(id, flow);
+        this.late.delete(id);
+      } else {
+        held += 1;
+      }
+    }
+    return held;
+  }
+
+  release() {
+    document.activeElement?.blur();
+    scrollTo(0, 0);
+    this.setPause(false);
+  }
+
+  setPause(isPaused) {
+    this.isPaused = isPaused;
+    this.pause.setAttribute("aria-pressed", String(isPaused));
+    setText(this.pause, isPaused ? "Paused" : "Pause");
+    if (!isPaused) this.look(true);
+  }
+
+  tell() {
+    this.items = [...this.known.values()].sort((one, other) => other.id - one.id);
+    if (this.items.length > MOST) this.trim();
+    this.list.show(this.items);
+    const { length } = this.items;
+    this.list.node.hidden = length === 0;
+    setText(this.count, length ? `${count(length)} shown` : "");
+    this.tellEmpty(length);
+    this.tellFoot(length);
+  }
+
+  trim() {
+    for (const flow of this.items.splice(MOST)) this.known.delete(flow.id);
+    this.before = this.items.at(-1).id;
+    this.isComplete = false;
+  }
+
+  tellEmpty(length) {
+    const state = length ? "" : this.isAsking ? "asking" : this.failed ? `failed ${this.failed.message}` :
+      this.before !== null ? "none yet" : "none";
+    this.said.hidden = !state;
+    if (this.saidState === state) return;
+    this.saidState = state;
+    this.said.className = { a: "empty loading", f: "empty error" }[state[0]] ?? "empty";
+    const isFiltered = !this.clear.hidden;
+    const again = element("button", { class: "button", type: "button", text: "Try again" });
+    again.addEventListener("click", () => this.ask());
+    const say = (title, text, ...more) => [element("strong", { text: title }), element("p", { text }), ...more];
+    this.said.replaceChildren(...{
+      "": () => [],
+      asking: () => say("Looking through the flows …", "The newest come first."),
+      none: () => (isFiltered
+        ? say("No flow is like that", "Not in what is kept, and none has come since. Fewer filters find more.")
+        : say("No flows yet", "They appear here as soon as a source tells of one; the status shows which are on.",
+          element("a", { class: "button", href: linkTo({ view: "status" }), text: "Status" }))),
+      "none yet": () => say("None found so far", "There are older flows that were not looked at yet."),
+    }[state]?.() ?? say("The past could not be asked", `${sentence(this.failed)} What comes live is shown.`, again));
+  }
+
+  tellFoot(length) {
+    const canGoOn = !this.isComplete && this.before !== null;
+    const state = [canGoOn, this.isAsking, this.before, length > 0, Boolean(this.failed)].join();
+    this.foot.hidden = this.isAsking && !length;
+    if (this.footState === state) return;
+    this.footState = state;
+    const parts = [];
+    if (this.failed && length) parts.push(element("span", { class: "problem", text: sentence(this.failed) }));
+    if (canGoOn) {
+      const more = element("button", {
+        class: "button", type: "button", disabled: this.isAsking,
+        text: this.isStopped ? "Look further back" : "Show older",
+      });
+      more.addEventListener("click", () => this.ask());
+      const back = `Looked through back to ${time(seenAt(this.before))}.`;
+      parts.push(more, element("span", { class: "muted", text: back }));
+    } else if (length) {
+      parts.push(element("span", { class: "muted", text: "That is all that is kept." }));
+    }
+    if (this.first) {
+      const newest = element("button", { class: "button quiet", type: "button", text: "Show the newest" });
+      newest.addEventListener("click", () => change({ before: null }));
+      parts.push(newest);
+    }
+    this.foot.replaceChildren(...parts);
+    this.foot.hidden = !parts.length;
+  }
+}
+
+function sentence(error) {
+  const text = error.message.charAt(0).toUpperCase() + error.message.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -9,7 +9,10 @@ export class Overview {
   constructor(context) {
     this.title = "Overview";
     this.sections = [new Wrong(context), new Who(context), new Line(context)];
-    this.node = element("div", { class: "overview" }, this.sections.map((section) => section.node));
+    for (const { node } of this.sections) node.classList.add("card");
+    this.node = element("div", { class: "overview" },
+      element("h1", { class: "visually-hidden", text: this.title }),
+      element("div", { class: "overview-sections" }, this.sections.map((section) => section.node)));
   }
 
   show(route) {

@@ -2,6 +2,12 @@
 // browser: for this tab, or for good where the user wants that.
 
 const KEY = "netwatchd.token";
+const FORM = /^[A-Za-z0-9._~-]{8,}$/; // as the daemon's configuration wants it
+
+/** Whether a text can be a token at all. */
+export function canBeToken(text) {
+  return FORM.test(text);
+}
 
 /** The token, or an empty text. Takes one out of the address bar, so that nobody sees it there or shares it. */
 export function token() {
@@ -10,7 +16,8 @@ export function token() {
     keep(given, false);
     history.replaceState(history.state, "", location.pathname + location.search);
   }
-  return sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
+  const kept = sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
+  return canBeToken(kept) ? kept : "";
 }
 
 /** Keeps a token; `forGood` beyond this tab. */
