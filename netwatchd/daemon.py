@@ -47,7 +47,7 @@ from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
-from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, using
+from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, Use
 from netwatchd.places import CannotStart, prepare
 from netwatchd.positions import Positions
 from netwatchd.reload import merge_reloadable
@@ -97,7 +97,7 @@ class Daemon:
         has_place = prepare(self._runtime, "the sockets")
         try:
             pid_file = PidFile(self._runtime / PID_FILE) if has_place else contextlib.nullcontext()
-            with pid_file, using(self._state, alone=False):
+            with pid_file, self._use:
                 return self._work()
         except AlreadyRunning as error:
             raise CannotStart(str(error)) from error
@@ -116,7 +116,9 @@ class Daemon:
         settings = self.settings
         spools = [settings.storage.spool] if settings.storage.spool else [self._state, self._runtime]
         self.earlier = Earlier(self)
+        self._use = Use(self._state, alone=False)
         self.storage = Storage(settings.storage, self._state, spools, self.counters, self.earlier.remember)
+        self.storage.connection.use = self._use
         self.broadcaster = Broadcaster(settings.websocket, self.counters, self._snapshot)
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
@@ -288,6 +290,8 @@ class Daemon:
         self._server_worker.ask_to_stop()
         self.server.close(STOP_BROADCAST)
         self._server_worker.stop(1.0)
+        self._broadcast_worker.ask_to_stop()
+        self.broadcaster.wake()
         self._broadcast_worker.stop(STOP_BROADCAST)
         if not self._storage_worker.stop(STOP_STORAGE):
             self.storage.rescue()

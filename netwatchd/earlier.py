@@ -48,7 +48,7 @@ class Earlier:
         daemon, now = self._daemon, clock.now()
         stored = queries.stored(db)
         daemon.devices.remember(stored.devices, now, stored.kept)
-        daemon.threats.remember(stored.threats)
+        daemon.threats.remember(stored.threats, now.wall)
         daemon.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), now)
         daemon.alerts.remember(queries.note_in(db, WAITING), now)
         daemon.detection.remember(lambda key: queries.note_in(db, key))

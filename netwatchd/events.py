@@ -215,6 +215,9 @@ class FlowBatch(Sequence[Flow]):
         return len(self.flows)
 
 
+ThreatKey = tuple[str, str | None, str | None]  # kind, device and target
+
+
 @dataclass(frozen=True, slots=True)
 class Threat:
     """Something a person should know. The same kind, device and target seen again is the same threat."""
@@ -231,6 +234,11 @@ class Threat:
     last_seen: int
     count: int
     status: ThreatStatus
+
+    @property
+    def key(self) -> ThreatKey:
+        """What makes it the same threat when it is seen again."""
+        return self.kind, self.device, self.target
 
 
 class Renaming(NamedTuple):

@@ -3,8 +3,6 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -59,22 +57,47 @@ class PidFile:
         return True
 
 
-@contextmanager
-def using(directory: Path, *, alone: bool) -> Iterator[None]:
-    """Says to other processes that this one uses a state directory, as long as the block lasts.
+class Use:
+    """Says to other processes that this one uses a state directory, as long as it is held.
 
     Several may use it together, but where one of them is to be `alone`, whoever comes second gets AlreadyRunning. The
     lock is on the directory itself: it leaves no file behind, and goes with the process. A directory that cannot be
     locked (a file system without locks, one that is not there) is used without.
     """
-    with ExitStack() as held:
+
+    def __init__(self, directory: Path, *, alone: bool) -> None:
+        self._directory = directory
+        self._alone = alone
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> "Use":
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
+
+    def take(self) -> None:
+        """Takes the lock, where it is not held, or held on what was at this path before; raises AlreadyRunning."""
+        if self._descriptor is not None:
+            try:
+                if os.path.samestat(os.fstat(self._descriptor), self._directory.stat()):
+                    return
+            except OSError:  # there is nothing to be locked any more
+                pass
+            self.let_go()
         try:
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            held.callback(os.close, descriptor)
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            self._descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._descriptor, (fcntl.LOCK_EX if self._alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except OSError as error:
+            self.let_go()
             if error.errno == errno.EWOULDBLOCK:
-                what = "a daemon or a replay" if alone else "a replay"
-                text = f"{directory} is used by {what} that is running; both do not go together"
+                what = "a daemon or a replay" if self._alone else "a replay"
+                text = f"{self._directory} is used by {what} that is running; both do not go together"
                 raise AlreadyRunning(text) from None
-        yield
+
+    def let_go(self) -> None:
+        """Gives the lock up: a file system in which anything is open can neither be unmounted nor mounted afresh."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -307,14 +307,12 @@ class Desk:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self) -> float:
-        """Ends it; returns the seconds that took."""
-        began = time.monotonic()
+    def stop(self) -> None:
+        """Ends it."""
         self._worker.ask_to_stop()
         self.out.wake()
         assert self._worker.stop(PATIENCE)
         assert not self.deaths, self.deaths[0].failure
-        return time.monotonic() - began
 
 
 @contextmanager

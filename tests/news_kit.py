@@ -64,7 +64,7 @@ class Home:
         """The store was opened, and holds this."""
         stored, threats = list(stored), list(threats)
         self.devices.remember(stored, self.now)
-        self.threats.remember(threats)
+        self.threats.remember(threats, self.now.wall)
         self.watching.remember(stored, threats, note, self.now)
 
     def until(self, seconds: float) -> None:

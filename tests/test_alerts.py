@@ -17,8 +17,9 @@ from waiting import eventually
 from netwatchd.alerts import box as boxes
 from netwatchd.alerts.channels import NAMES, configured
 from netwatchd.clock import Now
-from netwatchd.config import Config, parse
+from netwatchd.config import AlertWebhook, Config, parse
 from netwatchd.events import SEVERITIES, ThreatStatus
+from netwatchd.values import Url
 
 HIDDEN = "a-hidden-topic-1234"
 
@@ -104,6 +105,25 @@ def test_what_is_refused_is_given_up_and_the_next_is_sent() -> None:
     assert told(server) == [1, 2]
 
 
+def test_a_mistake_of_ours_is_reported_once_and_counted_and_ends_neither_the_channel_nor_detection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # A host that config.ini may not have, as DNS may not: what comes of it no channel expects.
+    wrong = Config(webhook=AlertWebhook(url=Url(False, "x" * 64 + ".example", 80, "/" + HIDDEN)))
+    with Receiver() as server, Desk("") as desk:
+        desk.out.apply(wrong)
+        desk.tell(found(1))
+        eventually(lambda: desk.counters["alerts.failed.webhook"] == 1)
+        assert desk.state("webhook")["last_error"] == "UnicodeError, which is a mistake in netwatchd"
+        desk.out.apply(parse(hook(server)))
+        desk.tell(found(2))
+        eventually(lambda: desk.counters["alerts.sent.webhook"] == 1)
+    assert told(server) == [2]
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.exc_info and "UnicodeError" in caplog.text and "Traceback" in caplog.text
+    assert HIDDEN not in caplog.text
+
+
 def test_a_channel_that_hangs_holds_up_no_other_and_not_the_end() -> None:
     hold = threading.Event()
     with Receiver(Answer(until=hold)) as stuck, Receiver() as quick:
@@ -113,7 +133,8 @@ def test_a_channel_that_hangs_holds_up_no_other_and_not_the_end() -> None:
                 desk.tell(found(number))
             eventually(lambda: desk.counters["alerts.sent.ntfy"] == 5)
             assert desk.counters["alerts.sent.webhook"] == 0
-            assert desk.stop() < 1.0
+            desk.stop()  # while the webhook still hangs
+            assert desk.counters["alerts.sent.webhook"] == 0
             hold.set()
     assert {each["id"].split("-")[0] for each in json.loads(desk.notes[-1])["webhook"]["waiting"]} == set("12345")
 

@@ -6,7 +6,6 @@ import os
 import resource
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,7 @@ def test_it_reads_json_and_finds_the_fields_in_its_environment(tmp_path: Path) -
         "EVENT": "threat", "ID": message(7).id, "HOST": "pi", "SEVERITY": "high", "THREAT": "7", "KIND": "port_scan",
         "TITLE": "HIGH: port scan by 10.0.0.7", "DEVICE": "10.0.0.7", "TARGET": "", "COUNT": "1",
         "DESCRIPTION": "number 7 tried many ports", "RECOMMENDATION": "Find out why.",
+        "MUTE": "mute = port_scan 10.0.0.7",
     }  # fmt: skip
     rest = {name for name in environment if "NETWATCHD_" not in name}
     assert rest <= {"PATH", "LANG", "TZ", "LC_CTYPE"}
@@ -150,11 +150,9 @@ def test_what_it_prints_is_in_the_journal_at_debug_and_cut(caplog: pytest.LogCap
 
 
 def test_one_that_leaves_another_behind_is_over_when_it_ends(tmp_path: Path) -> None:
-    began = time.monotonic()
-    run("/bin/sh", "-c", f"sleep 1000 & echo $! > {tmp_path}/pid")
-    assert time.monotonic() - began < 25, "it did not wait for the one that keeps the output open"
+    run("/bin/sh", "-c", f"sleep 1000 & echo $! > {tmp_path}/pid")  # whoever waits to the time limit is Postponed
     left = int((tmp_path / "pid").read_text())
-    assert alive(left)
+    assert alive(left), "it did not wait for the one that keeps the output open"
     os.kill(left, 9)
 
 

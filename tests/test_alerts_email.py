@@ -1,5 +1,6 @@
 """E-mail, sent through a real mail server: as mail should be, never in the clear where that was not wanted."""
 
+import socket
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from websocket_kit import certificate
 
 from netwatchd.alerts import Postponed, Refused
 from netwatchd.alerts.email import Email
+from netwatchd.alerts.http import TIMEOUT
 from netwatchd.alerts.line import Line
 from netwatchd.config import AlertEmail
 
@@ -22,7 +24,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     yield certificate(tmp_path_factory.mktemp("tls"))
 
 
-def email(port: int, **fields: Any) -> Email:
+def email(port: int, timeout: float = TIMEOUT, **fields: Any) -> Email:
     values = {
         "host": "127.0.0.1",
         "port": port,
@@ -30,7 +32,7 @@ def email(port: int, **fields: Any) -> Email:
         "sender": "pi@home.example",
         "to": ("me@x.example",),
     }
-    return Email(AlertEmail(**values | fields))
+    return Email(AlertEmail(**values | fields), timeout)
 
 
 def fails(channel: Email) -> Postponed | Refused:
@@ -138,6 +140,12 @@ def test_nobody_there_and_a_server_of_something_else_are_tried_again() -> None:
         assert isinstance(fails(email(port)), Postponed)
     with MailServer(refuse={"CONNECT": "SSH-2.0-OpenSSH"}) as server:
         assert isinstance(fails(email(server.port)), Postponed)
+
+
+def test_a_server_that_does_not_greet_is_not_waited_for_longer_than_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        failure = fails(email(listener.getsockname()[1], timeout=0.2))
+    assert isinstance(failure, Postponed) and str(failure) == "127.0.0.1: no answer within 0.2 s"
 
 
 def test_a_cut_line_ends_it() -> None:

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from store_kit import NOON, device
 
 from netwatchd.addresses import parse_address
-from netwatchd.alerts.held import Held
+from netwatchd.alerts.held import LONGEST_NAME, Held
 from netwatchd.alerts.text import LONGEST_TITLE, MOST_TOLD, Author, plain
 from netwatchd.broadcast.messages import threat_json
+from netwatchd.config import parse
 from netwatchd.events import SEVERITIES, Device, Threat
+from netwatchd.mutes import Side
 
 KALI = "a4:83:e7:12:34:56"
 IPS = tuple(map(parse_address, ("fe80::1", "192.168.77.60")))
@@ -45,13 +47,37 @@ def test_the_title_says_how_bad_what_and_who(fields: dict[str, str], title: str)
 def test_the_text_says_what_happened_what_to_do_when_how_often_and_how_to_see_more() -> None:
     once = AUTHOR.alert("1", found(7), NOON).body
     assert once == (
-        "number 7 tried many ports\n\nFind out why.\n\nSeen 2026-11-23 13:00:00.\n\nMore: netwatchd threat 7"
+        "number 7 tried many ports\n\nFind out why.\n\nSeen 2026-11-23 13:00:00.\n\nMore: netwatchd threat 7\n"
+        "To mute it, in [threats]: mute = port_scan 10.0.0.7"
     )
     often = AUTHOR.alert("1", found(7, count=1200, first_seen=NOON - 60_000, recommendation=None), NOON).body
     assert often == (
         "number 7 tried many ports\n\nSeen 1,200 times, 2026-11-23 12:59:00 to 2026-11-23 13:00:00.\n\n"
-        "More: netwatchd threat 7"
+        "More: netwatchd threat 7\nTo mute it, in [threats]: mute = port_scan 10.0.0.7"
     )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"device": KALI}, {"device": None, "target": "192.0.2.9:22", "kind": "brute_force"},
+     {"kind": "ET SCAN, or \"what\" it's called", "target": "c:d e"}, {"device": "Küche", "target": "a,b"}],
+)  # fmt: skip
+def test_the_text_names_the_line_that_would_mute_it_as_json_does_and_it_does(fields: dict[str, str | None]) -> None:
+    threat = found(1, **fields)
+    told = AUTHOR.alert("1", threat, NOON)
+    line = told.body.splitlines()[-1].removeprefix("To mute it, in [threats]: ")
+    assert line == told.environment["NETWATCHD_MUTE"] == told.json["threat"]["mute"]
+    (rule,) = parse(f"[threats]\n{line}\n").threats.mute
+    assert rule.silences(threat.kind, Side(threat.device), Side(threat.target))
+    digest = AUTHOR.digest("1", held(threat), [threat], NOON)
+    assert digest.body.split("\n\n")[-2].splitlines()[-1] == f"To mute it, in [threats]: {line}"
+
+
+@pytest.mark.parametrize("target", ["a\nmute = * *", "a\x1b[2Jb", "a  b", "x" * LONGEST_NAME])
+def test_a_line_that_cannot_be_copied_from_the_text_is_left_to_json(target: str) -> None:
+    told = AUTHOR.alert("1", found(1, kind="beacon", target=target), NOON)
+    assert told.body.splitlines()[-1] == "More: netwatchd threat 1"
+    assert told.environment["NETWATCHD_MUTE"] == "" and told.json["threat"]["mute"]
 
 
 def held(*threats: Threat, reason: str = "budget") -> Held:
@@ -70,7 +96,10 @@ def test_a_digest_says_how_many_of_what_and_the_worst_of_them() -> None:
         "8 more threats, from 2026-11-23 13:00:00 to 2026-11-23 13:00:00 (more than the budget of an hour):"
     )
     assert kinds.splitlines() == ["1 × spoof (critical)", "7 × port scan (medium)"]
-    assert rest[1] == "CRITICAL: spoof by kali (192.168.77.60). number 9 tried many ports"
+    assert rest[1] == (
+        "CRITICAL: spoof by kali (192.168.77.60). number 9 tried many ports\n"
+        f'To mute it, in [threats]: mute = "spoof" {KALI}'
+    )
     assert (len(rest), rest[-1]) == (MOST_TOLD + 2, "All of them: netwatchd threats")
     value = told.json["digest"]
     assert (value["count"], value["reasons"], len(value["threats"])) == (8, ["budget"], MOST_TOLD)

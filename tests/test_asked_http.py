@@ -120,7 +120,7 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(running: Daemon, path: st
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_no_parameter_can_break_a_question(running: Daemon, name: str) -> None:
-    odd = ("%00", "%ed%a0%80", "'", "%22;--", "9" * 40, "x" * 5000, "..%2f..", "%F0%9F%98%80", "-1", "1e9", "0x1")
+    odd = ("%00", "%ed%a0%80", "%22';--", "9" * 40, "x" * 5000, "..%2f%F0%9F%98%80", "-1e9")
     for parameter in QUESTIONS[name].parameters:
         for value in odd:
             rest = "" if parameter == "device" or "device" not in QUESTIONS[name].needed else "&device=tv"

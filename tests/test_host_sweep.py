@@ -107,6 +107,10 @@ def test_who_looks_for_many_things_fills_few_rows() -> None:
             unanswered(n, dst=f"198.51.100.{n}", dport=port + 40_000, at=port + n / 100) for n in range(30)
         )))  # fmt: skip
     assert len({each.target for each in found}) == 6 and found[-1].target == "world:*"
+    # What is worse than the others of its row does not wait for them.
+    (worse,) = sweeps(shown(watching, (unanswered(n, dst=f"198.51.100.{n}", dport=23, at=40 + n / 100)
+                                       for n in range(10))))  # fmt: skip
+    assert (worse.target, worse.severity) == ("world:*", "high")
 
 
 def test_it_can_be_switched_off_and_set() -> None:

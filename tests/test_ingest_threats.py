@@ -80,7 +80,7 @@ def test_nothing_was_seen_in_the_future() -> None:
 def test_threats_of_an_earlier_run_go_on_counting_under_their_ids() -> None:
     seen = Recorder()
     threats = threats_of(seen)
-    threats.remember([threat(7, count=5, status=ThreatStatus.ACKNOWLEDGED)])
+    threats.remember([threat(7, count=5, status=ThreatStatus.ACKNOWLEDGED)], T0.wall)
     threats.see([fresh(), fresh(kind="other")], later(1))
     assert [(each.id, each.count) for each in seen.published] == [(7, 6), (8, 1)]
     assert seen.threats[7].status is ThreatStatus.ACKNOWLEDGED
@@ -90,7 +90,7 @@ def test_a_database_that_appears_late_is_joined_to_what_was_seen_meanwhile() -> 
     seen = Recorder()
     threats = threats_of(seen)
     threats.see([fresh(kind="new"), fresh()], T0)
-    threats.remember([threat(1, count=5), threat(2, kind="old")])
+    threats.remember([threat(1, count=5), threat(2, kind="old")], T0.wall)
     assert sorted((each.kind, each.id, each.count) for each in threats.open()) == [
         ("new", 3, 1),
         ("old", 2, 1),
@@ -101,15 +101,17 @@ def test_a_database_that_appears_late_is_joined_to_what_was_seen_meanwhile() -> 
 def test_a_database_that_replaces_another_does_not_count_twice() -> None:
     seen = Recorder()
     threats = threats_of(seen)
-    threats.remember([threat(1, count=5)])
-    threats.remember([threat(1, count=5)])
+    threats.remember([threat(1, count=5)], T0.wall)
+    threats.remember([threat(1, count=5)], T0.wall)
     assert [each.count for each in threats.open()] == [5]
 
 
 def test_what_is_remembered_is_bounded_and_the_latest_are_kept() -> None:
     seen = Recorder()
     threats = threats_of(seen)
-    threats.remember([threat(n + 1, target=str(n), last_seen=T0.wall - 10**6 + n) for n in range(MOST_THREATS + 5)])
+    threats.remember(
+        [threat(n + 1, target=str(n), last_seen=T0.wall - 10**6 + n) for n in range(MOST_THREATS + 5)], T0.wall
+    )
     threats.see([fresh(target="new")], T0)
     kept = threats.open()
     assert len(kept) == MOST_THREATS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from looking import browsing, looking
+from looking import browsing, expect, looking
 from playwright.sync_api import Page
 from running import Daemon, scratch
 
@@ -92,3 +92,60 @@ def test_a_loss_is_what_the_daemon_lost_and_not_what_slow_clients_were_not_sent(
     }
     assert call(page, "live.js", "return m.lossOf(given);", stats) == 8
     assert call(page, "live.js", "return m.lossOf(given);", {}) == 0
+
+
+def test_a_question_is_answered_by_buttons_and_escape(page: Page) -> None:
+    ask = "m.confirm({ title: 'Forget it?', text: 'It is gone then.', yes: 'Forget', danger: true })"
+    asked = page.get_by_role("dialog", name="Forget it?")
+    for way, answer in [("Forget", True), ("Cancel", False), (None, False)]:
+        page.evaluate(f"async () => {{ const m = await import('/notice.js'); window.answered = {ask}; }}")
+        expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
+        if way:
+            asked.get_by_role("button", name=way, exact=True).click()
+        else:
+            page.keyboard.press("Escape")
+        assert page.evaluate("window.answered") is answer
+        expect(asked).to_have_count(0)
+
+
+def test_a_notice_can_be_acted_on_and_is_read_out(page: Page) -> None:
+    undo = "{ text: 'Undo', do: () => { window.done += 1; } }"
+    code = f"window.done = 0; m.notice('3 threats dismissed.', {{ action: {undo} }});"
+    call(page, "notice.js", code)
+    expect(page.get_by_role("status").filter(has_text="3 threats dismissed.")).to_have_count(1)
+    notices = page.get_by_role("region", name="Notices")
+    notices.get_by_role("button", name="Undo").click()
+    expect(notices.get_by_text("3 threats dismissed.")).to_have_count(0)
+    assert page.evaluate("window.done") == 1
+
+
+def test_a_mistake_stays_until_it_is_closed_and_three_are_seen_at_most(page: Page) -> None:
+    call(page, "notice.js", "for (const n of [1, 2, 3, 4]) m.problem(new Error(`there is no threat ${n}`));")
+    shown = page.get_by_role("region", name="Notices").locator("p")
+    expect(shown).to_have_text([f"There is no threat {n}" for n in (2, 3, 4)])
+    for _ in range(3):
+        page.get_by_role("button", name="Close").first.click()
+    expect(shown).to_have_count(0)
+
+
+def test_a_menu_is_walked_by_keys(page: Page) -> None:
+    code = """
+      window.chosen = [];
+      const items = ["one", "two", "three"].map((text) => ({ text, do: () => window.chosen.push(text) }));
+      document.querySelector("main").append(m.menuButton("Pick", items));
+    """
+    call(page, "menu.js", code)
+    pick = page.get_by_role("button", name="Pick")
+    ways = {"Enter": "one", "ArrowDown Enter": "two", "ArrowUp Enter": "three", "End Home Enter": "one"}
+    for keys, chosen in ways.items():
+        pick.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("menuitem", name="one")).to_be_focused()
+        for key in keys.split():
+            page.keyboard.press(key)
+        assert page.evaluate("window.chosen.at(-1)") == chosen
+        expect(pick).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(pick).to_have_attribute("aria-expanded", "false")
+    expect(pick).to_be_focused()

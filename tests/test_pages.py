@@ -1,8 +1,13 @@
 """The page's files, and what holds for everything that is served over HTTP: guards, names, sites, the token."""
 
+import configparser
 import gzip
 import http.client
+import shutil
 import socket
+import subprocess
+import sys
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from netwatchd.broadcast.admission import origin_of
 from netwatchd.broadcast.http import GUARDS, Request
 from netwatchd.broadcast.site import PAGE, TYPES, Site
 
+ROOT = Path(__file__).parent.parent
 TOKEN = "correct-horse"
 FILES = sorted(path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*") if path.is_file())
 
@@ -55,6 +61,8 @@ def test_the_files_are_of_kinds_that_are_served_and_are_all_small() -> None:
 
 def test_a_change_of_a_file_changes_its_tag_and_no_file_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     sites = [Site(tmp_path / "page"), Site(tmp_path / "page")]
+    with pytest.raises(OSError, match="there is nothing in"):
+        sites[0].file("/app.js")
     (tmp_path / "page").mkdir()  # only now: nothing was read when they were made
     tags = []
     for number, site in enumerate(sites):
@@ -65,6 +73,27 @@ def test_a_change_of_a_file_changes_its_tag_and_no_file_is_read_before_it_is_ask
     assert tags[0] != tags[1]
     assert sites[0].file("/app.js") is sites[0].file("/app.js")
     assert sites[0].file("/other.js") is None
+
+
+def test_what_is_installed_has_every_file_of_the_page() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    patterns = setup["options.package_data"]["netwatchd"].split()
+    installed = {path for pattern in patterns for path in (ROOT / "netwatchd").glob(pattern) if path.is_file()}
+    assert installed == {PAGE / name for name in FILES}
+
+
+@pytest.mark.slow
+def test_a_wheel_has_every_file_of_the_page(tmp_path: Path) -> None:
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "netwatchd", tmp_path / "netwatchd")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, tmp_path]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("netwatchd-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("netwatchd/page/")}
+    assert packed == {f"netwatchd/page/{name}" for name in FILES}
 
 
 @pytest.mark.parametrize(

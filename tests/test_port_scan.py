@@ -16,6 +16,7 @@ from netwatchd.detectors import Finding
 from netwatchd.detectors.panel import Panel
 from netwatchd.detectors.port_scan import PortScan
 from netwatchd.detectors.tally import MOST_GROWN, MOST_YOUNG
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import Flow, FlowBatch, TakenBack, Threat
 
 ATTACKER = "203.0.113.9"
@@ -118,7 +119,13 @@ def test_many_hosts_scanned_by_one_fill_few_rows() -> None:
             unanswered(n, dst=f"192.168.1.{100 + host}", dport=n + 1, at=host + n / 20) for n in range(20)
         )))  # fmt: skip
     assert {each.target for each in found} == {f"192.168.1.{100 + host}" for host in range(5)} | {"lan"}
-    assert len(found[-1].evidence["hosts"]) == 20
+    together = [each for each in found if each.target == "lan"]
+    assert len(together) < 10, "one row is told anew every ten seconds, and not by each of its hosts"
+    # The last of them has its word when all is over.
+    (last,) = scans(watching.tick(NOON + 60_000))
+    assert last.target == "lan" and last.last_seen == NOON + 49_950
+    assert len(last.evidence["hosts"]) == 20
+    assert not watching.tick(NOON + 70_000)
 
 
 def test_it_can_be_switched_off_and_set() -> None:
@@ -271,7 +278,7 @@ def test_the_scanned_is_never_told_as_the_scanner() -> None:
 
 def test_a_flood_of_made_up_sources_neither_fills_the_memory_nor_hides_a_scanner() -> None:
     made_up = random.Random(1)
-    detector = PortScan(config.PortScan(), Street())
+    detector = PortScan(config.PortScan(), Street(), UsedPorts())
     found: list[Any] = []
 
     def flood(count: int) -> None:

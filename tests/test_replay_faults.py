@@ -21,7 +21,7 @@ from replay_kit import NOON, SECOND, Run, capture, zeek
 from running import Daemon, small_disk
 from waiting import eventually
 
-from netwatchd.pidfile import AlreadyRunning, using
+from netwatchd.pidfile import AlreadyRunning, Use
 
 
 @pytest.fixture
@@ -103,9 +103,9 @@ def test_a_directory_that_a_daemon_uses_is_refused_and_a_daemon_does_not_begin_i
         answer = run("replay", path, "--into", live.state)
         assert answer.returncode == 1
         assert f"{live.state} is used by a daemon or a replay that is running" in answer.stderr
-    with using(live.state, alone=True), pytest.raises(AlreadyRunning), using(live.state, alone=False):
+    with Use(live.state, alone=True), pytest.raises(AlreadyRunning), Use(live.state, alone=False):
         pass
-    with using(live.state, alone=True):
+    with Use(live.state, alone=True):
         live.launch()
         assert live.wait() == 1
     assert "is used by a replay that is running" in live.log

@@ -1,14 +1,19 @@
 """What no minute shows, hours do; and hours of ordinary failures show nothing."""
 
+import json
 import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from detector_kit import AT, LAPTOP, NAS, ROUTER, panel, shown, unanswered
+from detector_kit import AT, LAPTOP, NAS, NOON, ROUTER, panel, shown, told, unanswered
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_host_sweep import asked, pinged, sweeps
 from test_port_scan import fresh, scans
 
 from netwatchd import config
+from netwatchd.detectors.panel import Panel
 
 ATTACKER = "203.0.113.9"
 MINUTES = 60.0
@@ -96,3 +101,93 @@ def test_a_day_of_pings_of_devices_that_are_off_is_no_sweep() -> None:
 def test_it_can_be_switched_off() -> None:
     tried = [unanswered(n, dst=AT[NAS], dport=20 + n, at=n * 5 * MINUTES) for n in range(40)]
     assert not scans(shown(panel(slow_scan=config.SlowScan(enabled=False)), tried))
+
+
+def restarted(before: Panel, *, after: float) -> Panel:
+    """Another run, so many seconds after noon, that was given the notes of the one before."""
+    before.tick(NOON + int(after * 1000))
+    later = panel()
+    later.recall(before.notes())
+    later.tick(NOON + int(after * 1000) + 1000)
+    return later
+
+
+def asked_slowly(watching: Panel, numbers: Sequence[int]) -> list[Any]:
+    return watching.observe([asked(n, at=n * 2 * MINUTES) for n in numbers])
+
+
+def tried_slowly(watching: Panel, numbers: Sequence[int]) -> list[Any]:
+    return shown(watching, [unanswered(n, dst=AT[NAS], dport=20 + n, at=n * 5 * MINUTES) for n in numbers])
+
+
+def swept_slowly(watching: Panel, numbers: Sequence[int]) -> list[Any]:
+    tried = [unanswered(n, dst=f"192.168.1.{30 + n}", dport=80, src=ATTACKER, at=n * 10 * MINUTES) for n in numbers]
+    return shown(watching, tried)
+
+
+@pytest.mark.parametrize(
+    ("act", "half", "every"), [(tried_slowly, 12, 5), (swept_slowly, 6, 10), (asked_slowly, 40, 2)]
+)
+def test_what_goes_on_slowly_outlives_a_restart(
+    act: Callable[[Panel, Sequence[int]], list[Any]], half: int, every: int
+) -> None:
+    first = panel()
+    assert not act(first, range(half))
+    later = restarted(first, after=half * every * MINUTES)
+    # Half of it alone is not enough, and both are told once.
+    found = act(later, range(half, 2 * half))
+    assert len(set(told(found))) == 1 and found[0].evidence["slow"]
+    assert found[0].first_seen == NOON
+    # Once it was told, the next run goes on where this one was: it tells nothing but what is news.
+    again = restarted(later, after=2 * half * every * MINUTES + 3600)
+    assert not act(again, range(half))
+    assert not again.tick(NOON + int(2 * half * every * MINUTES * 1000) + 3_700_000)
+
+
+def test_a_note_of_a_wrong_clock_hides_nothing() -> None:
+    ahead = panel()
+    shown(ahead, [unanswered(n, dst=AT[NAS], dport=20 + n, at=1e9 + n * 300) for n in range(12)])
+    ahead.tick(NOON + 10**12)
+    later = panel()
+    later.recall(ahead.notes())
+    later.tick(NOON)
+    assert len(tried_slowly(later, range(40)))
+
+
+def test_a_flood_of_scanners_keeps_a_note_small_and_does_not_push_out_the_slow_one() -> None:
+    watching = panel()
+    tried_slowly(watching, range(12))
+    many = [unanswered(n, src=f"203.0.113.{n % 90}", dst=AT[NAS], dport=1 + n // 90, at=3600 + n / 100)
+            for n in range(90 * 200)]  # fmt: skip
+    shown(watching, many)
+    watching.tick(NOON + 3 * 3_600_000)
+    note = watching.notes()["slow_scan"]
+    assert len(note) < 100_000 and f'["{AT[LAPTOP]}","{AT[NAS]}"]' in note
+    assert len(json.loads(note)["scans"]) <= 32
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["arp", "10.0.0.1", "fd00::1", LAPTOP, "x"]),
+    lambda inner: st.lists(inner, max_size=12),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(_ANY, _ANY, st.integers(0, 12), st.booleans())
+def test_a_damaged_note_of_what_is_slow_does_no_harm(one: Any, other: Any, at: int, scans: bool) -> None:
+    first = panel()
+    tried_slowly(first, range(12))
+    swept_slowly(first, range(6))
+    first.tick(NOON + 3_600_000)
+    kept = json.loads(first.notes()["slow_scan"])
+    kind = "scans" if scans else "sweeps"
+    kept[kind][0][at % len(kept[kind][0])] = one
+    kept[kind].append(other)
+    watching = panel()
+    watching.recall({"slow_scan": json.dumps(kept)})
+    watching.recall({"slow_scan": json.dumps(one)})
+    watching.recall({"slow_scan": "{" if at else '{"10.0.0.1 10.0.0.2": [22]}'})
+    watching.tick(NOON)
+    tried_slowly(watching, range(40))
+    swept_slowly(watching, range(20))
+    watching.tick(NOON + 86_400_000)

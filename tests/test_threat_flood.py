@@ -1,7 +1,9 @@
 """An attack is a few rows, and a bounded number of messages and writes, however many findings it makes."""
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -197,6 +199,108 @@ def test_news_of_new_devices_gather_themselves() -> None:
     for n in range(100):
         house.see(n / 100, news=True, kind="new_device", device=stranger(n))
     assert len(house.seen.threats) == 100
+
+
+# A restart in the middle of it.
+
+
+def restarted(house: House, at: float) -> House:
+    """Another run, so many seconds after T0, on what the last one has kept; what it tells and alerts is its own."""
+    house.threats.finish(later(at).wall)
+    again = House()
+    again.seen.threats.update(house.seen.threats)
+    again.threats.remember(list(house.seen.threats.values()), later(at).wall)
+    again.seen.published.clear()
+    return again
+
+
+SHAPES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "one target": lambda n: {"device": stranger(n), "target": "192.168.1.6"},
+    "one device": lambda n: {"device": MAC, "target": stranger(n)},
+    "one kind": lambda n: {"device": stranger(n), "target": stranger(n)},
+    "many kinds": lambda n: {"kind": f"kind {n}", "device": None},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seconds", [100, 3000])  # within the window of the guard, and for much longer
+def test_a_restart_in_a_flood_makes_neither_rows_nor_alerts(shape: str, seconds: int) -> None:
+    house, whole = House(), House()
+    alerts = 0
+    for n in range(1500):
+        at = n * seconds / 1500
+        if n in (500, 501, 1000):
+            alerts += len(house.alerts)
+            house = restarted(house, at)
+        for each in (house, whole):
+            each.see(at, **SHAPES[shape](n))
+    for each in (house, whole):
+        each.threats.finish(later(seconds).wall)
+    rows, others = (list(each.seen.threats.values()) for each in (house, whole))
+    assert [(each.id, each.kind, each.device, each.target, each.count, each.severity) for each in rows] == [
+        (each.id, each.kind, each.device, each.target, each.count, each.severity) for each in others
+    ]
+    assert alerts + len(house.alerts) == len(whole.alerts)
+    told, other = rows[-1].evidence, others[-1].evidence
+    assert told["findings"] == other["findings"] and told["since"] == other["since"], "what was gathered goes on"
+    assert told["examples"] == other["examples"]
+    # Which of them the run before had seen is not known.
+    assert 499 <= told["threats"] <= other["threats"] and told["or_more"]
+    assert f"at least {told['threats']:,} more threats" in rows[-1].description
+
+
+def test_a_restart_after_a_flood_was_quiet_for_a_while_makes_rows_again() -> None:
+    house = House()
+    for n in range(100):
+        house.see(n, device=stranger(n), target="192.168.1.6")
+    again = restarted(house, 100 + WINDOW / 1000)
+    again.see(101 + WINDOW / 1000, device=stranger(1000), target="192.168.1.6")
+    assert len(again.seen.threats) == MOST_ALIKE + 2
+
+
+def test_after_a_restart_a_flood_of_strangers_does_not_hide_what_a_device_here_does_either() -> None:
+    house = House()
+    for n in range(1000):
+        house.see(n / 100, device=stranger(n), target="192.168.1.6")
+    again = restarted(house, 11)
+    again.see(12, device=MAC, target="192.168.1.6")
+    assert Counter(each.device for each in again.seen.threats.values())[MAC] == 1
+
+
+def test_what_goes_on_over_a_restart_is_told_once_and_then_as_rarely_as_before() -> None:
+    house = House()
+    for n in range(300):
+        house.see(n)
+    again = restarted(house, 300)
+    for n in range(301, 360):
+        again.see(n)
+    assert [each.count for each in again.seen.published] == [301]
+    again.threats.tick(later(362).wall)
+    assert [each.count for each in again.seen.published] == [301, 359]
+    assert again.alerts == []
+
+
+def test_what_has_just_begun_is_told_at_once_also_after_a_restart() -> None:
+    house = House()
+    house.see(0)
+    again = restarted(house, 1)
+    again.see(2)
+    again.see(3)
+    assert [each.count for each in again.seen.published] == [2, 3]
+
+
+def test_rows_that_only_look_as_if_they_gathered_harm_nothing() -> None:
+    good = {"findings": 5, "threats": 5, "since": T0.wall, "here": False, "examples": []}
+    damaged = [{**good, name: wrong} for name in good for wrong in (None, "x", 1.5, -1)]
+    house = House()
+    rows = [threat(n + 1, kind=f"kind {n}", evidence=each) for n, each in enumerate([{}, *damaged])]
+    house.seen.threats.update((each.id, each) for each in rows)
+    house.threats.remember(rows, T0.wall)
+    for n in range(100):
+        house.see(n, device=stranger(n), target="192.168.1.6")
+        house.see(n, kind=f"kind {n}", device=None)
+    house.threats.finish(later(100).wall)
+    assert sum(each.count for each in house.seen.threats.values()) == 200 + len(rows)
 
 
 # What an attack costs clients and cards: messages and their bytes, writes and rows.

@@ -96,6 +96,24 @@ def test_an_attack_with_a_hundred_thousand_findings_is_few_rows_and_few_messages
         check_attack(running, 100_000, spoofed=spoofed)
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+def test_a_restart_in_the_middle_of_an_attack_makes_no_more_rows(daemon: Make, end: signal.Signals) -> None:
+    with daemon(QUICK) as running:
+        for run in range(2):
+            if run:
+                running.start()
+            running.emit(*DEVICES, *(finding(device=f"203.0.{run}.{n}") for n in range(100)))
+            # What gathers is told at once at first: it is kept before an end that comes without warning.
+            eventually(lambda: len(rows(running)) == MOST_ALIKE + 1)
+            eventually(lambda run=run: rows(running)[-1][3] > run * 4)
+            running.signal(end)
+            running.wait()
+        found = rows(running)
+    assert len(found) == MOST_ALIKE + 1
+    if end is signal.SIGTERM:
+        assert sum(row[3] for row in found) == 200
+
+
 def happenings(daemon: Daemon) -> int:
     (row,) = daemon.json("threats", "--all", "--kind", "plaintext")
     return int(row["evidence"].get("netwatchd", {}).get("happenings", 1))

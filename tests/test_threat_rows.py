@@ -152,7 +152,7 @@ def test_our_notes_are_written_by_nobody_else() -> None:
     assert notes_of(house.row)["happenings"] == 2
     for nonsense in (7, {"happenings": "x", "earlier": 7, "counted": None, "judged": 5, "began": {}}):
         other = House()
-        other.threats.remember([threat(1, evidence={NOTES: nonsense}, status=DISMISSED)])
+        other.threats.remember([threat(1, evidence={NOTES: nonsense}, status=DISMISSED)], T0.wall)
         other.see(9 * HOUR)
         assert notes_of(other.row)["happenings"] == 2
 
@@ -226,7 +226,7 @@ def test_a_restart_keeps_what_was_judged_and_when_it_was_last_seen() -> None:
     house.threats.judge(Judge(1, ACKNOWLEDGED))
     stored = list(house.seen.threats.values())
     again = House()
-    again.threats.remember(stored)
+    again.threats.remember(stored, T0.wall)
     again.see(10)
     again.see(10, kind="other")
     assert [(each.kind, each.status) for each in again.seen.threats.values()] == [
@@ -301,7 +301,7 @@ def test_a_rule_does_not_change_what_the_user_has_judged() -> None:
 
 def test_a_rule_that_was_added_while_netwatchd_was_off_counts_at_its_start() -> None:
     house = House(mute=config.parse("[threats]\nmute = * *\n").threats.mute)
-    house.threats.remember([threat(3)])
+    house.threats.remember([threat(3)], T0.wall)
     assert (house.row.status, notes_of(house.row)["muted_by"]) == (DISMISSED, "* *")
 
 
@@ -322,7 +322,7 @@ def test_what_was_not_seen_for_long_is_forgotten_and_clients_are_told_of_what_wa
 def test_when_there_is_no_more_room_what_was_judged_is_remembered_before_what_is_open() -> None:
     house = House()
     rows = [threat(n + 1, kind=f"k{n}", last_seen=T0.wall - MOST_THREATS + n) for n in range(MOST_THREATS)]
-    house.threats.remember([dataclasses.replace(rows[0], status=DISMISSED), *rows[1:]])
+    house.threats.remember([dataclasses.replace(rows[0], status=DISMISSED), *rows[1:]], T0.wall)
     house.see(0, kind="new")
     house.see(1, kind="k0")
     assert house.seen.threats[1].status is DISMISSED

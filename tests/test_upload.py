@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from netwatchd import config
 from netwatchd.addresses import parse_address
 from netwatchd.detectors import Finding
+from netwatchd.detectors.peers import PeerNames
 from netwatchd.detectors.upload import MOST_DEVICES, Upload
 from netwatchd.events import Flow, Gone, Threat
 
@@ -35,7 +36,7 @@ class Watching:
 
     def __init__(self, **settings: Any) -> None:
         self.home = home()
-        self.detector = Upload(config.Upload(**settings), self.home)
+        self.detector = Upload(config.Upload(**settings), self.home, PeerNames())
         self.number = 0
 
     def sends(self, day: float, size: float, *, by: str = CAMERA_IP, key: str = CAMERA, **fields: Any) -> list[Finding]:
@@ -182,7 +183,7 @@ def test_devices_that_are_made_up_do_not_push_out_those_that_live_here() -> None
     for number in range(3 * MOST_DEVICES):
         watching.sends(0, 5, by="10.9.9.9", key=f"made up {number}")
         watching.sends(0, 1)
-    assert len(watching.detector._sent) == MOST_DEVICES
+    assert len(watching.detector._devices.known) == MOST_DEVICES
     assert watching.sends(0.1, 600)
 
 
@@ -205,7 +206,7 @@ def household_tells(days: float, seed: int) -> list[tuple[str, str | None, str |
         street.devices[key] = replace(each, first_seen=NOON - DAY * 1000)
     owners = {address: household.KEYS[name] for name, address in household.ADDRESS.items()}
     street.owner = owners.get  # type: ignore[method-assign, assignment]
-    detector = Upload(config.Upload(), street)
+    detector = Upload(config.Upload(), street, PeerNames())
     found: list[Finding] = []
     for told_of in household.Household(days, seed).flows():
         found += detector.see_flow(told_of, owners[told_of.src_ip], True)

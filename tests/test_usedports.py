@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from detector_kit import AT, NAS, ROUTER, flow, kinds, panel, shown, unanswered
 
+from netwatchd import config
 from netwatchd.detectors.usedports import PAIRS, PORTS, UsedPorts
 from netwatchd.events import Flow
 
@@ -25,14 +26,19 @@ def checks(begin: float, *, answered: bool, **fields: Any) -> list[Flow]:
 @pytest.mark.parametrize("name", ["port_scan", "slow_scan"])
 def test_who_watches_a_server_is_no_scanner_when_it_is_down(name: str) -> None:
     """It has found all of these services there before."""
-    watching = panel()
+    off: dict[str, Any] = {
+        "port_scan": {"slow_scan": config.SlowScan(enabled=False)},
+        "slow_scan": {"port_scan": config.PortScan(enabled=False)},
+    }
+    alone = off[name]
+    watching = panel(**alone)
     assert not shown(watching, checks(0, answered=True))
+    watching.apply(config.Config(**alone))
     down = [each for minute in range(200) for each in checks(60 + 60 * minute, answered=False)]
     assert "port_scan" not in kinds(shown(watching, down))
     # After a restart, too: once the power is back, who watches is there before what is watched.
-    later = panel()
-    note = watching.notes()[name]
-    later.recall({"port_scan": note, "slow_scan": note})
+    later = panel(**alone)
+    later.recall(watching.notes())
     assert "port_scan" not in kinds(shown(later, down))
 
 
@@ -60,3 +66,12 @@ def test_what_is_used_is_bounded() -> None:
     for port in range(1, 1000):
         used.see_flow(flow(port, dst="10.9.9.9", dport=port), None, new=True)
     assert len(json.loads(used.note or "")["192.168.1.20 10.9.9.9"]) == PORTS
+
+
+def test_it_is_learnt_once_for_all_that_share_it_and_stays_when_settings_are_read_again() -> None:
+    watching = panel()
+    shown(watching, checks(0, answered=True))
+    assert [name for name, note in watching.notes().items() if AT[NAS] in note] == ["usedports"]
+    watching.apply(config.Config(port_scan=config.PortScan(enabled=False)))
+    watching.apply(config.Config())
+    assert "port_scan" not in kinds(shown(watching, checks(60, answered=False)))

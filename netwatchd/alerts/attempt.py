@@ -54,9 +54,15 @@ class Attempt:
             channel.send(message, self._line)
         except (Postponed, Refused) as error:
             self.failure = error
-        except Exception as error:  # a mistake of ours: it must neither be lost nor be tried a thousand times
-            log.exception("sending an alert by %s failed", channel.name, extra={"repeat": f"alerts.{channel.name}"})
-            self.failure = Refused(f"{type(error).__name__}; the journal has more of it")
+        except Exception as error:
+            # All that can happen out there is one of the two above: each channel names what it catches. What comes here
+            # is a mistake of ours, brought about by some text of a threat perhaps, which is the network's. It must not
+            # end the daemon, as a thread's last frame does elsewhere: who finds such a text would end detection by it.
+            # Nor may it be tried again for ever. It is said here, whole; who looks at the attempt counts it.
+            mistake = {"repeat": f"alerts.mistake.{channel.name}", "event": "alert"}
+            log.exception("sending an alert by %s failed, and it is given up", channel.name, extra=mistake)
+            self.failure = Refused(f"{type(error).__name__}, which is a mistake in netwatchd")
+            self.failure.__cause__ = error
         finally:
             self.over.set()
             self._on_end()

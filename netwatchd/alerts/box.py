@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from netwatchd.alerts.held import Held, Key, brief, key_of, rank, threat_from_json, threat_to_json
+from netwatchd.alerts.held import Held, brief, rank, threat_from_json, threat_to_json
 from netwatchd.alerts.quiet import is_quiet
 from netwatchd.clock import Now
-from netwatchd.events import Threat
+from netwatchd.events import Threat, ThreatKey
 from netwatchd.values import Hours
 
 HOUR = 3600.0  # seconds
@@ -75,7 +75,7 @@ class Box:
 
     rules: Rules
     patience: Patience = USUAL
-    waiting: dict[Key | None, Waiting] = field(default_factory=dict)  # by threat; the digest under None
+    waiting: dict[ThreatKey | None, Waiting] = field(default_factory=dict)  # by threat; the digest under None
     held: Held = field(default_factory=Held)
     held_from: float = 0.0  # steady time since when something is held back
     sent: list[float] = field(default_factory=list)  # steady times of the alerts of the last hour
@@ -90,7 +90,7 @@ class Box:
         if rank(threat.severity) < rank(self.rules.severity):
             return False
         threat = brief(threat)
-        each = self.waiting[key_of(threat)] = Waiting(f"{threat.id}-{now.wall}", now.wall, now.steady, threat)
+        each = self.waiting[threat.key] = Waiting(f"{threat.id}-{now.wall}", now.wall, now.steady, threat)
         if not self._has_room(threat.severity, now):
             self._hold(each, "budget", now)
             return False
@@ -215,7 +215,7 @@ class Box:
         self.held, self.sent = held, sorted(sent + self.sent)
         self.digested = self.digested if digested is None else max(digested, self.digested or digested)
         for each in waiting:
-            self.waiting.setdefault(key_of(each.content) if isinstance(each.content, Threat) else None, each)
+            self.waiting.setdefault(each.content.key if isinstance(each.content, Threat) else None, each)
 
 
 def _to_json(each: Waiting) -> dict[str, Any]:

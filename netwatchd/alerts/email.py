@@ -19,8 +19,10 @@ class Email:
 
     name = "email"
 
-    def __init__(self, settings: AlertEmail) -> None:
+    def __init__(self, settings: AlertEmail, timeout: float = TIMEOUT) -> None:
+        """`timeout`: seconds that connecting, and each further step, may take."""
         self._settings = settings
+        self._timeout = timeout
         self.severity = settings.severity
 
     @property
@@ -42,10 +44,13 @@ class Email:
         except smtplib.SMTPNotSupportedError as error:
             # No refusal: who cuts STARTTLS out of an answer must not be rid of the message by that.
             raise Postponed(f"{host}: {error}") from None
-        except smtplib.SMTPServerDisconnected:
-            raise Postponed(f"{host}: it closed the connection") from None
+        except smtplib.SMTPServerDisconnected as error:
+            # smtplib says so too where the connection failed, or no answer came in time: that is in its context.
+            behind = error.__context__
+            why = reason_of(behind, self._timeout) if isinstance(behind, OSError) else "it closed the connection"
+            raise Postponed(f"{host}: {why}") from None
         except OSError as error:  # also smtplib's own, such as SMTPHeloError
-            raise Postponed(f"{host}: {reason_of(error)}") from None
+            raise Postponed(f"{host}: {reason_of(error, self._timeout)}") from None
 
     def _send(self, message: Message, line: Line) -> None:
         settings = self._settings
@@ -53,7 +58,7 @@ class Email:
         password = secret(settings.password, settings.password_file)
         if not (settings.user + password).isascii():
             raise Refused("user and password should be ASCII, as smtplib sends no other ones")
-        with closing(_connected(settings, context, line)) as server:
+        with closing(_connected(settings, context, line, self._timeout)) as server:
             if settings.security == "starttls":
                 server.starttls(context=context)
             if settings.user:
@@ -63,7 +68,7 @@ class Email:
                 server.quit()
 
 
-def _connected(settings: AlertEmail, context: ssl.SSLContext, line: Line) -> smtplib.SMTP:
+def _connected(settings: AlertEmail, context: ssl.SSLContext, line: Line, timeout: float) -> smtplib.SMTP:
     """The server, once it has greeted; a line that is cut ends also a greeting that comes in drops."""
 
     class Held(smtplib.SMTP):
@@ -78,8 +83,8 @@ def _connected(settings: AlertEmail, context: ssl.SSLContext, line: Line) -> smt
     # Who greets with its own name asks DNS for it, which may take long where there is none.
     name = "localhost"
     if settings.security == "tls":
-        return HeldByTls(host, port, name, timeout=TIMEOUT, context=context)
-    return Held(host, port, name, timeout=TIMEOUT)
+        return HeldByTls(host, port, name, timeout=timeout, context=context)
+    return Held(host, port, name, timeout=timeout)
 
 
 def _mail(message: Message, settings: AlertEmail) -> EmailMessage:

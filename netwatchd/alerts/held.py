@@ -6,20 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from netwatchd.events import SEVERITIES, Threat, ThreatStatus
+from netwatchd.events import SEVERITIES, Threat, ThreatKey, ThreatStatus
 
 # Threats that are known one by one, so that those which were dismissed meanwhile can be left out; of more than these
 # only the number by kind and severity is known.
 MOST_KEPT = 50
 # Characters of what is kept of a threat: other programs may hand in longer ones. It is looked up again for the rest.
 LONGEST_NAME, LONGEST_TEXT = 200, 1000
-
-Key = tuple[str, str | None, str | None]  # what makes a threat the same when it is found again
-
-
-def key_of(threat: Threat) -> Key:
-    """What makes it the same threat."""
-    return threat.kind, threat.device, threat.target
 
 
 def rank(severity: str) -> int:
@@ -72,7 +65,7 @@ class Held:
 
     since: int = 0
     until: int = 0
-    kept: dict[Key, str] = field(default_factory=dict)  # severity by threat
+    kept: dict[ThreatKey, str] = field(default_factory=dict)  # severity by threat
     more: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, severity) of those that are not kept
     reasons: set[str] = field(default_factory=set)
 
@@ -81,7 +74,7 @@ class Held:
         self.since = self.since or wall
         self.until = wall
         self.reasons.add(reason)
-        key = key_of(threat)
+        key = threat.key
         before = self.kept.get(key)
         if before is not None and rank(before) >= rank(threat.severity):
             return

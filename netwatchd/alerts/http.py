@@ -1,4 +1,4 @@
-"""One POST, within bounds. Redirections are not followed: they could lead a token elsewhere, or out of TLS."""
+"""Channels that POST, within bounds. Nothing follows redirections: they could lead a token elsewhere, or out of TLS."""
 
 import email.utils
 import http.client
@@ -11,6 +11,7 @@ from pathlib import Path
 from netwatchd import __version__
 from netwatchd.alerts import Postponed, Refused
 from netwatchd.alerts.line import Line
+from netwatchd.config import AlertNtfy, AlertWebhook
 from netwatchd.values import Url
 
 TIMEOUT = 10.0  # seconds that connecting, and each further step, may take
@@ -29,32 +30,48 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def post(url: Url, body: bytes, headers: Mapping[str, str], ca_file: Path | None, line: Line) -> None:
-    """Sends `body`, and returns when the other side has taken it; raises Postponed or Refused."""
-    if not all(value.isascii() and value.isprintable() for value in headers.values()):
-        raise Refused("a token should be printable ASCII")  # the library would say it, and the token too
-    if url.secure:
-        made: http.client.HTTPConnection = http.client.HTTPSConnection(
-            url.host, url.port, timeout=TIMEOUT, context=trust(ca_file)
-        )
-    else:
-        made = http.client.HTTPConnection(url.host, url.port, timeout=TIMEOUT)
-    headers = {"User-Agent": f"netwatchd/{__version__}", "Connection": "close"} | dict(headers)
-    with closing(made) as connection:
-        line.holds_connection(connection)
-        try:
-            connection.connect()
-            line.holds_connection(connection)  # again: while it had no socket, nothing was there to be cut
-            connection.request("POST", url.path, body, headers)
-            response = connection.getresponse()
-            said = response.read(MOST_READ)
-        except (OSError, http.client.HTTPException) as error:
-            raise Postponed(f"{url.place}: {reason_of(error)}") from None
-    _judge(url, response, said)
+class ByHttp:
+    """What channels have in common that send by HTTP: a server, and how it is asked."""
+
+    def __init__(self, settings: AlertNtfy | AlertWebhook, timeout: float = TIMEOUT) -> None:
+        """`timeout`: seconds that connecting, and each further step, may take."""
+        self.severity = settings.severity
+        self._url = settings.url
+        self._ca_file = settings.ca_file
+        self._timeout = timeout
+
+    @property
+    def place(self) -> str:
+        """The server. Not the path: in it services have their tokens, and a topic is the password of its readers."""
+        return self._url.place if self._url else ""
+
+    def post(self, body: bytes, headers: Mapping[str, str], line: Line) -> None:
+        """Sends `body`, and returns when the other side has taken it; raises Postponed or Refused."""
+        assert self._url
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise Refused("a token should be printable ASCII")  # the library would say it, and the token too
+        headers = {"User-Agent": f"netwatchd/{__version__}", "Connection": "close"} | dict(headers)
+        with closing(self._connection(self._url)) as connection:
+            line.holds_connection(connection)
+            try:
+                connection.connect()
+                line.holds_connection(connection)  # again: while it had no socket, nothing was there to be cut
+                connection.request("POST", self._url.path, body, headers)
+                response = connection.getresponse()
+                said = response.read(MOST_READ)
+            except (OSError, http.client.HTTPException) as error:
+                raise Postponed(f"{self.place}: {reason_of(error, self._timeout)}") from None
+        _judge(self._url, response, said)
+
+    def _connection(self, url: Url) -> http.client.HTTPConnection:
+        if not url.secure:
+            return http.client.HTTPConnection(url.host, url.port, timeout=self._timeout)
+        context = trust(self._ca_file)
+        return http.client.HTTPSConnection(url.host, url.port, timeout=self._timeout, context=context)
 
 
-def reason_of(error: Exception) -> str:
-    """What is wrong with a connection, in words."""
+def reason_of(error: Exception, timeout: float) -> str:
+    """What is wrong with a connection, in words; each step of it may take `timeout` seconds."""
     if isinstance(error, http.client.RemoteDisconnected):
         return "it closed the connection without an answer"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -62,7 +79,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error}"
     if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:.0f} s"
+        return f"no answer within {timeout:g} s"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return f"what answers speaks no HTTP ({type(error).__name__})"

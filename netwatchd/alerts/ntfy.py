@@ -4,7 +4,7 @@ import base64
 
 from netwatchd.alerts import Message
 from netwatchd.alerts.credentials import secret
-from netwatchd.alerts.http import post
+from netwatchd.alerts.http import TIMEOUT, ByHttp
 from netwatchd.alerts.line import Line
 from netwatchd.config import AlertNtfy
 
@@ -16,24 +16,18 @@ EMOJIS = {"info": "information_source", "low": "information_source", "medium": "
 LONGEST = 4000  # bytes of the text: from 4,096 on it would be an attachment
 
 
-class Ntfy:
+class Ntfy(ByHttp):
     """Sends to a topic."""
 
     name = "ntfy"
 
-    def __init__(self, settings: AlertNtfy) -> None:
+    def __init__(self, settings: AlertNtfy, timeout: float = TIMEOUT) -> None:
+        super().__init__(settings, timeout)
         self._settings = settings
-        self.severity = settings.severity
-
-    @property
-    def place(self) -> str:
-        """The server. Not the topic, which is the password of whoever reads it."""
-        return self._settings.url.place if self._settings.url else ""
 
     def send(self, message: Message, line: Line) -> None:
         """Sends a message; raises Postponed or Refused."""
         settings = self._settings
-        assert settings.url
         headers = {
             "Content-Type": "text/plain; charset=utf-8",
             "Title": _word(message.title),
@@ -47,8 +41,16 @@ class Ntfy:
             headers["Click"] = f"{'https' if click.secure else 'http'}://{click.place}{click.path}"
         if token := secret(settings.token, settings.token_file):
             headers["Authorization"] = f"Bearer {token}"
-        body = message.body.encode(errors="replace")[:LONGEST].decode(errors="ignore").encode()
-        post(settings.url, body, headers, settings.ca_file, line)
+        self.post(_cut(message.body), headers, line)
+
+
+def _cut(text: str) -> bytes:
+    """The text, not too long: what is left out stands before the last paragraph, which says how to go on."""
+    whole = text.encode(errors="replace")
+    if len(whole) <= LONGEST:
+        return whole
+    last = "…\n\n".encode() + whole.rpartition(b"\n\n")[2][-LONGEST // 2 :]
+    return (whole[: LONGEST - len(last)] + last).decode(errors="ignore").encode()
 
 
 def _word(text: str) -> str:

@@ -17,12 +17,12 @@ from netwatchd.alerts import Channel, Message, Postponed
 from netwatchd.alerts.attempt import Attempt
 from netwatchd.alerts.box import USUAL, Box, Patience, Waiting
 from netwatchd.alerts.channels import NAMES, configured, rules_of
-from netwatchd.alerts.held import NOT_OURS, Held, Key, key_of
+from netwatchd.alerts.held import NOT_OURS, Held
 from netwatchd.alerts.text import Author
 from netwatchd.clock import Now
 from netwatchd.config import Config
 from netwatchd.counters import Counters
-from netwatchd.events import Threat, ThreatStatus
+from netwatchd.events import Threat, ThreatKey, ThreatStatus
 from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ WAITING = "alerts.waiting"  # the key of the note, in meta
 # Seconds between two notes of what is only held back: a flood must not be written to the card a thousand times. It is
 # what a power cut may cost, as of flows.
 NOTE_EVERY = 5.0
+IDLE = 1.0  # seconds between two beats while nothing waits; each turn wakes the processor up
 
 
 class KeepNote(Protocol):
@@ -40,7 +41,7 @@ class KeepNote(Protocol):
         """Returns at once."""
 
 
-Latest = Callable[[Sequence[Key]], list[Threat | None]]
+Latest = Callable[[Sequence[ThreatKey]], list[Threat | None]]
 
 
 @dataclass
@@ -166,12 +167,17 @@ class Outgoing:
                 self._look(name, way, now)
             self._note_in_time(now)
             with self._changed:
-                self._changed.wait_for(lambda: self._woken or worker.stopping.is_set(), self._patience.turn)
+                turn = self._patience.turn if self._has_work() else max(IDLE, self._patience.turn)
+                self._changed.wait_for(lambda: self._woken or worker.stopping.is_set(), turn)
                 self._woken = False
         for way in self._ways.values():
             if way.attempt:
                 way.attempt.cut()
         self._note_in_time(clock.now(), ending=True)
+
+    def _has_work(self) -> bool:
+        """Whether a clock decides what is to be done next. Called with the lock held."""
+        return self._unnoted or any(way.attempt or way.box.waiting or way.box.held for way in self._ways.values())
 
     def wake(self) -> None:
         """Lets the thread look at once, such as whether it is to stop."""
@@ -217,7 +223,7 @@ class Outgoing:
                 if threat is None or threat.status is ThreatStatus.OPEN
             ]  # fmt: skip
             return self._author.digest(each.id, content, open_, each.time) if open_ or content.more else None
-        (latest,) = self._latest([key_of(content)])
+        (latest,) = self._latest([content.key])
         if latest and latest.status is not ThreatStatus.OPEN:
             return None
         return self._author.alert(each.id, latest or content, each.time)
@@ -249,7 +255,8 @@ class Outgoing:
             log.warning("sending by %s failed, and is tried again: %s", name, failure, extra=key)
         else:
             self._counters.add(f"alerts.failed.{name}")
-            log.error("%s refuses alert %s, which is given up: %s", name, each.id, failure, extra=key)
+            if failure.__cause__ is None:  # else a mistake of ours, which the attempt has said
+                log.error("%s refuses alert %s, which is given up: %s", name, each.id, failure, extra=key)
 
     def _give_up(self, name: str, way: _Way, now: Now) -> None:
         """Gives up what was tried for too long. Called with the lock held."""
@@ -289,7 +296,7 @@ class Outgoing:
             self._keep_note(WAITING, text, soon=True)
 
 
-def _unknown(key: Key, severity: str) -> Threat:
+def _unknown(key: ThreatKey, severity: str) -> Threat:
     """A threat of which only that is known."""
     kind, device, target = key
     return Threat(0, kind, severity, device, target, "", None, {}, 0, 0, 1, ThreatStatus.OPEN)

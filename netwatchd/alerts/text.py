@@ -9,10 +9,15 @@ from typing import Any
 
 from netwatchd.addresses import address_text
 from netwatchd.alerts import Message
+from netwatchd.alerts.held import LONGEST_NAME as LONGEST_KEPT
 from netwatchd.alerts.held import Held, rank
 from netwatchd.events import Device, Threat
+from netwatchd.mutes import line_of
 
 LONGEST_NAME, LONGEST_TITLE, LONGEST_TEXT = 60, 200, 1500  # characters
+# Characters of a line that is to be copied. In a longer one there may be a name that was cut while it waited (`held`),
+# and that line would mute another threat: `netwatchd threat` shows it.
+LONGEST_LINE = LONGEST_KEPT
 MOST_TOLD = 5  # threats that a digest tells one by one: what is read at a glance
 # Kinds that say what happened to the device, and not what it did.
 _HAPPENED = frozenset(("new_device", "device_back", "name_changed", "ip_conflict"))
@@ -60,7 +65,7 @@ class Author:
             plain(threat.description),
             plain(threat.recommendation or ""),
             seen,
-            f"More: netwatchd threat {threat.id}",
+            "\n".join(filter(None, (f"More: netwatchd threat {threat.id}", _to_mute(threat)))),
         ]
         body = "\n\n".join(filter(None, paragraphs))
         value = self._as_json(threat)
@@ -76,6 +81,7 @@ class Author:
             "NETWATCHD_DESCRIPTION": plain(threat.description),
             "NETWATCHD_RECOMMENDATION": plain(threat.recommendation or ""),
             "NETWATCHD_COUNT": str(threat.count),
+            "NETWATCHD_MUTE": _line(threat),
         }
         more = {"threat": value}
         message = Message(id_, "threat", threat.severity, title, body, more, threat.kind, environment)
@@ -100,7 +106,7 @@ class Author:
                 f"{f' ({reasons})' if reasons else ''}:",
                 "\n".join(lines),
                 *(["The worst of them:"] if len(told) < total and told else []),
-                *(f"{self.title(threat)}. {plain(threat.description, 300)}" for threat in told),
+                *(self._in_short(threat) for threat in told),
                 "All of them: netwatchd threats",
             ]
         )
@@ -128,6 +134,10 @@ class Author:
         kind = plain(_words(threat.kind), LONGEST_NAME)
         by = f"{': ' if threat.kind in _HAPPENED else ' by '}{whom}" if whom else ""
         return plain(f"{threat.severity.upper()}: {kind}{by}", LONGEST_TITLE)
+
+    def _in_short(self, threat: Threat) -> str:
+        said = f"{self.title(threat)}. {plain(threat.description, 300)}"
+        return "\n".join(filter(None, (said, _to_mute(threat))))
 
     def _called(self, key: str | None) -> str:
         device = self._find(key) if key else None
@@ -157,6 +167,17 @@ class Author:
             "NETWATCHD_TITLE": message.title,
         }
         return replace(message, json=head | message.json, environment=environment | message.environment)
+
+
+def _line(threat: Threat) -> str:
+    """The line of config.ini that mutes it; nothing where that cannot be copied as it is shown."""
+    line = line_of(threat.kind, threat.device, threat.target)
+    return line if plain(line, LONGEST_LINE) == line else ""
+
+
+def _to_mute(threat: Threat) -> str:
+    line = _line(threat)
+    return line and f"To mute it, in [threats]: {line}"
 
 
 def _words(kind: str) -> str:

@@ -10,35 +10,29 @@ import time
 
 from netwatchd.alerts import Message
 from netwatchd.alerts.credentials import secret
-from netwatchd.alerts.http import post
+from netwatchd.alerts.http import TIMEOUT, ByHttp
 from netwatchd.alerts.line import Line
 from netwatchd.config import AlertWebhook
 
 
-class Webhook:
+class Webhook(ByHttp):
     """Sends to an address of HTTP."""
 
     name = "webhook"
 
-    def __init__(self, settings: AlertWebhook) -> None:
+    def __init__(self, settings: AlertWebhook, timeout: float = TIMEOUT) -> None:
+        super().__init__(settings, timeout)
         self._settings = settings
-        self.severity = settings.severity
-
-    @property
-    def place(self) -> str:
-        """The server. Not the path, in which services have their tokens."""
-        return self._settings.url.place if self._settings.url else ""
 
     def send(self, message: Message, line: Line) -> None:
         """Sends a message; raises Postponed or Refused."""
         settings = self._settings
-        assert settings.url
         body = json.dumps(message.json, allow_nan=False).encode()
         headers = {"Content-Type": "application/json", "Netwatchd-Id": message.id, "Netwatchd-Event": message.event}
         if key := secret(settings.secret, settings.secret_file):
             moment = str(int(time.time()))
             headers |= {"Netwatchd-Timestamp": moment, "Netwatchd-Signature": f"sha256={signature(key, moment, body)}"}
-        post(settings.url, body, headers, settings.ca_file, line)
+        self.post(body, headers, line)
 
 
 def signature(key: str, moment: str, body: bytes) -> str:

@@ -86,6 +86,10 @@ def _statuses(text: str) -> tuple[str, ...]:
     return tuple(_one_of(known)(word) for word in text.split(","))
 
 
+def _devices(directory: Path, *, limit: int = MOST_ROWS, **asked: Any) -> Any:
+    return devices(directory, limit=limit, **asked).rows
+
+
 def _device(directory: Path, *, device: str, since: int | None = None, **asked: Any) -> Any:
     return as_json(portrait(directory, device, since=moment("7 d") if since is None else since, **asked))
 
@@ -120,7 +124,7 @@ _OF_FLOWS = ("peer", "port", "protocol", "state", "text")
 _BY = ("device", "destination", "port")
 QUESTIONS = {
     "devices": Question(
-        lambda directory, **asked: devices(directory, **asked).rows,
+        _devices,
         {**_COMMON, "online": _flag, "kind": str, "new": moment, "today": moment},
     ),
     "device": Question(_device, {**_COMMON, "today": moment}, ("device",)),

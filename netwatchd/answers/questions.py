@@ -67,11 +67,6 @@ class Questions:
                 del self._asking[asked]
             mine.set()
 
-    def forget(self) -> None:
-        """Tells nothing again that was found before now: something was changed."""
-        with self._lock:
-            self._kept.clear()
-
     def _recall(self, asked: Asked) -> Answer | None:
         """Call with the lock held."""
         until, answer = self._kept.get(asked, (0.0, None))

@@ -87,7 +87,7 @@ def check_host(request: Request, allowed: tuple[str, ...]) -> None:
     name = _split(f"//{request.headers.get('host', '')}").hostname or ""
     names = _own_names() | {_split(origin).hostname for origin in allowed}
     if not _is_address(name) and name not in names:
-        raise Refusal(403, f"{name!r} is not this machine's name; use its address", "host")
+        raise Refusal(403, f"{name!r:.80} is not this machine's name; use its address", "host")
 
 
 def _split(url: str) -> SplitResult:

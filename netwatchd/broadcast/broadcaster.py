@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 MOST_QUEUED = 20_000  # messages between the ingest workers and this thread
 PIECE = 256  # messages that are framed and sent in one go, so that clients can read meanwhile
-LONGEST_SLEEP = 0.5  # seconds until `stopping` is looked at; a wake-up costs some 50 µs
+LONGEST_SLEEP = 1.0  # seconds between two beats; each turn wakes the processor up
 SNAPSHOT_AGE = 1.0  # seconds for which a snapshot serves those who join, with what has happened since behind it
 _PING = messages.frame(b"netwatchd", messages.PING)
 
@@ -144,7 +144,7 @@ class Broadcaster:
                 self._backlog.close()
 
     def wake(self) -> None:
-        """Has the thread look at once whether it is to stop; otherwise it does so twice a second."""
+        """Has the thread look at once whether it is to stop; otherwise it does so once a second."""
         with self._lock:
             if not self._stopped:
                 self._backlog.wake()

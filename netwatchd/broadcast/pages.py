@@ -44,7 +44,11 @@ class Pages:
         return replace(found, body=()) if request.method == "HEAD" else found
 
     def _found(self, request: Request, origin: Address) -> Reply:
-        if file := self._site.file(request.path):
+        try:
+            file = self._site.file(request.path)
+        except OSError as error:  # as while an update replaces them
+            raise Refusal(503, f"the page cannot be read: {error}", "no_answer", {"Retry-After": "10"}) from error
+        if file:
             return self._file(file, request)
         if request.path == "/healthz":
             self._check(request, origin, is_open_here=True)

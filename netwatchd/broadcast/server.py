@@ -79,7 +79,7 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
         package_log = logging.getLogger("websocket_server.websocket_server")
         super().__init__(host, port, loglevel=package_log.level)
         self.RequestHandlerClass = Connection
-        self.timeout = 0.5  # of handle_request(): how soon `stopping` is seen
+        self.timeout = 1.0  # of handle_request(), between two beats; `close` ends it at once
 
     def server_bind(self) -> None:
         """Binds; `::` listens on IPv4 too, whatever the system's default is."""

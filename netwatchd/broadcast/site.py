@@ -53,8 +53,11 @@ class Site:
 
     @cached_property
     def _files(self) -> dict[str, File]:
-        return {
+        files = {
             f"/{path.relative_to(self._directory).as_posix()}": File(path.read_bytes(), TYPES[path.suffix])
             for path in sorted(self._directory.rglob("*"))
             if path.suffix in TYPES
         }
+        if not files:
+            raise FileNotFoundError(f"there is nothing in {self._directory}")
+        return files

@@ -23,7 +23,7 @@ from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import moment_text, size_text, span_text
 from netwatchd.cli.terminal import printable
 from netwatchd.events import Threat
-from netwatchd.pidfile import AlreadyRunning, using
+from netwatchd.pidfile import AlreadyRunning, Use
 from netwatchd.replay import CannotStore, FileReport, Replay, files_of, size_of
 from netwatchd.storage import queries
 from netwatchd.storage.durable import make_directory
@@ -46,7 +46,7 @@ def replay(options: argparse.Namespace) -> int:
     journal.start_logging("error")
     try:
         directory = Path(options.into) if options.into else _fresh()
-        with _made(directory, named=bool(options.into)), using(directory, alone=True), _interruptible() as interrupted:
+        with _made(directory, named=bool(options.into)), Use(directory, alone=True), _interruptible() as interrupted:
             return _replay(options, settings, directory, interrupted)
     except (Refused, AlreadyRunning, CannotStore) as error:
         print(f"netwatchd: {error}", file=sys.stderr)

@@ -19,8 +19,8 @@ _ETHERNET = 1  # hardware type (RFC 1700)
 _WITH_DUID = 255  # type of a client identifier that holds an IAID (4 bytes) and a DUID (RFC 4361)
 _ENCODED = 0x04  # the flag E of option 81: its name is encoded as in DNS (RFC 4702 section 2.1)
 
-# Operation, hardware type and size; ciaddr, yiaddr; giaddr; chaddr.
-_FIXED = struct.Struct("!BBBx8xII4xI6s").unpack_from
+# Operation, hardware type and size; ciaddr, yiaddr; giaddr; chaddr; the cookie in front of the options.
+_FIXED = struct.Struct("!BBBx8xII4xI6s202x4s").unpack_from
 _SERVER_NAME, _FILE, _OPTIONS_AT = (44, 108), (108, 236), 240
 
 
@@ -42,13 +42,10 @@ def read_dhcp(data: Buffer, at: int) -> Lease | None:
     A server's name for the client is told; what else the server repeats of the client is not. DHCPDECLINE says that an
     address is somebody else's, and nothing of who is where.
     """
-    try:
-        operation, hardware, size, own, given, relay, mac = _FIXED(data, at)
-    except struct.error:
+    opened = _opened(data, at)
+    if opened is None:
         return None
-    if bytes(data[at + 236 : at + _OPTIONS_AT]) != _COOKIE or (hardware, size) != (_ETHERNET, 6):
-        return None
-    options = _all_options(data, at)
+    operation, own, given, relay, mac, options = opened
     message = options.get(_MESSAGE, b"\0")[:1]
     kind = message[0] if message else 0
     if operation == 2:
@@ -81,13 +78,10 @@ class Message(NamedTuple):
 
 def read_message(data: Buffer, at: int) -> Message | None:
     """The message at `at`; None where it is none of RFC 2131 for a client with an Ethernet address."""
-    try:
-        operation, hardware, size, own, given, relay, mac = _FIXED(data, at)
-    except struct.error:
+    opened = _opened(data, at)
+    if opened is None:
         return None
-    if bytes(data[at + 236 : at + _OPTIONS_AT]) != _COOKIE or (hardware, size) != (_ETHERNET, 6):
-        return None
-    options = _all_options(data, at)
+    operation, own, given, relay, mac, options = opened
     message = options.get(_MESSAGE, b"")
     # A reply is none of a client, whatever it says: a server that is asked for nothing answers nothing.
     if not message or not _DISCOVER <= message[0] <= _INFORM or (operation == 2) != (message[0] in _REPLIES):
@@ -104,6 +98,16 @@ def read_message(data: Buffer, at: int) -> Message | None:
         _addresses(options.get(_DNS, b"")),
         _routes(options.get(_ROUTES) or options.get(_ROUTES_BEFORE, b"")),
     )
+
+
+def _opened(data: Buffer, at: int) -> tuple[int, Address, Address, Address, bytes, dict[int, bytes]] | None:
+    """The operation, ciaddr, yiaddr, giaddr, chaddr and the options of the message at `at`, for Ethernet; else None."""
+    if len(data) < at + _OPTIONS_AT:
+        return None
+    operation, hardware, size, own, given, relay, mac, cookie = _FIXED(data, at)
+    if cookie != _COOKIE or hardware != _ETHERNET or size != 6:
+        return None
+    return operation, own, given, relay, mac, _all_options(data, at)
 
 
 def _addresses(value: bytes) -> tuple[Address, ...]:

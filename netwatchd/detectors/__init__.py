@@ -9,15 +9,16 @@ devices. The other files are what these are made of:
 * all of them: `telling` makes a threat, `naming` and `saying` are its words, `sides` tells here from the world,
   `memory` and `bounded` are what is remembered of time, and of whom somebody may have made up
 * scans, and `iot`: `attempts` (what came to nothing), `tally` (what one has tried), `pending`, `scanners`,
-  `usedports` and `uplink` (whose silence is no evidence)
+  `usedports` and `uplink` (whose silence is no evidence); `slow_scan`: `kepttallies`
 * `brute_force`: `passwords`; `inbound`: `exposed`, and with `flood`: `distinct`
 * `spoof`: `contests`; `rogue_dhcp`: `servers`
 * `dns_tunnel`: `dns_names`, `dns_zones`
-* `beacon`: `rhythm`, `usual` (what a device is used to), and with `upload`: `peers` (by what name somebody was called)
+* `beacon`: `rhythm`, `usual` (what a device is used to), and with `upload`: `perdevice` (what is remembered of each
+  device), `peers` (by what name somebody was called)
 * `news`: `newcomers`, `conflicts`, `stories`
 """
 
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from enum import Flag, auto
 from typing import Protocol
 
@@ -110,10 +111,10 @@ class Using(FlowDetector, Protocol):
         """A flow in use; returns when one that ends then or later is to be shown again (Unix ms)."""
 
 
-class Listening(FlowDetector, Protocol):
-    """Has parts that are shown flows, too, by what each of them wants."""
+class Sharing(Protocol):
+    """Is made with what several detectors know together, after its settings and the home: each is a detector, too."""
 
-    listeners: Collection[FlowDetector]
+    shares: tuple[str, ...]  # names of panel.COMMON
 
 
 class Observer(Protocol):

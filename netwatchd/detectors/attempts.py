@@ -61,38 +61,49 @@ _UDP_SERVICES = frozenset((1194, 1434, 1604, 1645, 1701, 1812, 1900, 2049, 5060,
 EVERYDAY = frozenset((53, 80, 123, 443, 465, 587, 853, 993, 995, 3478, 5222, 5223, 5228))
 
 
-_LATEST: list[tuple[Flow | None, int | None]] = [(None, None)]  # the flow that was asked of, and the answer
+# What an attempt is judged by: its outcome, whether it goes to where services listen rather than clients, and how the
+# port was tried.
+Attempt = tuple[int, bool, str]
+
+_LATEST: list[tuple[Flow | None, Attempt | None]] = [(None, None)]  # the flow that was asked of, and the answer
 
 
-def outcome(flow: Flow) -> int | None:
-    """What became of an attempt by TCP or UDP to reach a port; None where the flow is none."""
+def attempt(flow: Flow) -> Attempt | None:
+    """An attempt by TCP or UDP to reach a port; None where the flow is none."""
     # Several detectors ask it of each flow, one after the other.
     latest, found = _LATEST[0]
     if latest is not flow:
-        found = _outcome(flow)
+        found = _attempt(flow)
         _LATEST[0] = flow, found
     return found
 
 
-def _outcome(flow: Flow) -> int | None:
-    protocol, state, origin = flow[7], flow[12], flow[14]
-    if origin is not None and origin.sampling > 1:
-        return None
+def _attempt(flow: Flow) -> Attempt | None:
+    protocol, state, port, origin = flow[7], flow[12], flow[6], flow[14]
     if protocol == TCP:
-        found = _of_tcp(flow, state)
+        outcome = _OF_STATES.get(state)
+        outcome = _of_tcp(flow, state) if outcome is None else REFUSED if flow[10] else outcome
     elif protocol == UDP:
         # What comes from a service's port is its answer, too late to be known as one.
-        late = flow[4] < WELL_KNOWN <= flow[6]
-        found = None if flow[10] or state == "active" or late else SILENT if flow[8] else UNKNOWN
+        late = flow[4] < WELL_KNOWN <= port
+        outcome = None if flow[10] or state == "active" or late else SILENT if flow[8] else UNKNOWN
     else:
         return None
-    return found if found is not None and flow[6] and is_host(flow[5]) else None
+    if outcome is None or not port or not is_host(flow[5]) or (origin is not None and origin.sampling > 1):
+        return None
+    if protocol == UDP:
+        return outcome, port < WELL_KNOWN or port in _UDP_SERVICES, "udp"
+    way = "tcp"
+    if state in ODD:
+        way = state
+    elif flow[10] and flow[8] > 1:
+        # A half-open scan never completes the handshake; the system's own connect() does.
+        way = "connect" if flow[8] == _KNOCK else "syn"
+    return outcome, port < WELL_KNOWN or port in SERVICES, way
 
 
 def _of_tcp(flow: Flow, state: str) -> int | None:
-    known = _OF_STATES.get(state)
-    if known is not None:
-        return REFUSED if flow[10] else known
+    """What became of it, where the state alone does not say that a beginning was seen."""
     if flow[10]:
         return _of_answered(flow)
     if state == "new":
@@ -125,20 +136,3 @@ def outcome_of_ping(flow: Flow) -> int | None:
     if flow[4] not in kinds or (flow[14] is not None and flow[14].sampling > 1) or not is_host(flow[5]):
         return None
     return OPENED if flow[10] else SILENT if flow[8] else UNKNOWN
-
-
-def is_service(flow: Flow) -> bool:
-    """Whether it goes to where services listen, rather than clients."""
-    return flow[6] < WELL_KNOWN or flow[6] in (_UDP_SERVICES if flow[7] == UDP else SERVICES)
-
-
-def way_of(flow: Flow) -> str:
-    """How a port was tried."""
-    if flow[7] == UDP:
-        return "udp"
-    if flow[12] in ODD:
-        return flow[12]
-    if flow[10] and flow[8] > 1:
-        # A half-open scan never completes the handshake; the system's own connect() does.
-        return "connect" if flow[8] == _KNOCK else "syn"
-    return "tcp"

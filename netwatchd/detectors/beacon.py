@@ -22,14 +22,13 @@ from typing import Literal
 from netwatchd.addresses import Address, address_text, is_host
 from netwatchd.config import Beacon as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.peers import PeerNames
+from netwatchd.detectors.perdevice import PerDevice
 from netwatchd.detectors.rhythm import SAME, Measure, Rhythm
 from netwatchd.detectors.telling import threat
-from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, network_of, of_note, to_note
-from netwatchd.events import Change, Claim, Device, Flow, Gone, Threat
-from netwatchd.observations import DnsMessage
+from netwatchd.detectors.usual import MOST_DEVICES, Habit, Usual, network_of
+from netwatchd.events import Device, Flow, Threat
 
 TCP, HTTPS = 6, 443
 # DNS (RFC 7766), DNS over TLS (RFC 7858), and mail that is fetched every few minutes: POP3 and IMAP, also with TLS.
@@ -70,29 +69,26 @@ class Beacon:
 
     wants = Wants.ANSWERED
     ports = None
-    observes = (DnsMessage,)
+    shares = ("peers",)
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, names: PeerNames) -> None:
         self.settings = settings
         self._home = home
-        self._callers: dict[str, _Caller] = {}
-        self._names = PeerNames()
-        self._note: str | None = None
-        self._noted = 0
-        self._ticked: int | None = None
+        self._names = names
+        self._devices = PerDevice(MOST_DEVICES, NOTE_EVERY, _Caller, lambda caller: len(caller.called))
+        self._callers = self._devices.known
+        self.see_device = self._devices.see_device
         self._changed = False
         self._refused = 0  # flows of devices for which there is no room
 
     @property
     def note(self) -> str | None:
         """What devices are used to."""
-        return self._note
+        return self._devices.note
 
     def recall(self, note: str) -> None:
         """Takes in what was noted."""
-        self._ticked, kept = of_note(note)
-        for key, usual in kept.items():
-            self._caller(key).usual.take(usual)
+        self._devices.recall(note, _Caller.of_note)
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow, each time it is told."""
@@ -107,7 +103,7 @@ class Beacon:
                 self._refused = refused = (self._refused + 1) % REFUSED
                 if refused:
                     return ()
-            caller = self._caller(device)
+            caller = self._devices.about(device)
         address = flow[5]
         # A number, and not a tuple: the garbage collector does not look at it.
         service = port << 32 | address if address.__class__ is int else _service(address, port)
@@ -128,30 +124,15 @@ class Beacon:
             return ()
         return self._again(flow, device, caller, service, rhythm) if rhythm is not False else ()
 
-    def observe(self, observation: DnsMessage) -> Findings:
-        """An answer of DNS names whom devices call."""
-        if observation.addresses:
-            self._names.see(observation)
-        return ()
-
-    def see_device(self, event: Change | Claim | Gone) -> Findings:
-        """A device that is found to be another one takes along what it is used to."""
-        if isinstance(event, Gone):
-            caller = self._callers.pop(event.device, None)
-            if event.into is not None and caller is not None:
-                self._caller(event.into).usual.take(caller.usual)
-        return ()
-
     def tick(self, time: int) -> Findings:
         """Makes a note now and then; where the clock leapt, or netwatchd was off, nobody has learnt meanwhile."""
-        last, self._ticked = self._ticked, time
-        if last is not None and abs(time - last) > LEAP:
+        learning = self._learning
+        if leap := self._devices.tick(time):
             for caller in self._callers.values():
-                caller.usual.shift(time - last, time, self._learning)
-        if self._changed and abs(time - self._noted) >= NOTE_EVERY:
-            self._changed, self._noted = False, time
-            known = {key: caller.usual for key, caller in self._callers.items()}
-            self._note = to_note(known, time, self._learning)
+                caller.usual.shift(leap, time, learning)
+        if self._changed:
+            noted = self._devices.write_note(time, lambda caller: caller.usual.to_note(time, learning))
+            self._changed = not noted
         return ()
 
     def set_back(self, time: int) -> None:
@@ -162,17 +143,6 @@ class Beacon:
     @property
     def _learning(self) -> int:
         return int(self.settings.learning * 1000)
-
-    def _caller(self, device: str) -> "_Caller":
-        caller = self._callers.get(device)
-        if caller is None:
-            if len(self._callers) >= MOST_DEVICES:
-                # Devices that somebody made up call little, and make room for one another.
-                del self._callers[min(self._callers, key=lambda key: len(self._callers[key].called))]
-            caller = self._callers[device] = _Caller()
-            # By our own clock where that is known: that of an exporter may be years behind.
-            caller.usual.since = self._ticked
-        return caller
 
     def _again(self, flow: Flow, device: str, caller: "_Caller", service: Service, rhythm: Rhythm | int) -> Findings:
         """A service that is called again and again."""
@@ -242,7 +212,7 @@ class Beacon:
 
     def _is_usual(self, flow: Flow, device: str, about: Device | None, rhythm: Rhythm, measure: Measure) -> bool:
         """Whether the device, or another one of its maker, is used to it."""
-        learning, usual = self._learning, self._caller(device).usual
+        learning, usual = self._learning, self._devices.about(device).usual
         habit = Habit(flow.dst_port, measure.period, measure.bytes_out)
         # Its first days are the baseline.
         if not (learning and usual.learns(measure.last, learning)):
@@ -297,12 +267,25 @@ class _Caller:
 
     __slots__ = ("called", "networks", "once", "usual")
 
-    def __init__(self) -> None:
+    def __init__(self, since: int | None) -> None:
+        """`since` is when that is, as our own clock has it (Unix ms); None where it is not known."""
         self.once = [0] * (ONCE + 1)  # services that were called once
         # Those that were called again, at first only when that was; False: it need not be looked at.
         self.called: dict[Service, Rhythm | int] = {}
         self.usual = Usual()
+        self.usual.since = since
         self.networks = self.usual.networks
+
+    @classmethod
+    def of_note(cls, note: list[object]) -> "_Caller":
+        """What was kept of it: what it is used to. Raises ValueError or TypeError where that is damaged."""
+        caller = cls(None)
+        caller.usual.join(Usual.of_note(note))
+        return caller
+
+    def join(self, other: "_Caller") -> None:
+        """Takes in what the same device is used to."""
+        self.usual.join(other.usual)
 
 
 def _service(address: Address, port: int) -> Service:

@@ -23,6 +23,7 @@ WITHIN = 300_000  # in which all of it happens; who is there renews what its nei
 # Tools that spoof claim an address again each 0.5 to 10 s, because the owner's own ARP puts caches right. A computer
 # that a packet has woken stays awake for longer than this before a proxy answers for it again.
 INSISTS = 30_000
+ANSWER = 3000  # milliseconds after which an answer will not come any more
 TWICE = 2  # times that a claim follows the owner's own so soon
 MOST_PARTIES = 8  # MACs that claim one address
 MOST_TURNS = 16  # that are remembered
@@ -53,6 +54,7 @@ class Contest:
     asked: dict[str, tuple[int, int]] = field(default_factory=dict)  # because of a MAC: when last, and how often
     waiting: set[tuple[str, Address]] = field(default_factory=set)  # questions without an answer so far
     answers: dict[tuple[str, Address], bool] = field(default_factory=dict)
+    confirmed: dict[str, int] = field(default_factory=dict)  # MAC -> when it answered that the address is its own
 
     def claim(self, time: int, mac: str, source: str) -> bool:
         """A MAC claims the address; whether another one did before."""
@@ -63,8 +65,19 @@ class Contest:
         if self.turns and self.turns[-1].mac == mac:
             self.turns[-1].last = max(self.turns[-1].last, time)
             return False
+        if self.turns:
+            self._forget_presence(mac)
         self.turns.append(Turn(mac, time, time))
         return True
+
+    def _forget_presence(self, mac: str) -> None:
+        """That others had it before this one claims it now is no sign that they still do.
+
+        A phone that walks between an access point and a repeater that sends under its own MAC answers whenever it is
+        with the one, and has left each time that the repeater claims its address.
+        """
+        for question in [each for each, yes in self.answers.items() if yes and each[1] == self.ip and each[0] != mac]:
+            del self.answers[question]
 
     def _make_room(self) -> None:
         """Of those that claimed it least often, the one that did so first goes, but never the owner.
@@ -75,6 +88,7 @@ class Contest:
         least = min((mac for mac in self.shown if mac != self.owner), key=lambda mac: self.shown[mac])
         del self.shown[least]
         self.asked.pop(least, None)
+        self.confirmed.pop(least, None)
         self.waiting = {question for question in self.waiting if question[0] != least}
         self.answers = {question: answer for question, answer in self.answers.items() if question[0] != least}
 
@@ -82,6 +96,16 @@ class Contest:
     def last(self) -> int:
         """When it was last claimed."""
         return self.turns[-1].last if self.turns else self.began
+
+    def still_has(self, owner: str, taker: str) -> bool:
+        """Whether the owner has answered for the address, asked because the taker had claimed it just before.
+
+        One that answers long after the taker's last claim is one to whom the address came back.
+        """
+        if not self.answers.get((owner, self.ip)):
+            return False
+        last = max((turn.last for turn in self.turns if turn.mac == taker), default=None)
+        return last is None or self.confirmed.get(owner, 0) - last <= ANSWER
 
     def since(self, mac: str) -> int | None:
         """When the MAC claimed the address first, of what is remembered."""

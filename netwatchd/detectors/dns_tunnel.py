@@ -173,14 +173,12 @@ class DnsTunnel:
         return [self._tunnel(zone, severity, client) if is_tunnel else self._mass(zone, severity, client)]
 
     def _tunnel(self, zone: Zone, severity: str, client: str) -> Finding:
-        return threat(
-            "dns_tunnel", severity, zone.first, zone.last, device=client, target=zone.domain,
-            description=f"{called_by_key(self._home, client)} sends data in names below {_cut(zone.zone)}: "
-            f"{zone.distinct.count:,} names in {span(zone.last - zone.first)} carried {amount(zone.up)} there, and "
-            f"their answers {amount(zone.down)} back{self._for_others(zone.client)}",
-            recommendation="find out which program asks for these names and stop it; your resolver can block the "
-            f"domain. {_ignore(zone)}",
-            evidence=_evidence(zone),
+        names, time = f"{zone.distinct.count:,} names", span(zone.last - zone.first)
+        return self._threat(
+            "dns_tunnel", zone, severity, client,
+            f"sends data in names below {_cut(zone.zone)}: {names} in {time} carried {amount(zone.up)} there, and "
+            f"their answers {amount(zone.down)} back",
+            "find out which program asks for these names and stop it; your resolver can block the domain",
         )  # fmt: skip
 
     def _mass(self, zone: Zone, severity: str, client: str) -> Finding:
@@ -188,14 +186,22 @@ class DnsTunnel:
         also = f"; {missing:,} of them do not exist" if missing > 1 else ""
         if missing >= zone.distinct.count:
             also = "; none of them exists"
+        count, time = f"{zone.distinct.count:,}", span(zone.last - zone.first)
+        return self._threat(
+            "dns_anomaly", zone, severity, client,
+            f"asks for made-up names below {_cut(zone.zone)}: {count} in {time}, such as {_cut(zone.pool[-1])}{also}",
+            "find out which program asks for these names: malware, a scanner of domains, or a tunnel",
+            missing=missing,
+        )  # fmt: skip
+
+    def _threat(  # what a threat of a zone is made of
+        self, kind: str, zone: Zone, severity: str, client: str, deed: str, advice: str, **beside: int
+    ) -> Finding:
         return threat(
-            "dns_anomaly", severity, zone.first, zone.last, device=client, target=zone.domain,
-            description=f"{called_by_key(self._home, client)} asks for made-up names below {_cut(zone.zone)}: "
-            f"{zone.distinct.count:,} in {span(zone.last - zone.first)}, such as {_cut(zone.pool[-1])}{also}"
-            f"{self._for_others(zone.client)}",
-            recommendation="find out which program asks for these names: malware, a scanner of domains, or a tunnel. "
-            f"{_ignore(zone)}",
-            evidence=_evidence(zone) | {"missing": missing},
+            kind, severity, zone.first, zone.last, device=client, target=zone.domain,
+            description=f"{called_by_key(self._home, client)} {deed}{self._for_others(zone.client)}",
+            recommendation=f"{advice}. If you know it, write {zone.domain} into `ignored` of [detector:dns_tunnel]",
+            evidence=_evidence(zone) | beside,
         )  # fmt: skip
 
     def _miss(self, message: DnsMessage, domain: str) -> list[Finding]:
@@ -281,10 +287,6 @@ def _evidence(zone: Zone) -> dict[str, Any]:
         "bits_per_character": round(entropy(zone.pool), 2), "server": address_text(zone.server),
         "examples": list(zone.examples),
     }  # fmt: skip
-
-
-def _ignore(zone: Zone) -> str:
-    return f"If you know it, write {zone.domain} into `ignored` of [detector:dns_tunnel]"
 
 
 def _cut(text: str) -> str:

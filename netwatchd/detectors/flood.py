@@ -115,14 +115,14 @@ class Flood:
             return self._many_packets(flow)
         if not new or protocol not in NAMES or (protocol in ECHO and flow[4] != ECHO[protocol]):
             return ()
-        return self._begins(flow, _fate(flow) if flow[10] < 2 or flow[8] < 2 else ANSWER, 1)
+        return self._begins(flow, None if flow[10] < 2 or flow[8] < 2 else ANSWER, 1)
 
     def see_sample(self, flow: Flow, weight: int) -> Findings:
         """A flow in use that begins: they are nearly all that there is, so that a sample must do."""
         return self._begins(flow, ANSWER, weight) if flow.protocol in NAMES else ()
 
-    def _begins(self, flow: Flow, fate: int, weight: int) -> Findings:
-        """A flow has begun, or as many as `weight`."""
+    def _begins(self, flow: Flow, fate: int | None, weight: int) -> Findings:
+        """A flow has begun, or as many as `weight`; what became of it, None where that is to be looked at."""
         address, protocol, port = flow[5], flow[7], flow[6]
         number = hash((address, port))
         found = self._count(number, (address, protocol, port if protocol not in ECHO else 0), flow, fate, weight)
@@ -131,7 +131,7 @@ class Flood:
             found = found or self._count(hash(address), (address, UDP, 0), flow, fate, weight)
         return found
 
-    def _count(self, number: int, target: Target, flow: Flow, fate: int, weight: int) -> Findings:
+    def _count(self, number: int, target: Target, flow: Flow, fate: int | None, weight: int) -> Findings:
         """One more flow to the target, or as many as `weight`; `number` is where the counter is that it shares."""
         # The usual case: it is met seldom.
         shared, at = self._shared, number & COUNTERS - 1
@@ -149,7 +149,7 @@ class Flood:
         # Logs tell late: what is older than the window counts in it, too.
         if count.begun < 0 or abs(start - count.begun) >= WINDOW:
             count.begin(start)
-        count.flows[fate] += weight
+        count.flows[_fate(flow) if fate is None else fate] += weight
         count.total += weight
         return self._look(target, flow, count) if count.total >= NOTED else []
 

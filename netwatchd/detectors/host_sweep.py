@@ -19,6 +19,7 @@ devices by themselves, so that they are never told of for that.
 """
 
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_text
@@ -34,21 +35,18 @@ from netwatchd.detectors.attempts import (
     TCP,
     TRIED,
     UDP,
-    UNKNOWN,
     USED_IN,
-    is_service,
-    outcome,
+    attempt,
     outcome_of_ping,
-    way_of,
 )
 from netwatchd.detectors.naming import called_by_key, key_at
 from netwatchd.detectors.pending import Pending
 from netwatchd.detectors.scanners import Scanners, severity_of, what_to_do
 from netwatchd.detectors.sides import is_here
-from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.tally import Tallies, Tally, outcome_of, time_of, worth_of
 from netwatchd.detectors.telling import threat
 from netwatchd.detectors.uplink import Uplink
-from netwatchd.events import Flow, TakenBack, Threat
+from netwatchd.events import LIVE, Flow
 from netwatchd.observations import AddressAsked, Observation
 
 TIME = 60_000  # milliseconds in which the hosts must have been tried
@@ -87,6 +85,10 @@ class Key(NamedTuple):
     service: bool = True  # whether services listen there
 
 
+# The same, before it matters: of a scan thousands come a second.
+_Plain = tuple[Address | str, int | str, bool, bool]
+
+
 class HostSweep:
     """The detector `host_sweep`."""
 
@@ -97,8 +99,8 @@ class HostSweep:
     def __init__(self, settings: Settings, home: Home) -> None:
         self.settings = settings
         self._home = home
-        self._tallies: Tallies[Key] = Tallies(SILENCE)
-        self._pending = Pending()
+        self._tallies: Tallies[_Plain] = Tallies(SILENCE)
+        self._pending = Pending("host_sweep", self._tallies)
         self.awaited = self._pending.counted
         self._scanners = Scanners()
         self._uplink = Uplink(home)
@@ -118,85 +120,82 @@ class HostSweep:
             return ()
         if not flow[8] and (port not in CONTROL or protocol != TCP):
             return ()
-        how = outcome(flow)
-        if how is None or how == OPENED:
+        tried = attempt(flow)
+        if tried is None or tried[0] == OPENED:
             return self._answered(flow) if flow[10] and flow[0] in self._pending else ()
+        how, service, way = tried
         here = is_here(self._home, flow[5])
         inward = here and not is_here(self._home, flow[3])
-        if inward and not is_service(flow):
+        if inward and not service:
             return ()
         if port in EVERYDAY and how == SILENT and not here:
             self._uplink.silent(flow)
-        key = Key(flow[3], 0 if inward else protocol << 16 | port, here, is_service(flow))
-        return self._see(key, flow, how, way_of(flow), new)
+        return self._see((flow[3], 0 if inward else protocol << 16 | port, here, service), flow, how, 1, way, new)
 
     def observe(self, observation: Observation) -> Findings:
         """Somebody asked who has an address."""
         assert isinstance(observation, AddressAsked)
-        home, target = self._home, observation.target
-        # An address that is not one of here is asked for by whoever has a wrong netmask. Those of IPv6 are learned from
-        # routers, and right.
-        if home.owner(target) is not None or not (isinstance(target, bytes) or target in home.networks):
+        question = asked(self._home, observation)
+        if question is None:
             return ()
-        key = Key(observation.mac, ARP + ("6" if isinstance(target, bytes) else ""), True)
-        tally = self._tallies.touch(key, observation.time)
-        tally.see(target, Tried(observation.time, SILENT), ARP if isinstance(target, int) else "nd", observation.source)
-        return self._decide(key, tally)
+        key, way = question
+        time, target, source = observation.time, observation.target, observation.source
+        return self._decide(key, self._tallies.see(key, target, time, SILENT, 1, way, source))
 
     def _see_ping(self, flow: Flow, new: bool) -> Findings:
         how = outcome_of_ping(flow)
         if how is None:
             return ()
         here = is_here(self._home, flow[5])
-        key = Key(flow[3], PING + ("6" if isinstance(flow[5], bytes) else ""), here)
-        empty = flow[8] and flow[9] == _EMPTY.get(flow[7], 0) * flow[8]
-        return self._see(key, flow, how, "icmp-empty" if empty else "icmp", new)
+        key = flow[3], PING + ("6" if isinstance(flow[5], bytes) else ""), here, True
+        if flow[8] and flow[9] == _EMPTY.get(flow[7], 0) * flow[8]:
+            return self._see(key, flow, how, 2, "icmp-empty", new)
+        return self._see(key, flow, how, 1, "icmp", new)
 
-    def _see(self, key: Key, flow: Flow, how: int, way: str, new: bool) -> Findings:
-        tally = self._tallies.touch(key, flow[1])
-        host = flow[5]
+    def _see(  # what a tally takes
+        self, key: _Plain, flow: Flow, how: int, worth: int, way: str, new: bool
+    ) -> Findings:
+        host, awaited = flow[5], flow[0] in self.awaited
         # What begins and ends in one batch is told twice as new.
-        new = new and flow[0] not in self._pending
-        tally.see(host, Tried(flow[1], how, 2 if way == "icmp-empty" else 1), way, flow[13], new=new)
-        self._pending.note(flow, tally, host)
+        tally = self._tallies.see(key, host, flow[1], how, worth, way, flow[13], new and not awaited)
+        if awaited or flow[12] in LIVE:
+            self._pending.note(flow, key, host)
         return self._decide(key, tally)
 
     def tick(self, time: int) -> Findings:
         """The last word on what is over."""
-        return [self._sweep(key, tally) for key, tally in self._tallies.ended(time)]
+        found = [each for key, tally in self._tallies.ended(time) for each in self._sweep(Key(*key), tally)]
+        return [*found, *self._scanners.tick(time)]
 
-    def _sweep(self, key: Key, tally: Tally) -> Threat:
+    def _sweep(self, key: Key, tally: Tally) -> Findings:
         return sweep(self._home, self._scanners, key, tally)
 
     def _answered(self, flow: Flow) -> Findings:
         """What was taken for an attempt is in use."""
-        tally, host = self._pending.take(flow[0])
-        tally.retract(host)
-        if not tally.told or tally.answered <= tally.count:
-            return ()
-        tally.told = 0
-        device = key_at(self._home, flow[3])
-        return [TakenBack("host_sweep", device, tally.target, f"{tally.answered} of the hosts answered after all")]
+        return self._pending.answered(flow, "hosts answered after all")
 
-    def _decide(self, key: Key, tally: Tally) -> Findings:
+    def _decide(self, plain: _Plain, tally: Tally | None) -> Findings:
+        # It is the first host.
+        if tally is None:
+            return ()
         if tally.told:
-            return [self._sweep(key, tally)] if tally.is_worth_telling_again() else ()
+            return self._sweep(Key(*plain), tally) if tally.is_worth_telling_again() else ()
         if tally.news < tally.look_at or tally.count < min(INWARD, self.settings.hosts):
             return ()
-        last = max(tried.time for tried in tally.things.values())
+        key, last = Key(*plain), tally.latest
         tally.forget(last - (STEADY_TIME if self._is_steady(key) else TIME))
         missing = self._missing_until(last, key, tally)
         if missing <= 0 and not key.here:
             self._forget_dead(key, tally)
             missing = self._missing_until(last, key, tally)
         tally.look_at = tally.news + missing
-        return [self._sweep(key, tally)] if missing <= 0 else ()
+        return self._sweep(key, tally) if missing <= 0 else ()
 
     def _forget_dead(self, key: Key, tally: Tally) -> None:
         """Leaves out who was asked while nobody elsewhere could answer."""
         source, things = key.source, tally.things
         if not isinstance(source, str):
-            dead = [host for host, tried in things.items() if self._uplink.was_dead(tried.time, source)]
+            dead = [host for host, tried in things.items() if self._uplink.was_dead(time_of(tried), source)]
             for host in dead:
                 del things[host]
 
@@ -231,7 +230,7 @@ class HostSweep:
             return INWARD - tally.worth(0)
         port = key.what & 0xFFFF
         if key.what in _CONTROL:
-            hasty = sum(tried.time >= tally.last - HASTY_TIME for tried in tally.things.values())
+            hasty = len(tally.since(tally.last - HASTY_TIME).things)
             return min(_PATIENT.get(port, self.settings.hosts) - tally.worth(0), HASTY - hasty)
         if key.here:
             return UNOWNED_PINGED - self._unowned(tally)
@@ -251,7 +250,7 @@ class HostSweep:
         return missing
 
     def _missing_pings(self, key: Key, tally: Tally) -> int:
-        empty = sum(tried.worth == 2 for tried in tally.things.values())
+        empty = sum(worth_of(tried) == 2 for tried in tally.things.values())
         silent = len(tally.of(SILENT))
         if key.here:
             return min(EMPTY_PINGS - empty, UNOWNED_PINGED - self._unowned(tally))
@@ -261,13 +260,24 @@ class HostSweep:
     def _unowned(self, tally: Tally) -> int:
         """Of the hosts that did not answer, those that nobody is known to be."""
         return sum(
-            tried.outcome in (SILENT, REFUSED) and self._home.owner(host) is None
+            outcome_of(tried) in (SILENT, REFUSED) and self._home.owner(host) is None
             for host, tried in tally.things.items()
         )
 
 
-def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool = False) -> Threat:
-    """The threat of a tally of the hosts that one tried; it is noted as told."""
+def asked(home: Home, observation: AddressAsked) -> tuple[Key, str] | None:
+    """Who asks by what for an address here that nobody has, and how; None where it is no such question."""
+    target = observation.target
+    # An address that is not one of here is asked for by whoever has a wrong netmask. Those of IPv6 are learned from
+    # routers, and right.
+    if home.owner(target) is not None or not (isinstance(target, bytes) or target in home.networks):
+        return None
+    is_nd = isinstance(target, bytes)
+    return Key(observation.mac, ARP + "6" * is_nd, True), "nd" if is_nd else ARP
+
+
+def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool = False) -> Findings:
+    """The threat of a tally of the hosts that one tried, unless it is held; it is noted as told."""
     source = key.source
     if isinstance(source, str):
         device, here = source, True  # who asks by ARP is on the link
@@ -276,18 +286,25 @@ def sweep(home: Home, scanners: Scanners, key: Key, tally: Tally, *, slow: bool 
     if not tally.told:
         tally.target = scanners.target(device, *_target(key, tally), tally.last)
     tally.note_told()
+    tally.by = scanners.who(device, tally.last, inside=here or home.device(device) is not None)
     severity = severity_of(home, device, inside=here)
     if not key.here and severity == "medium" and isinstance(key.what, int) and key.what in _CONTROL:
         severity = "high"  # so behaves malware that spreads
+    again = partial(sweep, home, scanners, key, tally, slow=slow)
+    if scanners.holds(device, tally.target or "", severity, tally.last, again):
+        return ()
     outcomes = tally.outcomes("answered" if isinstance(key.what, str) else "open")
     who = called_by_key(home, device)
+    evidence = tally.evidence("hosts", address_text) | {"slow": slow}
+    if tally.by is None:
+        evidence["latest_scanner"] = device
     is_question = isinstance(key.what, str) and key.what.startswith(ARP)  # silence is all that there is
-    return threat(
-        "host_sweep", severity, tally.first, tally.last, device=device, target=tally.target,
+    return [threat(
+        "host_sweep", severity, tally.first, tally.last, device=tally.by, target=tally.target,
         description=f"{who} {_deed(key, tally)} in {tally.span()}" + ("" if is_question else f": {outcomes}"),
         recommendation=what_to_do(home, device, inside=here),
-        evidence=tally.evidence("hosts", address_text) | {"slow": slow},
-    )  # fmt: skip
+        evidence=evidence,
+    )]  # fmt: skip
 
 
 def _deed(key: Key, tally: Tally) -> str:
@@ -313,18 +330,18 @@ def _target(key: Key, tally: Tally) -> tuple[str, str]:
         name = f"{key.what & 0xFFFF}" + ("/udp" if key.what >> 16 == UDP else "") if key.what else "*"
         return f"{place}:{name}", f"{place}:*"
     (network, _), *_ = Counter(map(_network, tally.things)).most_common(1)
-    return network, place
+    return _network_text(network), place
 
 
 def _neighbours(tally: Tally) -> int:
     """The most silent hosts in one network."""
-    counts = Counter(
-        _network(host) for host, tried in tally.things.items() if tried.outcome != UNKNOWN and tried.outcome != OPENED
-    )
+    counts = Counter(_network(host) for host, tried in tally.things.items() if outcome_of(tried) in (SILENT, REFUSED))
     return max(counts.values(), default=0)
 
 
-def _network(host: Address) -> str:
-    if isinstance(host, int):
-        return f"{address_text(host & 0xFFFFFF00)}/24"
-    return f"{address_text(host[:8] + bytes(8))}/64"
+def _network(host: Address) -> Address:
+    return host & 0xFFFFFF00 if isinstance(host, int) else host[:8] + bytes(8)
+
+
+def _network_text(network: Address) -> str:
+    return f"{address_text(network)}/{24 if isinstance(network, int) else 64}"

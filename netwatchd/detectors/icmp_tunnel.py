@@ -13,6 +13,8 @@ Memory: pairs of hosts, of which only those with dozens of answered pings, or an
 pings has neither.
 """
 
+from typing import Any
+
 from netwatchd.addresses import Address, address_text
 from netwatchd.config import IcmpTunnel as Settings
 from netwatchd.detectors import Finding, Findings, Home, Wants
@@ -115,47 +117,45 @@ class IcmpTunnel:
         return is_much and is_long and not (flow.src_ip in networks and flow.dst_ip in networks)
 
     def _altered(self, pair: _Pair, client: Address, server: Address) -> Finding:
-        key, other = self._names(client, server)
-        return threat(
-            "icmp_tunnel", "high", pair.first, pair.last, device=key, target=address_text(server),
-            description=f"{called_by_key(self._home, key)} and {other} talk in pings: {pair.altered} replies did not "
-            f"return what was sent, {amount(pair.sent)} there and {amount(pair.returned)} back in "
-            f"{span(pair.last - pair.first)}",
-            recommendation=_DO,
-            evidence={
+        time = span(pair.last - pair.first)
+        return self._threat(
+            "high", pair.first, pair.last, (client, server),
+            f"talk in pings: {pair.altered} replies did not return what was sent, {amount(pair.sent)} there and "
+            f"{amount(pair.returned)} back in {time}",
+            {
                 "replies_altered": pair.altered, "bytes_out": pair.sent, "bytes_in": pair.returned,
                 "largest": pair.most, "seconds": _seconds(pair),
             },
         )  # fmt: skip
 
     def _sizes(self, pair: _Pair, flow: Flow) -> Finding:
-        key, other = self._names(flow.src_ip, flow.dst_ip)
-        return threat(
-            "icmp_tunnel", "high", pair.first, pair.last, device=key, target=address_text(flow.dst_ip),
-            description=f"{called_by_key(self._home, key)} and {other} talk in pings: {flow.packets_out} with "
-            f"{amount(flow.bytes_out)} were answered by {flow.packets_in} with {amount(flow.bytes_in)}, though replies "
-            "return what was sent",
-            recommendation=_DO,
-            evidence=_counts(flow) | {"unexplained": pair.unexplained},
+        return self._threat(
+            "high", pair.first, pair.last, (flow.src_ip, flow.dst_ip),
+            f"talk in pings: {flow.packets_out} with {amount(flow.bytes_out)} were answered by {flow.packets_in} with "
+            f"{amount(flow.bytes_in)}, though replies return what was sent",
+            _counts(flow) | {"unexplained": pair.unexplained},
         )  # fmt: skip
 
     def _volume(self, flow: Flow) -> Finding:
-        key, other = self._names(flow.src_ip, flow.dst_ip)
-        seconds = max((flow.end - flow.start) // 1000, 1)
-        return threat(
-            "icmp_tunnel", "low", flow.start, flow.end, device=key, target=address_text(flow.dst_ip),
-            description=f"{called_by_key(self._home, key)} and {other} exchanged "
-            f"{amount(flow.bytes_out + flow.bytes_in)} in pings within {span(flow.end - flow.start)}, "
-            "more than anybody pings with: data is carried, or a line is tested",
-            recommendation=_DO,
-            evidence=_counts(flow) | {"seconds": seconds},
+        size, time = amount(flow.bytes_out + flow.bytes_in), span(flow.end - flow.start)
+        return self._threat(
+            "low", flow.start, flow.end, (flow.src_ip, flow.dst_ip),
+            f"exchanged {size} in pings within {time}, more than anybody pings with: data is carried, or a line is "
+            "tested",
+            _counts(flow) | {"seconds": max((flow.end - flow.start) // 1000, 1)},
         )  # fmt: skip
 
-    def _names(self, client: Address, server: Address) -> tuple[str, str]:
-        """The key of who pings, and how the other one is called."""
+    def _threat(  # what a threat is made of
+        self, severity: str, first: int, last: int, ends: tuple[Address, Address], deed: str, evidence: dict[str, Any]
+    ) -> Finding:
+        """Of the two `ends`, who pings is the first."""
+        key, server = key_at(self._home, ends[0]), ends[1]
         other = self._home.owner(server)
-        key = key_at(self._home, client)
-        return key, called_by_key(self._home, other) if other else address_text(server)
+        whom = called_by_key(self._home, other) if other else address_text(server)
+        return threat(
+            "icmp_tunnel", severity, first, last, device=key, target=address_text(server),
+            description=f"{called_by_key(self._home, key)} and {whom} {deed}", recommendation=_DO, evidence=evidence,
+        )  # fmt: skip
 
 
 _DO = "find out which program sends them; a firewall that lets no pings through stops it"

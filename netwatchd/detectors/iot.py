@@ -16,11 +16,11 @@ from typing import Any
 from netwatchd.addresses import address_text
 from netwatchd.config import Iot as Settings
 from netwatchd.detectors import Findings, Home, Wants
-from netwatchd.detectors.attempts import CONTROL, EVERYDAY, SERVICES, TCP, UNKNOWN, WELL_KNOWN, outcome
+from netwatchd.detectors.attempts import CONTROL, EVERYDAY, SERVICES, TCP, UNKNOWN, WELL_KNOWN, attempt
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.scanners import is_simple, what_to_do
 from netwatchd.detectors.sides import is_here
-from netwatchd.detectors.tally import Tallies, Tally, Tried
+from netwatchd.detectors.tally import Tallies, Tally
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Flow, Threat
 from netwatchd.observations import AddressAsked, Observation
@@ -61,18 +61,19 @@ class Iot:
             return ()
         if self._home.owner(flow[3]) != device:
             return ()  # it is the one that was asked
-        here, port, how = is_here(self._home, flow[5]), flow[6], outcome(flow)
+        here, port, tried = is_here(self._home, flow[5]), flow[6], attempt(flow)
+        how = None if tried is None else tried[0]
         found = []
         if port in CONTROL and (flow[10] or how is not None) and not (here and self._is_control(device)):
             tally = self._tallies.touch((device, port, here), flow[1])
-            tally.see(address_text(flow[5]), Tried(flow[1], how or UNKNOWN), "tcp", flow[13], new=new)
+            tally.see(address_text(flow[5]), flow[1], how or UNKNOWN, 1, "tcp", flow[13], new)
             least = 1 if port in TELNET and not here else HOSTS
             if _is_due(tally, least, TIME):
                 found.append(self._tell_control(device, port, here, tally))
         # A hub asks all that it controls, and when the Wi-Fi is off, in vain.
         if here and how and not self._is_control(device):
             tally = self._tallies.touch((device, VAIN_KEY, True), flow[1])
-            tally.see((address_text(flow[5]), port), Tried(flow[1], how), "tcp", flow[13], new=new)
+            tally.see((address_text(flow[5]), port), flow[1], how, 1, "tcp", flow[13], new)
             if _is_due(tally, VAIN, VAIN_TIME):
                 found.append(self._tell_vain(device, tally))
         return found
@@ -85,7 +86,7 @@ class Iot:
             return ()
         tally = self._tallies.touch((observation.mac, ASKED_KEY, True), observation.time)
         text = address_text(target)
-        tally.see(text, Tried(observation.time, UNKNOWN), "arp", observation.source)
+        tally.see(text, observation.time, UNKNOWN, 1, "arp", observation.source)
         if not _is_due(tally, ASKED, VAIN_TIME):
             return ()
         what = f"asked for {tally.count:,} addresses that nobody has"

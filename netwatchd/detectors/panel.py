@@ -5,7 +5,7 @@ and asks only those whom it may concern.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from netwatchd.config import Config
@@ -21,17 +21,19 @@ from netwatchd.detectors.host_sweep import HostSweep
 from netwatchd.detectors.icmp_tunnel import IcmpTunnel
 from netwatchd.detectors.inbound import Inbound
 from netwatchd.detectors.iot import Iot
+from netwatchd.detectors.peers import PeerNames
 from netwatchd.detectors.plaintext import Plaintext
 from netwatchd.detectors.port_scan import PortScan
 from netwatchd.detectors.rogue_dhcp import RogueDhcp
 from netwatchd.detectors.slow_scan import SlowScan
 from netwatchd.detectors.spoof import Spoof
 from netwatchd.detectors.upload import Upload
+from netwatchd.detectors.usedports import UsedPorts
 from netwatchd.events import Change, Claim, Flow, FlowBatch, Gone
 from netwatchd.observations import Observation
 
 # A detector, its section of the configuration ([detector:NAME]) and its file share one word.
-ALL: dict[str, Callable[[Any, Home], Any]] = {
+ALL: dict[str, Callable[..., Any]] = {
     "plaintext": Plaintext,
     "port_scan": PortScan,
     "host_sweep": HostSweep,
@@ -49,6 +51,9 @@ ALL: dict[str, Callable[[Any, Home], Any]] = {
     "dns_tunnel": DnsTunnel,
     "icmp_tunnel": IcmpTunnel,
 }
+
+# What several detectors know together is learnt once, where one of those that share it is switched on.
+COMMON: dict[str, Callable[[], Any]] = {"peers": PeerNames, "usedports": UsedPorts}
 
 # States of a flow that was answered, but by a refusal.
 REFUSED = frozenset(("rejected", "fin", "null", "xmas"))
@@ -71,19 +76,26 @@ class Panel:
         self._due = 0  # Unix ms, from which on the next flow in use is shown to those who want one now and then
         self._users: list[Callable[[Flow], int]] = []
         self.detectors: dict[str, Any] = {}
+        self._common: dict[str, Any] = {}
         self.apply(settings)
 
     def apply(self, settings: Config) -> None:
         """Takes in other settings: what detectors remember stays, unless they are switched off."""
         kept = self.detectors
+        enabled = {name: section for name in ALL if (section := getattr(settings, name)).enabled}
+        shared = {each for name in enabled for each in _shares(name)}
+        known = self._common
+        self._common = {
+            name: known[name] if name in known else make() for name, make in COMMON.items() if name in shared
+        }  # fmt: skip
         self.detectors = {}
-        for name, make in ALL.items():
-            section = getattr(settings, name)
-            if section.enabled:
-                detector = kept.get(name) or make(section, self._home)
-                detector.settings = section
-                self.detectors[name] = detector
-        self._wire(self.detectors.values())
+        for name, section in enabled.items():
+            detector = self.detectors[name] = kept.get(name) or self._make(name, section)
+            detector.settings = section
+        self._wire()
+
+    def _make(self, name: str, section: Any) -> Any:
+        return ALL[name](section, self._home, *(self._common[each] for each in _shares(name)))
 
     def flows(  # noqa: C901  # what each flow costs: one loop
         self, batch: FlowBatch, new: Sequence[int]
@@ -154,18 +166,19 @@ class Panel:
             if hasattr(each, "set_back"):
                 each.set_back(time)
             elif not hasattr(each, "recall"):
-                self.detectors[name] = ALL[name](each.settings, self._home)
-        self._wire(self.detectors.values())
+                self.detectors[name] = self._make(name, each.settings)
+        self._wire()
 
     def notes(self) -> dict[str, str]:
         """What detectors want to be kept across restarts, by their names."""
-        return {name: each.note or "" for name, each in self.detectors.items() if hasattr(each, "recall")}
+        return {name: each.note or "" for name, each in self._all().items() if hasattr(each, "recall")}
 
     def recall(self, notes: dict[str, str]) -> None:
         """Gives them what was kept."""
         for name, note in notes.items():
-            if hasattr(self.detectors.get(name), "recall"):
-                self.detectors[name].recall(note)
+            keeper = self._all().get(name)
+            if keeper is not None and hasattr(keeper, "recall"):
+                keeper.recall(note)
 
     def explains(self, claim: Claim) -> bool:
         """Whether a detector tells more of a move of an address than that it moved, or is about to.
@@ -174,10 +187,13 @@ class Panel:
         """
         return any(each.explains(claim) for each in list(self.detectors.values()) if hasattr(each, "explains"))
 
-    def _wire(self, detectors: Iterable[Any]) -> None:
-        detectors = list(detectors)
-        listeners = [listener for each in detectors for listener in getattr(each, "listeners", ())]
-        of_flows = [each for each in (*detectors, *listeners) if hasattr(each, "see_flow")]
+    def _all(self) -> dict[str, Any]:
+        """The detectors, and behind them what they know together."""
+        return self.detectors | self._common
+
+    def _wire(self) -> None:
+        detectors = list(self._all().values())
+        of_flows = [each for each in detectors if hasattr(each, "see_flow")]
         self._shown = [_shown(of_flows, case) for case in range(16)]
         self._awaiting = [(each.awaited, each.see_flow) for each in of_flows if hasattr(each, "awaited")]
         self._samplers = [each.see_sample for each in of_flows if hasattr(each, "see_sample")]
@@ -189,6 +205,12 @@ class Panel:
                 self._observers[kind].append(each.observe)
         self._of_devices = [each.see_device for each in detectors if hasattr(each, "see_device")]
         self._tickers = [each.tick for each in detectors if hasattr(each, "tick")]
+
+
+def _shares(name: str) -> tuple[str, ...]:
+    """What a detector knows together with others."""
+    shares: tuple[str, ...] = getattr(ALL[name], "shares", ())
+    return shares
 
 
 def _is_used(flow: Flow) -> bool:

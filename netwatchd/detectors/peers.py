@@ -1,9 +1,11 @@
 """By which names addresses elsewhere were asked for: so that a person reads `c2.example.org`, and not a number.
 
-Known where the answers of DNS are seen: by the source capture, and in logs.
+Known where the answers of DNS are seen: by the source capture, and in logs. Detectors share it.
 """
 
 from netwatchd.addresses import Address, address_text
+from netwatchd.detectors import Findings
+from netwatchd.detectors.bounded import make_room
 from netwatchd.detectors.naming import LONGEST
 from netwatchd.observations import DnsMessage
 
@@ -13,17 +15,19 @@ MOST_NAMES = 4096  # addresses; with these, some 600 kB
 class PeerNames:
     """The latest name that led to each address."""
 
+    observes = (DnsMessage,)
+
     def __init__(self) -> None:
         self._names: dict[Address, str] = {}  # the latest at the end
 
-    def see(self, message: DnsMessage) -> None:
+    def observe(self, observation: DnsMessage) -> Findings:
         """An answer of DNS; questions and errors tell nothing."""
         names = self._names
-        for address in message.addresses:
+        for address in observation.addresses:
             names.pop(address, None)
-            names[address] = message.name
-            if len(names) > MOST_NAMES:
-                del names[next(iter(names))]
+            make_room(names, MOST_NAMES)
+            names[address] = observation.name
+        return ()
 
     def name(self, address: Address) -> str | None:
         """The name, where one is known."""

@@ -11,7 +11,7 @@ from netwatchd.addresses import Address, address_text
 from netwatchd.config import Spoof as Settings
 from netwatchd.detectors import Finding, Findings, Home
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.contests import TWICE, WITHIN, Contest, Used
+from netwatchd.detectors.contests import ANSWER, TWICE, WITHIN, Contest, Used
 from netwatchd.detectors.naming import called, plain
 from netwatchd.detectors.telling import threat
 from netwatchd.events import Change, Claim, Device, Gone, TakenBack
@@ -22,7 +22,6 @@ MOST_MACS = 4096  # whose other addresses are known
 MOST_TOLD = 256
 MOST_GATEWAYS = 64
 MOST_ASKED = 2  # other addresses of the taker at which it is asked: one answer is enough
-ANSWER = 3000  # milliseconds after which an answer will not come any more
 ASK_AGAIN = 30_000  # milliseconds until the same are asked again, and twice as long each time
 # Questions at once, and a minute: as many as a person may need who walks through the house, and nothing to a network.
 BURST, RATE = 24, 60
@@ -141,6 +140,8 @@ class Spoof:
                 if (answer.mac, answer.ip) in contest.waiting:
                     contest.waiting.discard((answer.mac, answer.ip))
                     contest.answers[answer.mac, answer.ip] = answer.answered
+                    if answer.answered and answer.ip == contest.ip:
+                        contest.confirmed[answer.mac] = answer.time
                     if not contest.waiting:
                         del self._waiting[ip]
                         found += self._judge(contest, answer.time)
@@ -203,7 +204,7 @@ class Spoof:
         ours = contest.ip in machine.addresses and (not owner or owner in machine.macs)
         several = bool(self._taken_by(taker) - {contest.ip})
         gateway = self._is_gateway(contest.ip, owner)
-        asked = contest.answers.get((owner, contest.ip), False)
+        asked = contest.still_has(owner, taker)
         # Who had it before takes it from nobody; but that only seemed so where it is a gateway's, or he takes others',
         # or claims it again without answering for it himself, because his machine knows nothing of what he sends.
         silent = asked and contest.answers.get((taker, contest.ip)) is False
@@ -237,7 +238,7 @@ class Spoof:
             each.ip
             for each in self._contests_of(mac)
             for owner in (each.owner, *each.shown)
-            if owner != mac and (each.answers.get((owner, each.ip)) or each.insists(mac, owner))
+            if owner != mac and (each.still_has(owner, mac) or each.insists(mac, owner))
         }
 
     def _kept(self, contest: Contest, mac: str) -> set[Address]:

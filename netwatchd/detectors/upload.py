@@ -12,18 +12,15 @@ Small flows are not added up: those of less than 50 kB would have to be 10,000 t
 most flows are small.
 """
 
-import json
-
 from netwatchd.addresses import Address, address_text, is_host
 from netwatchd.config import Upload as Settings
 from netwatchd.detectors import Findings, Home, Wants
 from netwatchd.detectors.bounded import Bounded
-from netwatchd.detectors.memory import LEAP
 from netwatchd.detectors.naming import called_by_key
 from netwatchd.detectors.peers import PeerNames
+from netwatchd.detectors.perdevice import PerDevice
 from netwatchd.detectors.telling import threat
-from netwatchd.events import LIVE, Change, Claim, Flow, Gone, Threat
-from netwatchd.observations import DnsMessage
+from netwatchd.events import LIVE, Flow, Threat
 
 SMALL = 50_000  # bytes
 DAY = 86_400_000
@@ -43,7 +40,7 @@ class _Sent:
 
     __slots__ = ("day", "days", "first", "peers", "target", "today", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, _time: int | None = None) -> None:
         self.day = -1  # number of the day since 1970
         self.today = 0  # bytes
         self.first = 0  # Unix ms
@@ -51,6 +48,15 @@ class _Sent:
         self.peers: dict[Address, int] = {}
         self.told = 0  # bytes, when it was told today
         self.target: str | None = None
+
+    @classmethod
+    def of_note(cls, note: object) -> "_Sent":
+        """What was kept of it: its days. What is damaged is left out."""
+        sent = cls()
+        for each in note if isinstance(note, list) else ():
+            if isinstance(each, list) and len(each) == 2 and all(type(one) is int and one >= 0 for one in each):
+                sent.keep(*each)
+        return sent
 
     def begin(self, day: int, time: int) -> None:
         """Another day: what was sent so far is history."""
@@ -95,42 +101,30 @@ class Upload:
 
     wants = Wants.ANSWERED
     ports = None
-    observes = (DnsMessage,)
+    shares = ("peers",)
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, names: PeerNames) -> None:
         self.settings = settings
         self._home = home
         self._owner = home.owner
-        self._names = PeerNames()
-        self._sent: dict[str, _Sent] = {}
+        self._names = names
+        # Devices that somebody made up have no history.
+        self._devices = PerDevice(MOST_DEVICES, NOTE_EVERY, _Sent, lambda sent: (len(sent.days), sent.today))
+        self.see_device = self._devices.see_device
         self._since: int | None = None  # Unix ms, since when it is watched
-        self._ticked: int | None = None
         self._counted: Bounded[int, list[int]] = Bounded(MOST_LIVE, lambda: [0])  # of flows that are still alive
-        self._note: str | None = None
-        self._noted = 0
 
     @property
     def note(self) -> str | None:
         """The days of each device."""
-        return self._note
+        return self._devices.note
 
     def recall(self, note: str) -> None:
         """Takes in what was noted; what is damaged is left out."""
-        try:
-            kept = json.loads(note)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(kept, dict) or not isinstance(kept.get("devices"), dict):
-            return
-        time, since = kept.get("time"), kept.get("since")
-        if type(time) is int and type(since) is int and 0 <= since <= time:
-            self._ticked, self._since = time, since
-        for key, days in list(kept["devices"].items())[-MOST_DEVICES:]:
-            known = _Sent()
-            for each in days if isinstance(days, list) else ():
-                if isinstance(each, list) and len(each) == 2 and all(type(one) is int and one >= 0 for one in each):
-                    known.keep(*each)
-            self._about(key).join(known)
+        kept = self._devices.recall(note, _Sent.of_note)
+        since = kept.get("since")
+        if type(since) is int and 0 <= since <= kept["time"]:
+            self._since = since
 
     def see_flow(self, flow: Flow, device: str | None, new: bool) -> Findings:
         """An answered flow, each time it is told."""
@@ -139,49 +133,22 @@ class Upload:
             return ()
         return self._see_large(flow, device)
 
-    def observe(self, observation: DnsMessage) -> Findings:
-        """An answer of DNS names to whom devices send."""
-        if observation.addresses:
-            self._names.see(observation)
-        return ()
-
-    def see_device(self, event: Change | Claim | Gone) -> Findings:
-        """A device that is found to be another one takes its days along."""
-        if isinstance(event, Gone):
-            sent = self._sent.pop(event.device, None)
-            if event.into is not None and sent is not None:
-                self._about(event.into).join(sent)
-        return ()
-
     def tick(self, time: int) -> Findings:
         """Makes a note now and then; while the clock leapt, or netwatchd was off, nobody watched."""
-        last, self._ticked = self._ticked, time
+        leap = self._devices.tick(time)
         if self._since is None:
             self._since = time
-        elif last is not None and abs(time - last) > LEAP and last - self._since < self.settings.history * 1000:
-            self._since += time - last
-        if abs(time - self._noted) >= NOTE_EVERY and self._sent:
-            self._noted = time
-            days = {key: sent.all_days() for key, sent in self._sent.items()}
-            kept = {"time": time, "since": self._since, "devices": days}
-            self._note = json.dumps(kept, separators=(",", ":"))
+        elif leap and time - leap - self._since < self.settings.history * 1000:
+            self._since += leap
+        self._devices.write_note(time, _Sent.all_days, since=self._since)
         return ()
 
     def set_back(self, time: int) -> None:
         """The clock was set back to `time`: the day is another one, and those after it have not come yet."""
         day = time // DAY
-        for sent in self._sent.values():
+        for sent in self._devices.known.values():
             sent.day = min(sent.day, day)
             sent.days = {each: count for each, count in sent.days.items() if each < day}
-
-    def _about(self, device: str) -> _Sent:
-        sent = self._sent.get(device)
-        if sent is None:
-            if len(self._sent) >= MOST_DEVICES:
-                # Devices that somebody made up have no history, and make room for one another.
-                del self._sent[min(self._sent, key=lambda key: (len(self._sent[key].days), self._sent[key].today))]
-            sent = self._sent[device] = _Sent()
-        return sent
 
     def _see_large(self, flow: Flow, device: str) -> Findings:
         home = self._home
@@ -200,9 +167,10 @@ class Upload:
             self._counted.drop(flow.id)
         if fresh <= 0:
             return ()
+        ticked = self._devices.ticked
         # No exporter whose clock is years ahead may end the day.
-        day = (flow.end if self._ticked is None else min(flow.end, self._ticked + DAY)) // DAY
-        about = self._about(device)
+        day = (flow.end if ticked is None else min(flow.end, ticked + DAY)) // DAY
+        about = self._devices.about(device)
         if self._since is None:
             self._since = flow.start
         if day > about.day:

@@ -2,7 +2,7 @@
 is switched off or its services are. Whoever watches a server asks for all its services, and has found them there.
 
 Bounded: of PAIRS pairs, PORTS ports each; a pair makes room by being used. It outlives a restart as a note, because
-after a power cut those that watch are there before those that are watched.
+after a power cut those that watch are there before those that are watched. Detectors share it.
 """
 
 import json
@@ -39,9 +39,9 @@ class UsedPorts:
                 ports[flow[6]] = None
         return ()
 
-    def uses(self, flow: Flow) -> bool:
-        """Whether the same was answered before."""
-        ports = self._pairs.get((flow[3], flow[5]))
+    def uses(self, flow: Flow, pair: Pair) -> bool:
+        """Whether the same was answered before; `pair` has the two sides of the flow."""
+        ports = self._pairs.get(pair)
         return ports is not None and flow[6] in ports and flow[7] == TCP
 
     def __len__(self) -> int:

@@ -3,9 +3,8 @@
 Bounded: of 128 devices, 512 networks and 32 rhythms each. It outlives a restart as a note.
 """
 
-import json
 from base64 import b85decode, b85encode
-from struct import error, pack, unpack
+from struct import pack, unpack
 from typing import NamedTuple
 from zlib import crc32
 
@@ -67,7 +66,7 @@ class Usual:
             return False
         return first < time - DAY or self.learns(first, learning)
 
-    def take(self, other: "Usual") -> None:
+    def join(self, other: "Usual") -> None:
         """Takes in what is known of the same device from elsewhere: an earlier run, or under another MAC."""
         if other.since is not None and (self.since is None or other.since < self.since):
             self.since = other.since
@@ -98,13 +97,15 @@ class Usual:
 
     @classmethod
     def of_note(cls, note: list[object]) -> "Usual":
-        """What was kept; raises ValueError, TypeError, and whatever else is wrong with it."""
+        """What was kept; raises ValueError or TypeError where it is damaged."""
         since, networks, habits = note
         usual = cls()
         if not (type(since) is int and isinstance(networks, str) and isinstance(habits, list)):
             raise ValueError("it is no note")
         usual.since = since
         packed = b85decode(networks)
+        if len(packed) % 4:
+            raise ValueError("a network is cut off")
         numbers = unpack(f">{len(packed) // 4}I", packed)
         usual.networks.update(dict.fromkeys(numbers[-MOST_NETWORKS:], 0))
         for each in habits[-MOST_RHYTHMS:]:
@@ -120,27 +121,3 @@ def network_of(address: Address, port: int) -> int:
     if isinstance(address, int):
         return port << 16 | address >> 16
     return crc32(address[:4] + port.to_bytes(2, "big"))
-
-
-def to_note(known: dict[str, Usual], time: int, learning: int) -> str:
-    """All that is known at `time`, as text."""
-    devices = {key: usual.to_note(time, learning) for key, usual in known.items()}
-    return json.dumps({"time": time, "devices": devices}, separators=(",", ":"))
-
-
-def of_note(note: str) -> tuple[int | None, dict[str, Usual]]:
-    """When it was noted, and what was kept; what is damaged is left out."""
-    try:
-        kept = json.loads(note)
-        time, devices = kept["time"], kept["devices"]
-        if type(time) is not int or not isinstance(devices, dict):
-            return None, {}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None, {}
-    found: dict[str, Usual] = {}
-    for key, each in list(devices.items())[-MOST_DEVICES:]:
-        try:
-            found[key] = Usual.of_note(each)
-        except (ValueError, TypeError, error):
-            continue
-    return time, found

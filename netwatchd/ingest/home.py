@@ -34,6 +34,8 @@ class Home:
         self.machine: Machine = machine or Nowhere()
         self._devices = devices
         self._forwards = forwards or Forwards()
+        # Whether it is an address of this router towards the world; as an attribute, as it is asked of each attempt.
+        self.is_outer: Callable[[Address], bool] = self._forwards.is_outer
         self.listed: Callable[[Address], Listings] = lists.listed if lists else _in_none
         self.listed_name: Callable[[str], Listings] = lists.listed_name if lists else _in_none
 
@@ -48,10 +50,6 @@ class Home:
     def forwarded(self, address: Address, port: int, protocol: int) -> tuple[Address, int] | None:
         """The address and port of this router that are forwarded to those of a device."""
         return self._forwards.outside(address, port, protocol)
-
-    def is_outer(self, address: Address) -> bool:
-        """Whether it is an address of this router towards the world."""
-        return self._forwards.is_outer(address)
 
 
 def _in_none(what: Address | str) -> Listings:

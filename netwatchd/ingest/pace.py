@@ -39,6 +39,14 @@ class Pace(Generic[K]):
         if len(self._told) > self._most:
             self.forget(next(iter(self._told)))
 
+    def resume(self, key: K, since: int, last: int, most: int) -> None:
+        """An earlier run told it from `since` to `last`, at most `most` times: it is told once, and then as before."""
+        often, at = 1, since
+        while often < min(most, len(PAUSES)) and at + PAUSES[often - 1] <= last:
+            at += PAUSES[often - 1]
+            often += 1
+        self._told[key] = last - PAUSES[often - 1], often
+
     def done(self, key: K) -> None:
         """It was told for another reason."""
         self._waiting.pop(key, None)

@@ -15,13 +15,6 @@ MOST_EARLIER = 10  # happenings of before that are noted
 NOTES = "netwatchd"
 T = TypeVar("T")
 
-ThreatKey = tuple[str, str | None, str | None]
-
-
-def key_of(threat: Threat) -> ThreatKey:
-    """What makes it the same threat when it is seen again."""
-    return threat.kind, threat.device, threat.target
-
 
 def is_worse(one: str, other: str) -> bool:
     """Whether a severity is above another one."""

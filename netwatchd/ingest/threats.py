@@ -15,13 +15,12 @@ from netwatchd.addresses import address_text, parse_address
 from netwatchd.clock import Now
 from netwatchd.config import Threats as Settings
 from netwatchd.counters import Counters
-from netwatchd.events import Device, Judge, TakenBack, Threat, ThreatStatus
+from netwatchd.events import Device, Judge, TakenBack, Threat, ThreatKey, ThreatStatus
 from netwatchd.ingest import Publish, Store, rows
 from netwatchd.ingest.devices import Devices
 from netwatchd.ingest.guard import Guard
 from netwatchd.ingest.mutes import device_of, muting
-from netwatchd.ingest.pace import Pace
-from netwatchd.ingest.rows import ThreatKey, key_of
+from netwatchd.ingest.pace import QUIET, Pace
 from netwatchd.mutes import split_port
 
 log = logging.getLogger(__name__)
@@ -84,8 +83,8 @@ class Threats:
             self._settings = settings
             self._mute_open()
 
-    def remember(self, threats: Iterable[Threat]) -> None:
-        """Takes in what was stored by earlier runs; what this run saw already goes on from there."""
+    def remember(self, threats: Iterable[Threat], now: int) -> None:
+        """Takes in what was stored by earlier runs; what this run saw already goes on from there. It is `now`."""
         with self._lock:
             recent, self._threats = self._threats, {}
             for threat in sorted(threats, key=lambda threat: threat.last_seen):
@@ -97,6 +96,8 @@ class Threats:
                     threat = rows.joined(known, threat, again=False, reopen=False)
                 self._put(threat if self._remembered or known else dataclasses.replace(threat, id=self._last_id + 1))
                 self._store.upsert_threat(self._threats[key])
+            if not self._remembered:
+                self._resume([each for key, each in self._threats.items() if key not in recent], now)
             self._remembered = True
             self._mute_open()
 
@@ -147,18 +148,29 @@ class Threats:
             for threat in [each for each in self._threats.values() if each.last_seen < before]:
                 if threat.status is ThreatStatus.OPEN:  # clients keep what is open
                     self._publish([dataclasses.replace(threat, status=ThreatStatus.DISMISSED)])
-                self._forget(key_of(threat))
+                self._forget(threat.key)
 
     # Called with the lock held.
+
+    def _resume(self, threats: Sequence[Threat], now: int) -> None:
+        """What went on when the last run ended is no news to anybody, and gets no rows that it would not have got."""
+        for threat in (each for each in threats if 0 <= now - each.last_seen < QUIET):
+            self._pace.resume(threat.key, threat.first_seen, threat.last_seen, threat.count)
+        rows_ = (each for each in threats if each.kind not in GATHERED)
+        self._guard.remember(((each, self._is_here(each.device)) for each in rows_), now)
+
+    def _is_here(self, key: str | None) -> bool:
+        device = self._devices.find(key) if key else None
+        return bool(device and device.mac)
 
     def _see(self, threat: Threat, now: int, *, news: bool) -> None:
         if self.is_muted(threat):
             self._counters.add("threats.muted")
             return
-        device = self._devices.find(threat.device) if threat.device and key_of(threat) not in self._threats else None
+        device = self._devices.find(threat.device) if threat.device and threat.key not in self._threats else None
         if device and not news:
             threat = self._as_before(threat, device)
-        if key_of(threat) not in self._threats and threat.kind not in GATHERED:
+        if threat.key not in self._threats and threat.kind not in GATHERED:
             group = self._guard.full(threat, here=bool(device and device.mac), now=now)
             if group:
                 self._counters.add("threats.gathered")
@@ -175,7 +187,7 @@ class Threats:
         return dataclasses.replace(threat, device=known[1]) if known else threat
 
     def _take(self, threat: Threat, now: int, *, news: bool) -> None:
-        key = key_of(threat)
+        key = threat.key
         known = self._threats.get(key)
         again = known is not None and self._is_again(key, known, threat, now, news=news)
         if known is None:
@@ -210,14 +222,14 @@ class Threats:
         return told is None or abs(now - told) >= self._settings.cooldown * 1000
 
     def _tell(self, threat: Threat, now: int, *, new: bool = False) -> None:
-        self._pace.note(key_of(threat), now)
+        self._pace.note(threat.key, now)
         self._publish([threat])
         (self._store.add_threat if new else self._store.upsert_threat)(threat)
 
     def _change(self, threat: Threat) -> None:
         """A row is another than before, but was not seen again."""
-        self._threats[key_of(threat)] = threat
-        self._pace.done(key_of(threat))
+        self._threats[threat.key] = threat
+        self._pace.done(threat.key)
         self._publish([threat])
         self._store.upsert_threat(threat, soon=True)
 
@@ -255,8 +267,8 @@ class Threats:
 
     def _put(self, threat: Threat) -> None:
         self._last_id = max(self._last_id, threat.id)
-        self._threats.pop(key_of(threat), None)
-        self._threats[key_of(threat)] = threat
+        self._threats.pop(threat.key, None)
+        self._threats[threat.key] = threat
         if len(self._threats) > MOST_THREATS:
             # What the user has judged is kept, where there is anything else.
             open_ones = (key for key, each in self._threats.items() if each.status is ThreatStatus.OPEN)

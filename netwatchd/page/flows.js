@@ -14,6 +14,7 @@ import { matcher } from "./matching.js";
 import { change, linkTo } from "./route.js";
 
 const PAGE = 200; // flows that are asked for at once
+const MOST_MISSED = 1000; // flows that are asked for to fill a hole; where more are missing, the list begins anew
 const MOST = 10_000; // flows that are kept here; older ones are asked for again
 const PACE = 500; // milliseconds between two looks at what came live
 const narrow = matchMedia("(max-width: 47.99rem)");
@@ -34,6 +35,7 @@ export class Flows {
     this.foot = element("footer", { class: "card-foot line" });
     const fold = element("details", { class: "fold", open: !narrow.matches },
       element("summary", { text: "Filters" }), this.filters.node);
+    narrow.addEventListener("change", () => (fold.open = !narrow.matches));
     const menu = exportMenu("flows", () => this.items, flowExport(this.store));
     this.node = element("div", { class: "flows" },
       element("header", { class: "view-head" }, element("h1", { text: this.title }),
@@ -58,6 +60,7 @@ export class Flows {
     }
     if (wanted === this.wanted) {
       this.look();
+      this.fillHole();
       return;
     }
     this.wanted = wanted;
@@ -73,12 +76,16 @@ export class Flows {
   }
 
   update(changed) {
-    if (changed.has("flows") && !this.timer) {
-      this.timer = setTimeout(() => {
-        this.timer = 0;
-        this.look();
-      }, PACE);
-    }
+    if (changed.has("stats") && this.store.missed !== this.missed) this.fillHole();
+    this.isRenamed ||= changed.has("devices");
+    if ((changed.has("flows") || this.isRenamed) && !this.timer) this.timer = setTimeout(() => this.lookAgain(), PACE);
+  }
+
+  lookAgain() {
+    this.timer = 0;
+    if (this.isRenamed) this.list.refresh();
+    this.isRenamed = false;
+    this.look();
   }
 
   begin(route) {
@@ -87,12 +94,15 @@ export class Flows {
     // Who looks at a time that is over, or from one flow on back, wants nothing newer.
     this.isLive = !route.until && !this.first;
     this.isMeant = matcher(this.parameters, this.store);
-    this.known = new Map();
+    this.known = new Map(); // what is shown, by id
+    this.late = new Map(); // what was asked for, because it did not come live
     this.items = [];
     this.before = this.first;
+    this.missed = this.store.missed;
     this.isComplete = this.failed = this.isStopped = false;
     this.pause.hidden = !this.isLive;
     this.setPause(false);
+    this.list.refresh(); // its links hold the filters
     this.list.show([]);
   }
 
@@ -118,6 +128,27 @@ export class Flows {
     this.look(true);
   }
 
+  // What did not come live (the connection was away for long, or the view was) is asked for.
+  async fillHole() {
+    this.missed = this.store.missed;
+    if (!this.isLive || !this.items.length || this.isAsking) return;
+    const asked = (this.asked = new AbortController());
+    try {
+      const since = seenAt(this.items[0].id);
+      const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
+      if (asked.signal.aborted) return;
+      if (found.before !== null) {
+        this.begin(this.parameters);
+        this.ask();
+      } else {
+        for (const flow of found.rows) if (!this.store.flows.has(flow.id)) this.late.set(flow.id, flow);
+        this.look();
+      }
+    } catch {
+      // Then it is not there either; the state of the connection says why.
+    }
+  }
+
   /** Takes in what came live, where that is wanted, and shows it. */
   look(isOwn = false) {
     if (!this.isShown) return;
@@ -135,7 +166,7 @@ export class Flows {
   /** Returns how many were not taken in, because rows are held. */
   takeIn(isHeld) {
     let held = 0;
-    for (const [id, flow] of this.store.flows) {
+    for (const [id, flow] of [...this.late, ...this.store.flows]) {
       const known = this.known.get(id);
       if (known === flow || (known && this.isPaused)) continue;
       if (!this.isMeant(flow)) {
@@ -143,6 +174,7 @@ export class Flows {
       } else if (known || !isHeld) {
         // What is older than all that was asked for comes when it is its turn.
         if (known || this.isComplete || this.before === null || id >= this.before) this.known.set(id, flow);
+        this.late.delete(id);
       } else {
         held += 1;
       }

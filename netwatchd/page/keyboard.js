@@ -5,7 +5,7 @@ import { dialog } from "./notice.js";
 import { go } from "./route.js";
 
 const KEPT = "netwatchd.keys"; // "off": single keys do nothing, as those need it who dictate (WCAG 2.2, 2.1.4)
-const GOES = { o: "overview", t: "threats", d: "devices", f: "flows", r: "traffic" };
+const GOES = { o: "overview", t: "threats", d: "devices", f: "flows", r: "traffic", s: "status" };
 const PATIENCE = 1500; // milliseconds between g and what follows
 const ROWS = ".row-link, [data-row]";
 
@@ -16,6 +16,7 @@ const KEYS = [
   [["g", "d"], "devices"],
   [["g", "f"], "flows"],
   [["g", "r"], "traffic"],
+  [["g", "s"], "status of netwatchd"],
   [["j"], "next row of a list"],
   [["k"], "the row before"],
   [["Enter"], "open the row"],

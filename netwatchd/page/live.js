@@ -88,7 +88,8 @@ export class Live {
     if (this.store.missed > this.missed) {
       const missed = this.store.missed - this.missed;
       this.missed = this.store.missed;
-      notice(`${count(missed)} updates did not reach this browser; what is shown was asked for anew.`);
+      const updates = missed === 1 ? "1 update" : `${count(missed)} updates`;
+      notice(`${updates} did not reach this browser; what is shown was asked for anew.`);
     }
   }
 

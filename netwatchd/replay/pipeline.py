@@ -185,7 +185,7 @@ class Pipeline:
         # Their silence is measured by the time of the events, too.
         moment = Now(self._known_until, self._known_until / 1000)
         self.devices.remember(stored.devices, moment, stored.kept)
-        self._threats.remember(stored.threats)
+        self._threats.remember(stored.threats, moment.wall)
         self._watching.remember([], stored.threats, None, moment)
         if stored.devices and not self.counters["storage.commits"]:
             # Traffic that a crash kept out of the totals is still in the flows.

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 2**18  # bytes a recv: some 800 flows, which then travel as one batch
 MOST_UNREAD_ANSWERS = 2**16  # bytes; a writer that does not read its answers is not read from either
-TURN = 0.5  # seconds until the loop beats, and notices that it is to stop
+TURN = 1.0  # seconds until the loop beats, and notices that it is to stop; each turn wakes the processor up
 LAST_READS = 0.5  # seconds at most for what the kernel still holds when the daemon stops
 
 

@@ -56,6 +56,11 @@ class WatchedLeases:
         self._is_first = True  # nothing was read of it yet
         self._is_other = False  # it has taken the place of another one, and was not believed since
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there was one at the last look."""
+        return self._stamp is not None
+
     def look(self, now: Now, beat: Callable[[], bool]) -> list[News] | None:
         """What has changed; None where the file has not. `beat` is called meanwhile, and says whether to go on.
 

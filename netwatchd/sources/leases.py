@@ -22,6 +22,7 @@ from netwatchd.worker import Worker
 log = logging.getLogger(__name__)
 
 POLL = 0.5  # seconds between two looks at the files: a stat(2) each
+NOTHING_YET = 2.0  # the same while there is none: most machines give no addresses away, and never will
 
 
 class Leases:
@@ -53,7 +54,7 @@ class Leases:
 
         while goes_on():
             self.turn(clock.now(), goes_on)
-            worker.stopping.wait(POLL)
+            worker.stopping.wait(POLL if self._any_there() else NOTHING_YET)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -63,6 +64,9 @@ class Leases:
         for file in self._files:
             if news := self._look(file, now, goes_on):
                 self._tell(news, now)
+
+    def _any_there(self) -> bool:
+        return any(file.is_there for file in self._files)
 
     def _look(self, file: WatchedLeases, now: Now, goes_on: Callable[[], bool]) -> list[News]:
         try:

@@ -8,14 +8,13 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from netwatchd.events import Device, Flow, FlowBatch, Origin, Record, Threat, time_of_id
+from netwatchd.events import Device, Flow, FlowBatch, Origin, Record, Threat, ThreatKey, time_of_id
 from netwatchd.storage import records, schema
 from netwatchd.storage.records import Erasure, Join, Records
 from netwatchd.storage.rollups import Delta
 from netwatchd.storage.words import DayNumbers
 
 Statement = tuple[str, Iterable[tuple[Any, ...]]]  # SQL and the rows it is executed with, once
-ThreatKey = tuple[str, str | None, str | None]
 _ID = itemgetter(0)
 # One INSERT of so many rows costs a third less than as many INSERTs; their 900 values are fewer than the 999 that
 # any SQLite takes.
@@ -86,7 +85,7 @@ class Batch:
 
     def put_threat(self, threat: Threat) -> None:
         """The latest of a threat."""
-        self.threats[threat.kind, threat.device, threat.target] = threat
+        self.threats[threat.key] = threat
 
     def followed_by(self, later: "Batch") -> "Batch":
         """Both in one, where the later word on the same thing counts."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from netwatchd.pidfile import AlreadyRunning, Use
 from netwatchd.storage import files, schema
 from netwatchd.storage.durable import make_directory
 from netwatchd.storage.files import MAX_WAL
@@ -35,6 +36,7 @@ class Connection:
 
     `pause(seconds)` waits between attempts and returns True where it was interrupted and no more attempts are wanted.
     `on_new_file(db)` is called, with the lock held, when core.db is another file than before (at first, too).
+    `use`, where there is one, is held while it is connected; where the disk fails, it is let go of.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Connection:
         self._patience = CONNECT_TIMEOUT
         self._pause = pause
         self._on_new_file = on_new_file
+        self.use: Use | None = None
         self._db: sqlite3.Connection | None = None
         self._watch = files.Watch()
         self._core_identity: tuple[int, int] | None = None
@@ -233,6 +236,8 @@ class Connection:
             elif unavailable.verdict is Verdict.RECONNECT:
                 self._doubtful.update(self._watch.databases())
                 self.close()
+                if self.use is not None:
+                    self.use.let_go()
             elif is_read_only(error):
                 self.close()
             else:
@@ -256,6 +261,7 @@ class Connection:
         self._db = db
         self._touched.clear()
         try:
+            self._occupy(db)
             made = self._set_up(db, "main", schema.core_statements("main"))
             db.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
             self._make_sure(db, "main", self.core)
@@ -271,6 +277,16 @@ class Connection:
         except BaseException:
             self.close()
             raise
+
+    def _occupy(self, db: sqlite3.Connection) -> None:
+        """Takes the directory's lock, where it was let go of; raises NotOurs where somebody has it for himself."""
+        if self.use is None:
+            return
+        db.execute("PRAGMA main.user_version").fetchone()  # opens the file: what cannot be used is not held open
+        try:
+            self.use.take()
+        except AlreadyRunning as error:
+            raise NotOurs(str(error)) from error
 
     def _attach(self, db: sqlite3.Connection, name: str, path: Path) -> None:
         self._touched.add(path)

@@ -16,6 +16,7 @@ from running import Daemon, locked
 from waiting import PATIENCE
 
 from netwatchd.storage.schema import day_files
+from soak.figures import look
 from soak.options import Options
 from soak.readers import OLD_DAYS, Readers
 
@@ -57,6 +58,7 @@ class Faults:
         ]  # fmt: skip
         # First, because memory is highest when it is over, and never as low again.
         faults = [*([self.disk_full] if disk else []), *faults, *([self.killed] if options.kills else [])]
+        self.dropped = 0  # flows, by those that were killed
         self.faults = [fault for fault in faults if options.only in ("", fault.__name__)]
 
     def run(self) -> None:
@@ -140,6 +142,7 @@ class Faults:
     def killed(self) -> None:
         """The daemon is killed, and started again."""
         self.readers.away = True
+        self.dropped += look(self.daemon).dropped  # it forgets them
         self.daemon.kill()
         self.daemon.start()
         self.readers.away = False

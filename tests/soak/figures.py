@@ -40,6 +40,11 @@ class Sample:
         """Events in all queues."""
         return sum(self.status["waiting"].values())
 
+    @property
+    def dropped(self) -> int:
+        """Flows for which there was no room, since it was started."""
+        return int(self.status["dropped"].get("flows", {}).get("storage_full", 0))
+
 
 def look(daemon: Daemon) -> Sample:
     """The figures now."""

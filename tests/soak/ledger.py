@@ -19,7 +19,7 @@ class Ledger:
 
     daemon: Daemon
     sent: list[dict[str, Any]]  # the summary of each producer
-    dropped: int  # flows that the daemon says to have dropped
+    dropped: int  # flows that the daemon says to have dropped, in all its lives
     others: int  # flows that no producer has written, of no device
     mistakes: list[str] = field(default_factory=list)
     stored: int = 0

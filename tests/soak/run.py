@@ -155,8 +155,7 @@ class Soak:
         self.stopped_in = time.monotonic() - begun
         if code != 0:
             mistakes.append(f"it ended with {code}")
-        dropped = end.status["dropped"].get("flows", {}).get("storage_full", 0)
-        ledger = Ledger(daemon, self.sent, dropped, LAST + 1)
+        ledger = Ledger(daemon, self.sent, end.dropped + self.faults.dropped, LAST + 1)
         ledger.balance()
         mistakes += ledger.mistakes + self.readers.mistakes + self.faults.mistakes
         mistakes += self.heard["mistakes"]
