@@ -65,8 +65,8 @@ export function daysOf(times, since, now) {
 
 /** The days of a device as a list, each with its strip, and how long it was here as text. */
 export function timeline(times, since, now, known) {
-  const hours = element("div", { class: "days-hours", "aria-hidden": "true" },
-    ["0", "6", "12", "18", "24"].map((text) => element("span", { text })));
+  const hours = element("div", { class: "days-hours", "aria-hidden": "true" }, element("span"),
+    element("div", { class: "hours" }, ["0", "6", "12", "18", "24"].map((text) => element("span", { text }))), element("span"));
   const days = daysOf(times, since, now).map(({ begin, end, here }) => {
     const line = strip();
     showStrip(line, times, begin, end, null, Math.min(end, now));
