@@ -7,8 +7,6 @@ import { route, watchLinks } from "./route.js";
 import { Shell } from "./shell.js";
 import { Overview } from "./overview.js";
 import { Threats } from "./threats.js";
-import { Devices } from "./devices.js";
-import { DeviceView } from "./device.js";
 import { lazily } from "./lazy.js";
 
 // A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
@@ -17,8 +15,8 @@ import { lazily } from "./lazy.js";
 const VIEWS = {
   overview: Overview,
   threats: Threats,
-  devices: Devices,
-  device: DeviceView,
+  devices: lazily("Devices", async () => (await import("./devices.js")).Devices),
+  device: lazily("Device", async () => (await import("./device.js")).DeviceView),
   flows: lazily("Flows", async () => (await import("./flows.js")).Flows),
   traffic: lazily("Traffic", async () => (await import("./traffic.js")).Traffic),
   status: lazily("Status", async () => (await import("./status.js")).Status),
