@@ -88,7 +88,7 @@ class Questions:
             found = QUESTIONS[name].answer(self._directory, **values)
             rows = found.rows if isinstance(found, Part) else found
             zipped, size = json_text.zipped(_in_time(json_text.pieces_of(rows), deadline))
-            headers = {"ETag": f'"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
+            headers = {"ETag": f'W/"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
             return Answer(zipped, size, headers | (_rest_of(found.search) if isinstance(found, Part) else {}))
         except Misasked as error:
             raise Refusal(400, str(error), "bad_request") from error
