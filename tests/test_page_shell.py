@@ -270,6 +270,22 @@ def test_flows_are_filtered_by_the_url_and_the_fields_and_exported_as_shown(brow
         expect(page.get_by_text("No flow is like that")).to_be_visible()
 
 
+def test_rows_are_called_anew_when_a_device_is_and_their_links_keep_the_filters(browser: Browser, daemon: Make) -> None:
+    with daemon(storage()) as started:
+        started.emit(*EVENTS)
+        with looking(browser, started.port, "?view=flows&protocol=udp") as page:
+            expect(rows(page)).to_have_count(2)
+            named = rows(page).get_by_role("rowheader")
+            expect(named).to_have_text([HOST, "Big box"])
+            assert started.cli("name", MAC, "Cellar").returncode == 0
+            expect(named).to_have_text([HOST, "Cellar"])
+            rows(page).get_by_role("link", name="93.184.216.34").click()
+            page.wait_for_url("**/?view=flows&protocol=udp&peer=93.184.216.34")
+            expect(rows(page)).to_have_count(1)
+            page.go_back()
+            expect(rows(page)).to_have_count(2)
+
+
 def test_flows_come_live_and_wait_while_they_are_paused(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started, looking(browser, started.port, "?view=flows") as page:
         expect(page.get_by_text("No flows yet")).to_be_visible()

@@ -35,6 +35,7 @@ export class Flows {
     this.foot = element("footer", { class: "card-foot line" });
     const fold = element("details", { class: "fold", open: !narrow.matches },
       element("summary", { text: "Filters" }), this.filters.node);
+    narrow.addEventListener("change", () => (fold.open = !narrow.matches));
     const menu = exportMenu("flows", () => this.items, flowExport(this.store));
     this.node = element("div", { class: "flows" },
       element("header", { class: "view-head" }, element("h1", { text: this.title }),
@@ -76,12 +77,15 @@ export class Flows {
 
   update(changed) {
     if (changed.has("stats") && this.store.missed !== this.missed) this.fillHole();
-    if (changed.has("flows") && !this.timer) {
-      this.timer = setTimeout(() => {
-        this.timer = 0;
-        this.look();
-      }, PACE);
-    }
+    this.isRenamed ||= changed.has("devices");
+    if ((changed.has("flows") || this.isRenamed) && !this.timer) this.timer = setTimeout(() => this.lookAgain(), PACE);
+  }
+
+  lookAgain() {
+    this.timer = 0;
+    if (this.isRenamed) this.list.refresh();
+    this.isRenamed = false;
+    this.look();
   }
 
   begin(route) {
@@ -98,6 +102,7 @@ export class Flows {
     this.isComplete = this.failed = this.isStopped = false;
     this.pause.hidden = !this.isLive;
     this.setPause(false);
+    this.list.refresh(); // its links hold the filters
     this.list.show([]);
   }
 

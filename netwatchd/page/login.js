@@ -49,8 +49,8 @@ export function openLogin() {
   };
   const wait = () => {
     button.disabled = false;
-    wrong.textContent = "There is no answer now; it is tried again by itself. Who has shown several wrong tokens has to " +
-      "wait for a while.";
+    wrong.textContent = "There is no answer now; it is tried again by itself. Who has shown several wrong tokens " +
+      "has to wait for a while.";
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
