@@ -9,6 +9,7 @@ import pytest
 from looking import browsing, expect, looking
 from playwright.sync_api import Browser
 from running import Daemon, scratch
+from waiting import eventually
 
 TRIES = """async () => {
   await new Promise((later) => setTimeout(later));  // what the driver runs itself may do more
@@ -133,7 +134,8 @@ def test_a_page_elsewhere_learns_nothing_and_shows_nothing_of_it(browser: Browse
         page = browser.new_page()
         page.goto(f"http://{name}:{port}/")
         assert page.evaluate(ELSEWHERE, home.port) == []
-        assert page.frames[1].url.startswith("chrome-error:")
+        # The driver hears of frames while it is asked something.
+        eventually(lambda: page.evaluate("1") and page.frames[1].url.startswith("chrome-error:"))
         page.close()
 
 
