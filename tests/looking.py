@@ -27,6 +27,7 @@ QUIET = [
 ]  # fmt: skip
 # What a browser says of a daemon that is away, or wants a token.
 LOSS = re.compile(r"WebSocket connection to .* failed|Failed to load resource: .*(ERR_|\b(401|429|503)\b)")
+REFUSAL = re.compile(r"Failed to load resource: .*\b(400|404)\b")
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 VIEWS = ["", "?view=threats", "?view=devices", "?view=flows", "?view=traffic", "?view=status"]
 expect.set_options(timeout=PATIENCE * 1000)
@@ -54,11 +55,12 @@ def finish() -> None:
 class Watched:
     """What goes wrong in the pages of a context. `losing`: the daemon may be away, or want a token."""
 
-    def __init__(self, context: BrowserContext, origin: str, losing: bool) -> None:
+    def __init__(self, context: BrowserContext, origin: str, losing: bool, refused: bool) -> None:
         self.wrong: list[str] = []
         self.asked: list[str] = []  # URLs
         self._origin = origin
         self._losing = losing
+        self._refused = refused
         context.on("request", lambda request: self._request(request.url))
         context.on("requestfailed", lambda request: self._failed(request.url, request.failure or ""))
         context.on("response", lambda response: self._response(response.url, response.status))
@@ -76,29 +78,33 @@ class Watched:
             self.wrong.append(f"{url}: {why}")
 
     def _response(self, url: str, status: int) -> None:
-        if status >= 400 and not self._losing:
+        if status >= 400 and not self._losing and not (self._refused and status in (400, 404)):
             self.wrong.append(f"{url}: {status}")
 
     def _said(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not (self._losing and LOSS.search(text)):
+        is_meant = (self._losing and LOSS.search(text)) or (self._refused and REFUSAL.search(text))
+        if kind in ("error", "warning") and not is_meant:
             self.wrong.append(f"console: {text}")
 
 
 @contextmanager
 def looking(
-    browser: Browser, port: int, at: str = "", losing: bool = False, scheme: str = "http", **settings: Any
-) -> Iterator[Page]:
+    browser: Browser, port: int, at: str | None = "", losing: bool = False, refused: bool = False, scheme: str = "http",
+    **settings: Any,
+) -> Iterator[Page]:  # fmt: skip
     """A page of its own, with a memory of its own; fails where something went wrong in it.
 
-    `losing`: the daemon may be away, or want a token. `settings` are those of the context.
+    Where `at` is None, it has gone nowhere yet. `losing`: the daemon may be away, or want a token. `refused`: it may say
+    no to a question. `settings` are those of the context.
     """
     origin = f"{scheme}://127.0.0.1:{port}"
     context = browser.new_context(**settings)
-    watched = Watched(context, origin, losing)
+    watched = Watched(context, origin, losing, refused)
     page = context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
     try:
-        page.goto(f"{origin}/{at}")
+        if at is not None:
+            page.goto(f"{origin}/{at}")
         yield page
         page.evaluate("0")  # whatever was said before is heard
     finally:
