@@ -94,8 +94,8 @@ def looking(
 ) -> Iterator[Page]:  # fmt: skip
     """A page of its own, with a memory of its own; fails where something went wrong in it.
 
-    Where `at` is None, it has gone nowhere yet. `losing`: the daemon may be away, or want a token. `refused`: it may say
-    no to a question. `settings` are those of the context.
+    Where `at` is None, it has gone nowhere yet. `losing`: the daemon may be away, or want a token. `refused`: it may
+    say no to a question. `settings` are those of the context.
     """
     origin = f"{scheme}://127.0.0.1:{port}"
     context = browser.new_context(**settings)
@@ -128,7 +128,7 @@ def _axe() -> str:
 
 
 def barriers(page: Page, within: str | None = None) -> list[str]:
-    """What axe-core finds that keeps people out, by the rules of WCAG 2.2 AA and its own best practices; a line each."""
+    """What axe-core finds that keeps people out, by WCAG 2.2 AA and by its own best practices; a line each."""
     # In a world of its own: the page's policy lets no other script run, and is not weakened for this.
     tools = devtools(page)
     tree = tools.send("Page.getFrameTree")
