@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from looking import browsing, expect, looking
+from looking import barriers, browsing, expect, looking
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 from waiting import eventually
@@ -145,6 +145,18 @@ def test_one_device_can_be_looked_at_by_itself(browser: Browser, home: Daemon) -
         expect(page.get_by_role("region", name="Ports").get_by_role("listitem")).to_have_count(1)
         expect(page.get_by_role("region", name="Ports").get_by_role("listitem")).to_contain_text("tcp/8009")
         expect(page.get_by_role("link", name="About this device")).to_have_attribute("href", re.compile("view=device"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(browser: Browser, home: Daemon, scheme: Any) -> None:
+    with looking(browser, home.port, color_scheme=scheme) as page:
+        expect(page.locator(".chart canvas")).to_be_visible()
+        expect(page.locator(".top-row")).not_to_have_count(0)
+        assert not barriers(page, "[aria-labelledby=line-title]")
+        page.get_by_role("link", name="All traffic").click()
+        page.get_by_text("The same as a table").click()
+        expect(page.locator(".traffic-table tbody tr")).to_have_count(145)
+        assert not barriers(page, ".traffic")
 
 
 @pytest.mark.parametrize("at", ["", "?view=traffic", "?view=traffic&range=30d"])
