@@ -8,7 +8,7 @@ import ssl
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,12 @@ class Service:
         self.commands: list[Command] = []
         self.refuse = refuse
         self.healthy = True
+        self.stored: Callable[[], str | None] = lambda: None  # waits until what was done is stored
         self.broadcaster = Broadcaster(settings, self.counters, self.snapshot)
         self.server = server_class(
-            settings, self.broadcaster, self.act, self.counters, lambda: {"up": True}, lambda: self.healthy
-        )
+            settings, self.broadcaster, self.act, self.counters, lambda: {"up": True}, lambda: self.healthy,
+            lambda: self.stored(),
+        )  # fmt: skip
         self.port: int = self.server.port
         self.deaths: list[Worker] = []
         self.workers = [

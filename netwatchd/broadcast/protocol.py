@@ -14,7 +14,7 @@ from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, Request, reply
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Command
+from netwatchd.events import Command, UpdateLists
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,20 @@ To look at it in a terminal: netwatchd status | doctor | devices | flows | top |
 """
 
 
+def at_once() -> str | None:
+    """Of what is kept nowhere: there is nothing to wait for."""
+    return None
+
+
 class UnsupportedData(Exception):
     """The client sent a kind of message that is not understood here (close code 1003)."""
 
 
 class Protocol:
-    """Answers the clients. `act` does what one asks and returns an error sentence or None."""
+    """Answers the clients. `act` does what one asks and returns an error sentence or None.
+
+    `stored` waits until what was done is stored, and returns why it is not yet, or None.
+    """
 
     def __init__(
         self,
@@ -39,6 +47,7 @@ class Protocol:
         status: Callable[[], dict[str, Any]],
         healthy: Callable[[], bool],
         guesses: Guesses,
+        stored: Callable[[], str | None] = at_once,
     ) -> None:
         self._settings = settings
         self._broadcaster = broadcaster
@@ -47,6 +56,7 @@ class Protocol:
         self._status = status
         self._healthy = healthy
         self._guesses = guesses
+        self._stored = stored
 
     def page(self, request: Request, origin: Address) -> bytes:
         """The reply to a plain HTTP request; raises Refusal."""
@@ -92,6 +102,8 @@ class Protocol:
         if isinstance(asked, Command):
             if refusal := self._act(asked):
                 self._say(client, messages.error(op, refusal))
+            elif not isinstance(asked, UpdateLists):  # which changes nothing that is kept
+                client.unstored = op
         else:
             self._obey(client, asked)
 
@@ -102,8 +114,24 @@ class Protocol:
             self._broadcaster.resume(client, asked.epoch, asked.since)
         elif isinstance(asked, commands.TakeSnapshot):
             self._broadcaster.send_snapshot(client)
-        else:
+        elif isinstance(asked, commands.Ping):
+            if asked.stored:
+                self._wait_until_stored(client)
             self._say(client, messages.pong())
+
+    def _wait_until_stored(self, client: Client) -> None:
+        """Before its ping is answered: what a client was told of, no power cut takes back."""
+        op, client.unstored = client.unstored, ""
+        if not op:
+            return
+        client.waited_for = True
+        try:
+            why = self._stored()
+        finally:
+            client.hear()
+            client.waited_for = False
+        if why:
+            self._say(client, messages.unstored(op, f"it is done, but not stored yet: {why}"))
 
     def _say(self, client: Client, frame: bytes) -> None:
         self._broadcaster.watch(client, client.outbox.say(frame))

@@ -22,7 +22,7 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.connection import Connection
 from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal
-from netwatchd.broadcast.protocol import Protocol
+from netwatchd.broadcast.protocol import Protocol, at_once
 from netwatchd.broadcast.tls import server_context
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
@@ -50,7 +50,8 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
     """Accepts clients and serves what they ask for. Binds when it is made: raises OSError where it cannot.
 
     `act` does what a client asks and returns an error sentence or None; `status` is what GET /status shows; `healthy`
-    decides about GET /healthz. All three are called from clients' threads.
+    decides about GET /healthz; `stored` waits until what was done is stored, and returns why it is not, or None. All
+    four are called from clients' threads.
     """
 
     request_queue_size = 1024  # all clients of a home come back at once after a restart
@@ -63,13 +64,14 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
         counters: Counters,
         status: Callable[[], dict[str, Any]],
         healthy: Callable[[], bool] = _always,
+        stored: Callable[[], str | None] = at_once,
     ) -> None:
         self.settings = settings
         self.broadcaster = broadcaster
         self.counters = counters
         self.admission = Admission(settings, counters)
         guesses = Guesses(settings.token)
-        self.protocol = Protocol(settings, broadcaster, act, counters, status, healthy, guesses)
+        self.protocol = Protocol(settings, broadcaster, act, counters, status, healthy, guesses, stored)
         self.closing = threading.Event()
         self._accepting = threading.Lock()  # held while the listening socket is in use
         self.tls: ssl.SSLContext | None = None
