@@ -20,6 +20,8 @@ environment:
   NETWATCHD_CONFIG   the configuration file, where --config does not say it (else /etc/netwatchd/config.ini)
   STATE_DIRECTORY    where the databases lie (else /var/lib/netwatchd)
   RUNTIME_DIRECTORY  where sockets and the pid file lie (else /run/netwatchd)
+  NETWATCHD_TOKEN    what `watch` shows to another machine's daemon, where --token-file does not say it
+  NO_COLOR           set to anything: no colours
 
 exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in config.ini, 130 stopped by Ctrl-C
 """
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
     _state(verb)
     _json(verb)
+
+    _watch(verbs)
 
     verb = _verb(verbs, "lists", _later("lists", "lists"), "the blocklists: their entries, their age, what went wrong")
     verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
@@ -187,6 +191,18 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         _json(verb)
 
 
+def _watch(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verb that follows the stream."""
+    verb = _verb(verbs, "watch", _later("watch", "watch"), "what happens, as it happens, until Ctrl-C")
+    verb.add_argument("--topics", metavar="TOPICS", help="devices, threats, flows, stats: some of them, with commas")
+    verb.add_argument("--device", metavar="DEVICE", help="only what is about a device, by MAC, address or name")
+    verb.add_argument("--severity", choices=SEVERITIES, help="only threats that are so bad, and what is worse")
+    verb.add_argument("--url", metavar="URL", help="another machine's daemon: ws://pi.lan:8765, wss://...")
+    verb.add_argument("--token-file", metavar="FILE", help="the file with its token (else $NETWATCHD_TOKEN)")
+    verb.add_argument("--certificate", metavar="FILE", help="its certificate (PEM), where no authority signed it")
+    _json(verb, "each message in a line, as it came")
+
+
 def _later(module: str, verb: str) -> Callable[[argparse.Namespace], int]:
     """A verb by its module and name, which is loaded when it is run: the daemon needs neither tables nor queries."""
 
@@ -219,8 +235,8 @@ def _state(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--state", metavar="DIR", help="where the databases lie, such as those of a replay")
 
 
-def _json(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--json", action="store_true", help="for scripts")
+def _json(verb: argparse.ArgumentParser, more: str = "") -> None:
+    verb.add_argument("--json", action="store_true", help="for scripts" + (f": {more}" if more else ""))
 
 
 def _name(text: str) -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -40,6 +41,18 @@ def add(table: Table, *cells: str | Text) -> None:
 def printable(text: str) -> str:
     """The text without what would act on the terminal that shows it."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def cut(text: str, columns: int) -> str:
+    """The text in so many columns at most: where it is longer, its middle is left out, since both ends tell."""
+    if cell_len(text) <= columns:
+        return text
+    mark = letters("\N{HORIZONTAL ELLIPSIS}", "~")
+    tail = (columns - 1) // 3
+    end = text[-tail:] if tail else ""
+    while cell_len(end) > tail:
+        end = end[1:]
+    return set_cell_size(text, columns - 1 - cell_len(end)).rstrip() + mark + end
 
 
 def print_table(table: Table, rows: Rows, otherwise: str) -> None:
