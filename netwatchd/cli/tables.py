@@ -7,9 +7,15 @@ from rich.text import Text
 
 from netwatchd.answers.found import Rows
 from netwatchd.cli.moments import size_text, span_text, time_text
-from netwatchd.cli.terminal import add, console, print_page, print_table, table_of
+from netwatchd.cli.sheet import Column, print_sheet
+from netwatchd.cli.terminal import add, print_page
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+
+FLOWS = (
+    Column("start"), Column("device", least=13), Column(""), Column("peer", least=15), Column("service"),
+    Column("in", number=True), Column("out", number=True), Column("state", spare=1),
+)  # fmt: skip
 
 
 def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
@@ -17,40 +23,44 @@ def flows(rows: Rows, names: dict[str, str], owners: dict[str, str]) -> None:
 
     `names` are the devices' by key, `owners` the devices' keys by address, and by each of their MACs.
     """
-    # 80 columns have no room for the state.
-    wide = console().width >= 100
-    table = table_of("start", "device", "", "peer", "service", ">in", ">out", *(["state"] if wide else []))
-    for row in rows:
-        device = row["device"]
-        opened = device is None or owners.get(row["dst_ip"]) != owners.get(device, device)
-        local, peer = (row["src_ip"], row["dst_ip"]) if opened else (row["dst_ip"], row["src_ip"])
-        to_peer, from_peer = (row["bytes_out"], row["bytes_in"]) if opened else (row["bytes_in"], row["bytes_out"])
-        add(
-            table,
-            time_text(row["start"]),
-            names.get(device or "") or device or local,
-            ">" if opened else "<",  # who opened it
-            peer,
-            f"{row['protocol']}/{row['dst_port']}",
-            size_text(from_peer),
-            size_text(to_peer),
-            *([row["state"]] if wide else []),
-        )
-    print_table(table, rows, "no flows yet")
+    print_sheet(FLOWS, (_flow_cells(row, names, owners) for row in rows), "no flows yet")
+
+
+def _flow_cells(row: dict[str, Any], names: dict[str, str], owners: dict[str, str]) -> list[str | Text]:
+    device = row["device"]
+    opened = device is None or owners.get(row["dst_ip"]) != owners.get(device, device)
+    local, peer = (row["src_ip"], row["dst_ip"]) if opened else (row["dst_ip"], row["src_ip"])
+    to_peer, from_peer = (row["bytes_out"], row["bytes_in"]) if opened else (row["bytes_in"], row["bytes_out"])
+    return [
+        time_text(row["start"]),
+        names.get(device or "") or device or local,
+        ">" if opened else "<",  # who opened it
+        peer,
+        f"{row['protocol']}/{row['dst_port']}",
+        size_text(from_peer),
+        size_text(to_peer),
+        row["state"],
+    ]
 
 
 def top(rows: Rows, by: str, names: dict[str, str | None]) -> None:
     """Who moved most; `names` are the devices' by key."""
-    table = table_of(by, ">in", ">out", ">flows")
-    for row in rows:
-        add(
-            table,
-            names.get(row[by]) or row[by] or ("(none known)" if by == "device" else "(all others)"),
-            size_text(row["bytes_in"]),
-            size_text(row["bytes_out"]),
-            f"{row['flows']:,}",
-        )
-    print_table(table, rows, "no flows in this time")
+    columns = (
+        Column(by, least=17),
+        Column("in", number=True),
+        Column("out", number=True),
+        Column("flows", number=True),
+    )
+    cells = (
+        [called(row[by], by, names), size_text(row["bytes_in"]), size_text(row["bytes_out"]), f"{row['flows']:,}"]
+        for row in rows
+    )
+    print_sheet(columns, cells, "no flows in this time")
+
+
+def called(key: str | None, by: str, names: dict[str, str | None]) -> str:
+    """How a row of `top` is called."""
+    return names.get(key or "") or key or ("(none known)" if by == "device" else "(all others)")
 
 
 def status(answer: dict[str, Any]) -> None:

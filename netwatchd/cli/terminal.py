@@ -4,32 +4,13 @@ import os
 import sys
 from collections.abc import Iterable
 
-from rich import box
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netwatchd.answers.found import Rows
-
 ROOMY = 112  # columns from which on there is room for more than the most important: a MAC, longer names of makers
 WIDE = 1000  # characters of a line in a pipe
-_FOLDED = ("name", "device", "peer", "description", "address", "destination")
-
-
-def table_of(*columns: str) -> Table:
-    """An empty table; columns that begin with `>` are numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        # Only what may be long is folded where the terminal is narrow.
-        table.add_column(
-            column.lstrip(">"),
-            justify="right" if column.startswith(">") else "left",
-            overflow="fold",
-            no_wrap=column not in _FOLDED,
-            min_width=17 if column == "device" else None,  # a MAC
-        )
-    return table
 
 
 def add(table: Table, *cells: str | Text) -> None:
@@ -55,19 +36,20 @@ def cut(text: str, columns: int) -> str:
     return set_cell_size(text, columns - 1 - cell_len(end)).rstrip() + mark + end
 
 
-def print_table(table: Table, rows: Rows, otherwise: str) -> None:
-    """Prints a table, or what is to be said where it has no rows."""
-    print_page(table if rows else Text(otherwise))
-
-
 def print_page(*parts: Table | Text) -> None:
     """Prints one below the other; into a pipe without the blanks that fill up a table's lines."""
+    print("\n".join(page_lines(*parts)))
+
+
+def page_lines(*parts: Table | Text, width: int | None = None) -> list[str]:
+    """The lines of what is printed, as the terminal takes them; `width` in columns, where not that of the terminal."""
     out = console()
+    if width is not None:
+        out.width = width
     with out.capture() as page:
         for part in parts:
             out.print(part)
-    for line in page.get().splitlines():
-        print(line.rstrip(" ") if into_pipe() else line)
+    return [line.rstrip(" ") for line in page.get().splitlines()]
 
 
 def print_sections(title: Text, sections: Iterable[tuple[str, Iterable[str | Text]]]) -> None:
