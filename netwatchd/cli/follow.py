@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -22,10 +22,14 @@ UNASKED = ("slow client", "overload")
 class Follow:
     """Reads the stream of a daemon, and comes back to it."""
 
-    def __init__(self, place: Place, topics: str, *, tick: float = 1.0) -> None:
+    def __init__(
+        self, place: Place, topics: str, *, tick: float = 1.0, say: Callable[[str], None] | None = None
+    ) -> None:
+        """`topics` with commas between, `tick` in seconds; `say` is told how it goes, else standard error is."""
         self._place = place
         self._topics = topics
         self._tick = tick
+        self._say = say or _say
         self._epoch, self._seq = "", -1  # the position
         self._heard = 0.0  # when there was a message, or somebody to say one
         self._pinged = -1.0  # when it was asked whether it is there
@@ -44,7 +48,7 @@ class Follow:
                     self._heard = time.monotonic()
                     for message in self._read(live):
                         if said and message:
-                            _say(f"connected again to {self._place}")
+                            self._say(f"connected again to {self._place}")
                             said, attempt = "", 0
                         yield message
             except Unanswered as error:
@@ -52,7 +56,7 @@ class Follow:
                     raise
                 if str(error) != said:
                     said = str(error)
-                    _say(f"reconnecting ... {said}")
+                    self._say(f"reconnecting ... {said}")
             yield None
             time.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
             attempt += 1

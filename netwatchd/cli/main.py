@@ -14,6 +14,7 @@ from netwatchd.broadcast.commands import LONGEST_NAME
 from netwatchd.cli import run
 from netwatchd.cli.moments import moment
 from netwatchd.events import SEVERITIES
+from netwatchd.values import positive_duration
 
 EPILOG = """
 environment:
@@ -74,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "top", _later("look", "top"), "who moved most bytes")
     verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
     verb.add_argument("--since", type=moment, default=moment("24 h"), metavar="TIME", help="since when (24 h)")
-    verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
+    verb.add_argument("--limit", type=_count, metavar="N", help="how many (10; 0: all)")
+    verb.add_argument("--live", action="store_true", help="keep it on the screen, with what is moved now; q ends it")
+    verb.add_argument(
+        "--interval", type=_interval, default=5.0, metavar="TIME", help="how often that is done anew (5 s)"
+    )
     _state(verb)
     _json(verb)
 
@@ -244,6 +249,16 @@ def _name(text: str) -> str:
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise argparse.ArgumentTypeError(f"{text!r:.60} should be a name of 1 to {LONGEST_NAME} characters")
     return name
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = positive_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not 1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} should be from 1 s to 1 h")
+    return seconds
 
 
 def _mac(text: str) -> str:

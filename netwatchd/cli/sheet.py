@@ -43,20 +43,26 @@ def print_sheet(
         print_page(Text(otherwise))
         return
     room = WIDE if into_pipe() else console().width
-    shown, widths = _fit(columns, made, room)
+    table = table_in(columns, made, room)
+    lines = page_lines(table, width=max(room, sum(each.width or 0 for each in table.columns) + BETWEEN * len(columns)))
+    if below:
+        head, body = lines[: -len(made)], lines[-len(made) :]
+        lines = [*head, *(line for row, text in zip(body, below, strict=True) for line in (row, *_wrapped(text, room)))]
+    print("\n".join(lines))
+
+
+def table_in(columns: Sequence[Column], rows: Sequence[Sequence[Text]], room: int) -> Table:
+    """The table, made for so many columns of a terminal."""
+    shown, widths = _fit(columns, rows, room)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for at, width in zip(shown, widths, strict=True):
         table.add_column(
             Text(columns[at].title), justify="right" if columns[at].number else "left", width=width,
             no_wrap=not columns[at].sentence, overflow="fold",
         )  # fmt: skip
-    for row in made:
+    for row in rows:
         table.add_row(*(_fitted(row[at], width, columns[at]) for at, width in zip(shown, widths, strict=True)))
-    lines = page_lines(table, width=max(room, sum(widths) + BETWEEN * len(widths)))
-    if below:
-        head, body = lines[: -len(made)], lines[-len(made) :]
-        lines = [*head, *(line for row, text in zip(body, below, strict=True) for line in (row, *_wrapped(text, room)))]
-    print("\n".join(lines))
+    return table
 
 
 def _wrapped(text: str, room: int) -> list[str]:
@@ -69,7 +75,7 @@ def _wrapped(text: str, room: int) -> list[str]:
 def _fit(columns: Sequence[Column], rows: Sequence[Sequence[Text]], room: int) -> tuple[list[int], list[int]]:
     """Which columns are shown, and how wide each of them is."""
     natural = [
-        max(cell_len(column.title), *(cell_len(row[at].plain) for row in rows)) for at, column in enumerate(columns)
+        max([cell_len(column.title), *(cell_len(row[at].plain) for row in rows)]) for at, column in enumerate(columns)
     ]
     least = [
         min(width, max(column.least, cell_len(column.title))) if column.least is not None else width

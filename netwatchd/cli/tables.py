@@ -1,16 +1,23 @@
 """The tables of flows and those who moved most, and the daemon's own account."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from netwatchd.answers.found import Rows
-from netwatchd.cli.moments import size_text, span_text, time_text
+from netwatchd.cli.moments import counted, size_text, span_text, time_text
 from netwatchd.cli.sheet import Column, print_sheet
-from netwatchd.cli.terminal import add, print_page
+from netwatchd.cli.terminal import add, print_page, printable
+from netwatchd.report import sum_of
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+# Words that a line of `status` may begin with.
+STATE_STYLES = {
+    "on": "green", "ok": "green", "off": "dim", "failed": "bold red", "failing": "bold red", "degraded": "bold red",
+}  # fmt: skip
 
 FLOWS = (
     Column("start"), Column("device", least=13), Column(""), Column("peer", least=15), Column("service"),
@@ -64,11 +71,62 @@ def called(key: str | None, by: str, names: dict[str, str | None]) -> str:
 
 
 def status(answer: dict[str, Any]) -> None:
-    """The daemon's own account."""
+    """The daemon's own account: first whether all is well, then everything."""
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for label, text in _status_lines(answer):
-        add(table, Text(label, "bold"), text)
-    print_page(table)
+        add(table, Text(label, "bold"), text if isinstance(text, Text) else _with_state(text))
+    print_page(*_verdict(answer), table)
+
+
+def _verdict(answer: dict[str, Any]) -> list[Text]:
+    """Whether all is well, or in a line each what is not, and what is to be known besides."""
+    if not answer["running"]:
+        return [Text("not running", "bold red")]
+    broken, notes = [*_troubles(answer)], _notes(answer)
+    well = (
+        Text("all is well", "bold green")
+        if not broken
+        else Text(f"not well: {counted(len(broken), 'trouble')}", "bold red")
+    )
+    return [
+        well,
+        *(Text(f"  {printable(text)}", "red") for text in broken),
+        *(Text(f"  {printable(text)}", "yellow") for text in notes),
+    ]
+
+
+def _troubles(answer: dict[str, Any]) -> Iterable[str]:
+    database = answer["database"]
+    if (database := answer["database"])["state"] != "ok":
+        yield f"the database is {database['state']}: {database['reason'] or 'no reason is known'}"
+    for each in answer["sources"]:
+        if each["state"] == "failed":
+            yield f"source {each['name']} has failed: {each['reason'] or 'the log tells why'}"
+    for each in answer["alerts"]:
+        if each["state"] == "failing":
+            yield f"alerts by {each['name']} fail: {each['last_error']}"
+    for each in answer["blocklists"]:
+        if each["error"]:
+            yield f"list {each['name']} is {each['state']}: {each['error']}"
+
+
+def _notes(answer: dict[str, Any]) -> list[str]:
+    threats = answer["open_threats"]
+    return [
+        *((f"{counted(threats, 'threat')} open: netwatchd threats",) if threats else ()),
+        *(("something was lost or dropped since its start: below",) if answer["lost"] or answer["dropped"] else ()),
+    ]
+
+
+def _with_state(text: str) -> Text:
+    """The text; where it begins with a state, that is coloured."""
+    state = re.match(r"\w*", text)
+    style = STATE_STYLES.get(state[0], "") if state else ""
+    line = Text(printable(text))
+    line.stylize(style or "default", 0, len(state[0]) if state and style != "dim" else len(text))
+    return line
 
 
 def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
@@ -77,27 +135,38 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         return [("netwatchd", "not running"), ("database", f"{size_text(database['size'])} in {database['directory']}")]
     written, learning = database["written_today"], answer["learning_until"]
     state = database["state"] + (f": {database['reason']}" if database["reason"] else "")
+    seconds = max(answer["uptime"], 1)
     return [
         (
             "netwatchd",
             f"{answer['version']}, running since {time_text(answer['since'])} ({span_text(answer['uptime'])})",
         ),
         *((f"source {s['name']}", s["state"] + (f": {s['reason']}" if s["reason"] else "")) for s in answer["sources"]),
-        ("devices", f"{answer['devices']}" + (f", learning until {time_text(learning)}" if learning else "")),
-        ("live flows", f"{answer['live_flows']}"),
-        ("clients", f"{answer['clients']}"),
-        ("received", _counts(answer["received"])),
-        ("stored", _counts(answer["stored"])),
-        ("dropped", _counts(answer["dropped"])),
-        *((("lost", _counts(answer["lost"])),) if answer["lost"] else ()),
         *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
-        *((f"list {each['name']}", _list_line(each)) for each in answer["blocklists"]),
-        *((f"alerts by {channel['name']}", _channel_line(channel)) for channel in answer["alerts"]),
-        ("database", f"{state}; {size_text(database['size'])}, {database['pending']} events pending"),
+        (
+            "devices",
+            f"{answer['online']:,} here of {answer['devices']:,}"
+            + (f", learning until {time_text(learning)}" if learning else ""),
+        ),
+        ("live flows", f"{answer['live_flows']:,}"),
+        ("received", _counts(answer["received"]) + _rate(answer["received"], seconds)),
+        ("stored", _counts(answer["stored"]) + _rate(answer["stored"], seconds)),
+        ("database", f"{state}; {size_text(database['size'])}, {database['pending']:,} events pending"),
         ("written today", size_text(written) if written is not None else "unknown"),
         ("directory", database["directory"]),
         ("last error", answer["last_error"] or "none"),
+        ("clients", f"{answer['clients']:,}"),
+        *((f"alerts by {channel['name']}", _channel_line(channel)) for channel in answer["alerts"]),
+        *((f"list {each['name']}", _list_line(each)) for each in answer["blocklists"]),
+        ("dropped", _counts(answer["dropped"])),
+        *((("lost", _counts(answer["lost"])),) if answer["lost"] else ()),
     ]
+
+
+def _rate(tree: dict[str, Any], seconds: float) -> str:
+    """How much that is in a second, on average since the start."""
+    each = sum_of(tree) / seconds
+    return f" ({each:,.1f} a second on average)" if each >= 0.1 else ""
 
 
 def _channel_line(channel: dict[str, Any]) -> str:
