@@ -28,12 +28,14 @@ exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in
 """
 
 CHANNELS = ("ntfy", "webhook", "email", "command")
+# Shells; and what their scripts ask for while somebody types.
+SHELLS = ("bash", "zsh", "fish", "devices", "threats")
 FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump", "argus")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a verb and exits with its code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter must not stop the table
     try:
@@ -48,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """All verbs and flags: what is completed, and told in the manual, is made of them, too."""
     parser = argparse.ArgumentParser(
         prog="netwatchd",
         description="Notices the devices, flows and threats of a network, keeps them, and tells whoever listens.",
@@ -85,15 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _watch(verbs)
 
-    verb = _verb(verbs, "lists", _later("lists", "lists"), "the blocklists: their entries, their age, what went wrong")
-    verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
-    _state(verb)
-    _json(verb)
-    verb = _verb(verbs, "lookup", _later("lists", "lookup"), "which blocklists have an address or a name")
-    verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
-    _state(verb)
-    _json(verb)
-
+    _lists(verbs)
     verb = _verb(
         verbs, "replay", _later("replay", "replay"), "read captures and logs of the past, into a directory of their own"
     )
@@ -109,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "alert-test", _later("alert_test", "alert_test"), "send a test by the configured channels of alerts, now"
     )
     verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
+    _completion(verbs)
     return parser
 
 
@@ -196,6 +192,18 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         _json(verb)
 
 
+def _lists(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verbs that are about blocklists."""
+    verb = _verb(verbs, "lists", _later("lists", "lists"), "the blocklists: their entries, their age, what went wrong")
+    verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
+    _state(verb)
+    _json(verb)
+    verb = _verb(verbs, "lookup", _later("lists", "lookup"), "which blocklists have an address or a name")
+    verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
+    _state(verb)
+    _json(verb)
+
+
 def _watch(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The verb that follows the stream."""
     verb = _verb(verbs, "watch", _later("watch", "watch"), "what happens, as it happens, until Ctrl-C")
@@ -206,6 +214,16 @@ def _watch(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     verb.add_argument("--token-file", metavar="FILE", help="the file with its token (else $NETWATCHD_TOKEN)")
     verb.add_argument("--certificate", metavar="FILE", help="its certificate (PEM), where no authority signed it")
     _json(verb, "each message in a line, as it came")
+
+
+def _completion(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verb that makes shells complete the others."""
+    verb = _verb(
+        verbs, "completion", _later("completion", "completion"), "what makes a shell complete verbs, flags and devices"
+    )
+    verb.add_argument("what", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish; their scripts ask for more")
+    verb.add_argument("begun", nargs="?", default="", metavar="BEGUN", help="what is typed already, of such a question")
+    _state(verb)
 
 
 def _later(module: str, verb: str) -> Callable[[argparse.Namespace], int]:
