@@ -80,21 +80,19 @@ def status(answer: dict[str, Any]) -> None:
     print_page(*_verdict(answer), table)
 
 
-def _verdict(answer: dict[str, Any]) -> list[Text]:
+def _verdict(answer: dict[str, Any]) -> list[Text | Table]:
     """Whether all is well, or in a line each what is not, and what is to be known besides."""
     if not answer["running"]:
         return [Text("not running", "bold red")]
     broken, notes = [*_troubles(answer)], _notes(answer)
-    well = (
-        Text("all is well", "bold green")
-        if not broken
-        else Text(f"not well: {counted(len(broken), 'trouble')}", "bold red")
-    )
-    return [
-        well,
-        *(Text(f"  {printable(text)}", "red") for text in broken),
-        *(Text(f"  {printable(text)}", "yellow") for text in notes),
-    ]
+    what = Text("all is well", "bold green")
+    if broken:
+        what = Text(f"not well: {counted(len(broken), 'trouble')}", "bold red")
+    lines = Table.grid(padding=(0, 0, 0, 2))
+    lines.add_column(overflow="fold")
+    for text, style in [*((text, "red") for text in broken), *((text, "yellow") for text in notes)]:
+        lines.add_row(Text(printable(text), style))
+    return [what, lines] if lines.rows else [what]
 
 
 def _troubles(answer: dict[str, Any]) -> Iterable[str]:

@@ -52,6 +52,21 @@ def page_lines(*parts: Table | Text, width: int | None = None) -> list[str]:
     return [line.rstrip(" ") for line in page.get().splitlines()]
 
 
+def print_lines(lines: Iterable[str], hanging: int = 11) -> None:
+    """Prints lines; those that are too long for the terminal are wrapped, the rest of them so far to the right."""
+    out = console()
+    for line in lines:
+        if into_pipe() or cell_len(line) <= out.width:
+            print(line, flush=True)
+            continue
+        indent = " " * (len(line) - len(line.lstrip()))
+        first, *rest = Text(line.lstrip()).wrap(out, out.width - len(indent))
+        print(indent + first.plain.rstrip())
+        left = Text(line.lstrip()[len(first.plain) :].lstrip())
+        for each in left.wrap(out, out.width - hanging) if rest else ():
+            print(" " * hanging + each.plain.rstrip(), flush=True)
+
+
 def print_sections(title: Text, sections: Iterable[tuple[str, Iterable[str | Text]]]) -> None:
     """Prints what is known of one thing: a title, and below it labels, each with its lines."""
     grid = Table.grid(padding=(0, 2))
