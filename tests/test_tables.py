@@ -164,7 +164,7 @@ def test_what_a_replay_tells_fits_too(tmp_path: Path) -> None:
     frames = [ethernet(ip4(tcp(40000, port, flags=2), A, B, 6)) for port in range(1, 200)]
     capture.write_bytes(pcap([(1_795_435_200_000_000 + number * 10_000, frame) for number, frame in enumerate(frames)]))
     words = environment(tmp_path) | {"RUNTIME_DIRECTORY": str(tmp_path)}
-    with terminal(["replay", str(capture), "--into", str(tmp_path / "into")], words) as shown:
+    with terminal(["replay", "--quiet", str(capture), "--into", str(tmp_path / "into")], words) as shown:
         assert shown.end() == 0, shown.text
     told = [line for line in shown.lines if str(tmp_path) not in line]
     assert "port_scan" in shown.text

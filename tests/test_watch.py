@@ -256,15 +256,21 @@ def test_a_stranger_is_not_taken_for_the_daemon() -> None:
     assert (answer.returncode, "is not netwatchd" in answer.stderr) == (69, True)
 
 
+def listening(daemon: Daemon, settings: str) -> Daemon:
+    """The same with more settings of [websocket]."""
+    daemon.config.write_text(daemon.config.read_text().replace("[websocket]\n", f"[websocket]\n{settings}\n"))
+    return daemon
+
+
 def test_another_machine_is_shown_the_token_of_a_file_or_of_the_environment(daemon: Make, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").write_text("secretly\n")
     (tmp_path / "empty").touch()
     elsewhere = dict(os.environ) | {"NETWATCHD_CONFIG": "/nowhere"}
-    with daemon("token = secret") as running:
+    with listening(daemon(), "token = secretly") as running:
         url = f"ws://127.0.0.1:{running.port}"
         with watching(elsewhere, "--url", url, "--token-file", str(tmp_path / "token")) as seen:
             seen.line("here")
-        with watching(elsewhere | {"NETWATCHD_TOKEN": "secret"}, "--url", url) as seen:
+        with watching(elsewhere | {"NETWATCHD_TOKEN": "secretly"}, "--url", url) as seen:
             seen.line("here")
         with watching(running.environment) as seen:
             seen.line("here")
@@ -282,7 +288,7 @@ def test_another_machine_is_shown_the_token_of_a_file_or_of_the_environment(daem
 
 def test_tls_is_spoken_and_a_certificate_of_ones_own_is_trusted_where_it_is_named(daemon: Make, tmp_path: Path) -> None:
     pem, key = certificate(tmp_path)
-    with daemon(f"tls_certificate = {pem}\ntls_key = {key}") as running:
+    with listening(daemon(), f"tls_certificate = {pem}\ntls_key = {key}") as running:
         url = f"wss://127.0.0.1:{running.port}"
         with watching(dict(os.environ), "--url", url, "--certificate", str(pem)) as seen:
             seen.line("here")

@@ -90,6 +90,7 @@ class Stream:
         self.text = ""  # the message that was read last, as it came
         self._refusal: tuple[int, bytes] | None = None  # status and body of a reply that is no upgrade
         self._opened = False
+        self._end: Unanswered | None = None  # why nothing comes any more, once all that came before is read
 
     def open(self, place: Place, target: str) -> None:
         """The handshake; raises Unanswered."""
@@ -153,6 +154,8 @@ class Stream:
 
     def _receive(self, deadline: float | None) -> bool:
         """Takes in what has arrived, or arrives by then; False where nothing does."""
+        if self._end:
+            raise self._end
         self._peer.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
         try:
             data = self._peer.recv(READ_SIZE)
@@ -184,7 +187,7 @@ class Stream:
             if event.body_finished or len(self._refusal[1]) > READ_SIZE:
                 raise self._ended("")
         elif isinstance(event, CloseConnection):
-            raise self._ended(event.reason or f"it closed the connection ({int(event.code)})")
+            self._end = self._ended(event.reason or f"it closed the connection ({int(event.code)})")
 
     def _gather(self, event: TextMessage) -> None:
         self._pieces.append(event.data)

@@ -88,10 +88,11 @@ def _verdict(answer: dict[str, Any]) -> list[Text | Table]:
     what = Text("all is well", "bold green")
     if broken:
         what = Text(f"not well: {counted(len(broken), 'trouble')}", "bold red")
-    lines = Table.grid(padding=(0, 0, 0, 2))
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(width=1)
     lines.add_column(overflow="fold")
     for text, style in [*((text, "red") for text in broken), *((text, "yellow") for text in notes)]:
-        lines.add_row(Text(printable(text), style))
+        lines.add_row("", Text(printable(text), style))
     return [what, lines] if lines.rows else [what]
 
 

@@ -102,7 +102,7 @@ class View:
                 self._note(row)
             yield Text(
                 f"{here:,} of {counted(len(devices), 'device')} here, {counted(len(threats), 'open threat')};"
-                " what happens now is told below, until Ctrl-C", "dim",
+                " from now on, until Ctrl-C:", "dim",
             )  # fmt: skip
         else:
             # What was missed: it may be told twice, but nothing stays untold.
