@@ -22,14 +22,18 @@ ROOT = Path(__file__).parent.parent
 EVIL = "$(touch hacked)`touch hacked`;touch hacked"
 BASH = """
 source "$1"
-COMP_LINE=$2 COMP_POINT=${#2} COMP_TYPE=9 COMP_KEY=9
-COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
-# Words as bash takes them apart.
-IFS=$'\\x1f' read -r -a COMP_WORDS <<< "$3"
-COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 compopt() { :; }
-_netwatchd
-((${#COMPREPLY[@]})) && printf '%s\\n' "${COMPREPLY[@]}"
+COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
+while (($# > 2)); do
+    COMP_LINE=$2 COMP_POINT=${#2} COMP_TYPE=9 COMP_KEY=9
+    # Words as bash takes them apart.
+    IFS=$'\\x1f' read -r -a COMP_WORDS <<< "$3"
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _netwatchd
+    ((${#COMPREPLY[@]})) && printf '%s\\n' "${COMPREPLY[@]}"
+    echo ---
+    shift 2
+done
 """
 
 
@@ -91,15 +95,28 @@ def bash_words(line: str) -> str:
     return "\x1f".join([*words, word]) if word or line[-1:] == " " else "\x1f".join(words)
 
 
-def in_bash(place: Path, line: str) -> list[str]:
-    parts = bash_words(line) + ("\x1f" if line.endswith(" ") else "")
+def in_bash(place: Path, *lines: str) -> list[list[str]]:
+    """The candidates for each line, as bash would show them."""
     # A last empty word is dropped by `read`, unless another separator follows.
-    return run(place, "bash", "--norc", "-c", BASH, "bash", str(place / "completion.bash"), line, parts)
+    parts = [text for line in lines for text in (line, bash_words(line) + ("\x1f" if line.endswith(" ") else ""))]
+    return answers(run(place, "bash", "--norc", "-c", BASH, "bash", str(place / "completion.bash"), *parts))
 
 
-def in_fish(place: Path, line: str) -> list[str]:
-    script = f"source {place / 'completion.fish'}; complete -C {quoted(line)}"
-    return run(place, "fish", "--no-config", "-c", script)
+def in_fish(place: Path, *lines: str) -> list[list[str]]:
+    asked = "; ".join(f"complete -C {quoted(line)}; echo ---" for line in lines)
+    found = answers(run(place, "fish", "--no-config", "-c", f"source {place / 'completion.fish'}; {asked}"))
+    return [[each.partition("\t")[0] for each in told] for told in found]
+
+
+def answers(lines: list[str]) -> list[list[str]]:
+    """What stands before each line of `---`."""
+    found: list[list[str]] = [[]]
+    for line in lines:
+        if line == "---":
+            found.append([])
+        else:
+            found[-1].append(line)
+    return found[:-1]
 
 
 def quoted(text: str) -> str:
@@ -126,49 +143,45 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_bash_completes_verbs_flags_words_and_what_is_stored(place: Path, line: str, expected: list[str]) -> None:
-    assert in_bash(place, line) == expected
+def test_bash_completes_verbs_flags_words_and_what_is_stored(place: Path) -> None:
+    found = in_bash(place, *(line for line, _ in CASES))
+    assert [*zip((line for line, _ in CASES), found, strict=True)] == CASES
 
 
 @needs("fish")
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_fish_completes_verbs_flags_words_and_what_is_stored(place: Path, line: str, expected: list[str]) -> None:
-    assert {each.partition("\t")[0] for each in in_fish(place, line)} == set(expected)
+def test_fish_completes_verbs_flags_words_and_what_is_stored(place: Path) -> None:
+    found = [sorted(told) for told in in_fish(place, *(line for line, _ in CASES))]
+    assert [*zip((line for line, _ in CASES), found, strict=True)] == [(line, sorted(words)) for line, words in CASES]
 
 
 def test_bash_quotes_names_and_joins_what_it_took_apart(place: Path) -> None:
-    assert in_bash(place, "netwatchd device Ada") == ["Ada\\'s\\ laptop"]
-    assert in_bash(place, "netwatchd device Ada\\'s\\ l") == ["Ada\\'s\\ laptop"]
-    assert in_bash(place, "netwatchd device ada") == ["Ada\\'s\\ laptop"]
-    # Of a MAC it puts in what is behind the last colon.
-    assert in_bash(place, f"netwatchd device {OTHER_MAC[:-1]}") == ["01", "02", "03"]
-    assert in_bash(place, f"netwatchd device {OTHER_MAC}") == ["02"]
-    assert in_bash(place, f"netwatchd merge {MAC} ph") == ["phone"]
-    assert in_bash(place, "netwatchd flows --device=ph") == ["phone"]
-    assert in_bash(place, "netwatchd threats --severity=cr") == ["critical"]
+    cases = {
+        "netwatchd device Ada": ["Ada\\'s\\ laptop"], "netwatchd device Ada\\'s\\ l": ["Ada\\'s\\ laptop"],
+        "netwatchd device ada": ["Ada\\'s\\ laptop"],
+        # Of a MAC it puts in what is behind the last colon.
+        f"netwatchd device {OTHER_MAC[:-1]}": ["01", "02", "03"], f"netwatchd device {OTHER_MAC}": ["02"],
+        f"netwatchd merge {MAC} ph": ["phone"], "netwatchd flows --device=ph": ["phone"],
+        "netwatchd threats --severity=cr": ["critical"],
+        # The directory that is named is asked.
+        "netwatchd device --state /nowhere ph": [], f"netwatchd device --state {place} ph": ["phone"],
+    }  # fmt: skip
+    assert dict(zip(cases, in_bash(place, *cases), strict=True)) == cases
 
 
 def test_bash_runs_nothing_that_a_device_calls_itself(place: Path) -> None:
-    (name,) = in_bash(place, "netwatchd device $")[:1] or [""]
+    ((name,),) = in_bash(place, "netwatchd device $")
     assert "\\$\\(touch\\ hacked\\)" in name
     assert run(place, "bash", "--norc", "-c", f"printf '%s\\n' {name}") == [EVIL]
 
 
 def test_files_and_directories_are_completed_where_they_are_meant(place: Path) -> None:
     (place / "capture.pcap").touch()
-    assert in_bash(place, "netwatchd replay capt") == ["capture.pcap"]
-    assert in_bash(place, "netwatchd flows --state bi") == ["bin"]
+    assert in_bash(place, "netwatchd replay capt", "netwatchd flows --state bi") == [["capture.pcap"], ["bin"]]
 
 
 def test_bash_has_a_completion_for_the_command(place: Path) -> None:
     told = run(place, "bash", "--norc", "-c", f"source {place}/completion.bash; complete -p netwatchd")
     assert told == ["complete -F _netwatchd netwatchd"]
-
-
-def test_the_directory_that_is_named_is_asked(place: Path) -> None:
-    assert in_bash(place, "netwatchd device --state /nowhere ph") == []
-    assert in_bash(place, f"netwatchd device --state {place} ph") == ["phone"]
 
 
 @pytest.mark.parametrize(
