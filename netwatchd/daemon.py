@@ -41,6 +41,7 @@ from netwatchd.ingest.home import Home
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.throughput import STEP
 from netwatchd.ingest.watching import Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
@@ -64,6 +65,7 @@ SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
+STORED = 5.0  # seconds that a client waits at most until what it has said is committed, which takes some milliseconds
 LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
@@ -140,6 +142,7 @@ class Daemon:
         self.news.explains = self.panel.explains
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
+        self.flows.throughput.interval = max(settings.conntrack.dump_interval, STEP)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -235,8 +238,9 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            questions = Questions(self._state, self.counters)
-            offers = Offers(self._act, self.report.status, self._ill, questions.answer)
+            self.questions = Questions(self._state, self.counters)
+            stored = partial(self.storage.until_committed, STORED)
+            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer, stored)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
@@ -271,6 +275,7 @@ class Daemon:
 
     def _stop(self) -> None:
         """Stops from the source to the mouth, so that everything received is committed."""
+        self.questions.end()
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
         self._lists_worker.ask_to_stop()
@@ -355,8 +360,9 @@ class Daemon:
         return [worker.name for worker in self._workers if worker.silence > self._stuck_after]
 
     def _tick(self) -> None:
-        now = clock.now()
-        self.devices.notice(now, clock.slept())
+        now, slept = clock.now(), clock.slept()
+        self.devices.notice(now, slept)
+        self.flows.throughput.notice(now, slept)
         self.detection.notice(now)
         self.devices.tick(now)
 

@@ -9,7 +9,6 @@ import { Overview } from "./overview.js";
 import { Threats } from "./threats.js";
 import { Devices } from "./devices.js";
 import { DeviceView } from "./device.js";
-import { Traffic } from "./traffic.js";
 import { lazily } from "./lazy.js";
 
 // A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
@@ -21,7 +20,7 @@ const VIEWS = {
   devices: Devices,
   device: DeviceView,
   flows: lazily("Flows", async () => (await import("./flows.js")).Flows),
-  traffic: Traffic,
+  traffic: lazily("Traffic", async () => (await import("./traffic.js")).Traffic),
   status: lazily("Status", async () => (await import("./status.js")).Status),
 };
 
@@ -33,7 +32,7 @@ const views = new Map();
 let shown = null;
 
 function viewOf(name) {
-  const known = name in VIEWS ? name : "overview";
+  const known = Object.hasOwn(VIEWS, name) ? name : "overview";
   if (!views.has(known)) views.set(known, new VIEWS[known](context));
   return views.get(known);
 }

@@ -7,7 +7,7 @@ import { askPart } from "./api.js";
 import { element, setText } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { FILTERS, FlowFilters } from "./flowfilters.js";
-import { flowColumns, flowExport, seenAt } from "./flowrows.js";
+import { flowColumns, flowExport, LIVES, seenAt } from "./flowrows.js";
 import { count, time } from "./format.js";
 import { List } from "./list.js";
 import { matcher } from "./matching.js";
@@ -35,6 +35,7 @@ export class Flows {
     this.foot = element("footer", { class: "card-foot line" });
     const fold = element("details", { class: "fold", open: !narrow.matches },
       element("summary", { text: "Filters" }), this.filters.node);
+    narrow.addEventListener("change", () => (fold.open = !narrow.matches));
     const menu = exportMenu("flows", () => this.items, flowExport(this.store));
     this.node = element("div", { class: "flows" },
       element("header", { class: "view-head" }, element("h1", { text: this.title }),
@@ -76,12 +77,15 @@ export class Flows {
 
   update(changed) {
     if (changed.has("stats") && this.store.missed !== this.missed) this.fillHole();
-    if (changed.has("flows") && !this.timer) {
-      this.timer = setTimeout(() => {
-        this.timer = 0;
-        this.look();
-      }, PACE);
-    }
+    this.isRenamed ||= changed.has("devices");
+    if ((changed.has("flows") || this.isRenamed) && !this.timer) this.timer = setTimeout(() => this.lookAgain(), PACE);
+  }
+
+  lookAgain() {
+    this.timer = 0;
+    if (this.isRenamed) this.list.refresh();
+    this.isRenamed = false;
+    this.look();
   }
 
   begin(route) {
@@ -98,6 +102,7 @@ export class Flows {
     this.isComplete = this.failed = this.isStopped = false;
     this.pause.hidden = !this.isLive;
     this.setPause(false);
+    this.list.refresh(); // its links hold the filters
     this.list.show([]);
   }
 
@@ -129,14 +134,18 @@ export class Flows {
     if (!this.isLive || !this.items.length || this.isAsking) return;
     const asked = (this.asked = new AbortController());
     try {
-      const since = seenAt(this.items[0].id);
+      // From the oldest one on that is shown and still lives: what became of it may not have been heard either.
+      const since = seenAt(this.items.findLast((flow) => LIVES.has(flow.state))?.id ?? this.items[0].id);
       const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
       if (asked.signal.aborted) return;
       if (found.before !== null) {
         this.begin(this.parameters);
         this.ask();
       } else {
-        for (const flow of found.rows) if (!this.store.flows.has(flow.id)) this.late.set(flow.id, flow);
+        for (const flow of found.rows) {
+          if (this.store.flows.has(flow.id)) this.store.correctFlow(flow);
+          else this.late.set(flow.id, flow);
+        }
         this.look();
       }
     } catch {
