@@ -47,6 +47,8 @@ from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
+from netwatchd.metrics.exposition import Exposition
+from netwatchd.metrics.figures import Asked
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, Use
 from netwatchd.places import CannotStart, prepare
 from netwatchd.positions import Positions
@@ -238,7 +240,7 @@ class Daemon:
         websocket = self.settings.websocket
         try:
             questions = Questions(self._state, self.counters)
-            offers = Offers(self._act, self.report.status, self._ill, questions.answer)
+            offers = Offers(self._act, self.report.status, self._ill, questions.answer, self._exposition().reply)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
@@ -247,6 +249,9 @@ class Daemon:
                 f"cannot listen on {websocket.host} port {websocket.port}: {error.strerror or error} "
                 "(is netwatchd running already? [websocket] port and host say where to listen)"
             ) from error
+
+    def _exposition(self) -> Exposition:
+        return Exposition(Asked(lambda: self.settings, self.report.status, self.threats.open, self.devices.all))
 
     def _watch(self) -> int:
         """The main thread's loop; returns the exit code."""
