@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from conftest import needs_promtool
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as classic
@@ -104,6 +105,7 @@ def test_every_metric_that_is_told_is_described_and_has_its_type_and_labels(busy
         assert all(set(sample.labels) == set(metric.labels) for sample in family.samples), name
 
 
+@needs_promtool
 def test_promtool_finds_nothing_to_lint(busy: Daemon) -> None:
     text = scrape(busy)
     checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
