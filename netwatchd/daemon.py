@@ -239,8 +239,9 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            questions = Questions(self._state, self.counters)
-            offers = Offers(self._act, self.report.status, self._ill, questions.answer, self._exposition().reply)
+            self.questions = Questions(self._state, self.counters)
+            asked = Asked(lambda: self.settings, self.report.status, self.threats.open, self.devices.all)
+            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer, Exposition(asked).reply)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
@@ -249,9 +250,6 @@ class Daemon:
                 f"cannot listen on {websocket.host} port {websocket.port}: {error.strerror or error} "
                 "(is netwatchd running already? [websocket] port and host say where to listen)"
             ) from error
-
-    def _exposition(self) -> Exposition:
-        return Exposition(Asked(lambda: self.settings, self.report.status, self.threats.open, self.devices.all))
 
     def _watch(self) -> int:
         """The main thread's loop; returns the exit code."""
@@ -278,6 +276,7 @@ class Daemon:
 
     def _stop(self) -> None:
         """Stops from the source to the mouth, so that everything received is committed."""
+        self.questions.end()
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
         self._lists_worker.ask_to_stop()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from netwatchd import __version__, clock
 from netwatchd.events import Status
+from netwatchd.sights import sights
 from netwatchd.storage.wear import DiskMeter
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Report:
                 {"name": name, "state": supervisor.state, "reason": supervisor.reason}
                 for name, supervisor in daemon.sources.items()
             ],
+            "sights": self._sights(),
             "exporters": daemon.exporters(),
             "blocklists": daemon.blocklists.state(),
             "alerts": daemon.alerts.status(),
@@ -41,6 +43,12 @@ class Report:
             "minutes": daemon.flows.throughput.minutes(clock.now()),
             "database": database | {"written_today": self._disk.written_today()},
         }
+
+    def _sights(self) -> list[dict[str, Any]]:
+        """How each kind of threats is seen; its meaning and limits, which stay the same, `doctor` tells."""
+        on = {name for name, supervisor in self._daemon.sources.items() if supervisor.state == "on"}
+        told = ("kind", "seen", "would_help")
+        return [{key: each[key] for key in told} for each in sights(on, self._daemon.settings)]
 
     def stats(self) -> dict[str, Any]:
         """The figures that clients are sent every few seconds."""

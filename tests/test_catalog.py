@@ -10,10 +10,10 @@ import pytest
 
 from netwatchd import config
 from netwatchd.catalog import FLOOD, KINDS, SCANS
-from netwatchd.cli.checks import source_names
 from netwatchd.detectors import stories
 from netwatchd.detectors.panel import ALL
 from netwatchd.events import SEVERITIES
+from netwatchd.sights import source_names
 
 ROOT = Path(__file__).parent.parent
 THREATS = (ROOT / "docs/THREATS.md").read_text()

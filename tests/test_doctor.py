@@ -25,9 +25,8 @@ from netwatchd.cli.checks import (
     of_lists,
     of_losses,
     of_sources,
-    source_names,
 )
-from netwatchd.cli.doctor import DIRECTLY, INDIRECTLY, NOT, OFF, sight
+from netwatchd.sights import DIRECTLY, INDIRECTLY, NOT, OFF, sight, source_names
 
 Make = Callable[..., Daemon]
 

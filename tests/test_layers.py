@@ -24,7 +24,7 @@ LINES = [
     ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],
-    ["event_ids", "observations", "listings", "machine"],
+    ["event_ids", "observations", "listings", "machine", "sights"],
     ["events", "config", "counters", "journal", "clock", "pidfile"],
     ["values", "mutes"],
     ["addresses", "catalog"],

@@ -14,6 +14,7 @@ from netwatchd.events import ThreatStatus
 from netwatchd.metrics.exposition import MISSING
 from netwatchd.mutes import Word
 from netwatchd.pidfile import PID_FILE
+from netwatchd.sights import source_names
 from netwatchd.storage import queries, retention
 
 OK, NOTE, BROKEN = "ok", "note", "broken"
@@ -302,11 +303,6 @@ def of_sources(patient: Patient) -> tuple[list[Check], set[str]]:
     if silent and patient.status["uptime"] > WARM:
         checks.append(Check("", NOTE, f"on, but nothing has come yet: {', '.join(silent)}"))
     return checks, on
-
-
-def source_names() -> list[str]:
-    """The sources that have a section of the configuration."""
-    return [name.removeprefix("source:") for name in config.sections() if name.startswith("source:")]
 
 
 def leaves(tree: dict[str, Any] | int, name: str) -> list[tuple[str, int]]:

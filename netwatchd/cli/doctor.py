@@ -1,21 +1,20 @@
 """The verb `doctor`: what works and what does not, and which threats can be seen with the sources that are on."""
 
 import argparse
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from netwatchd import config
-from netwatchd.catalog import KINDS, OF_ALL_PACKETS, Kind
 from netwatchd.cli.answer import FAILED, Unanswered, show
-from netwatchd.cli.checks import BROKEN, NOTE, OK, Check, Patient, check_all, of_sources, source_names
+from netwatchd.cli.checks import BROKEN, NOTE, OK, Check, Patient, check_all, of_sources
 from netwatchd.cli.reach import ask
 from netwatchd.cli.terminal import add, print_page, printable
+from netwatchd.sights import DIRECTLY, INDIRECTLY, NOT, OFF, sights
 
 STYLES = {OK: "green", NOTE: "yellow", BROKEN: "bold red", "": ""}
-DIRECTLY, INDIRECTLY, NOT, OFF = "directly", "indirectly", "not", "off"
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -24,7 +23,7 @@ def doctor(options: argparse.Namespace) -> int:
     checks = check_all(patient)
     sources, on = of_sources(patient)
     checks += sources
-    kinds = [sight(kind, on, patient.settings) for kind in KINDS.values() if kind.direct or kind.indirect]
+    kinds = sights(on, patient.settings)
     broken = any(check.state == BROKEN for check in checks)
     answer = {
         "well": not broken,
@@ -47,28 +46,6 @@ def _examine(options: argparse.Namespace) -> Patient:
         return Patient(settings, place, mistakes, ask(settings, "/status"), "")
     except Unanswered as error:
         return Patient(settings, place, mistakes, None, str(error))
-
-
-def sight(kind: Kind, on: Collection[str], settings: config.Config) -> dict[str, Any]:
-    """How threats of a kind are seen with the sources that are on, and what would help."""
-    enabled = not kind.detector or getattr(settings, kind.detector).enabled
-    some = kind.kind in OF_ALL_PACKETS and settings.capture.filter != "all"
-    direct = [name for name in kind.direct if name in on and not (some and name == "capture")]
-    indirect = [name for name in kind.indirect if name in on]
-    known = source_names()
-    return {
-        "kind": kind.kind,
-        "meaning": kind.meaning,
-        "seen": OFF if not enabled else DIRECTLY if direct else INDIRECTLY if indirect else NOT,
-        "by": direct or indirect,
-        # Any of these would show it directly.
-        "would_help": []
-        if direct or not enabled
-        else [
-            f"{name} with filter = all" if some and name == "capture" else name for name in kind.direct if name in known
-        ],
-        "limits": kind.limits or None,
-    }
 
 
 def _print(checks: list[Check], more: Iterable[tuple[str, str, str]], *, broken: bool) -> None:

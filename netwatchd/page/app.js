@@ -32,7 +32,7 @@ const views = new Map();
 let shown = null;
 
 function viewOf(name) {
-  const known = name in VIEWS ? name : "overview";
+  const known = Object.hasOwn(VIEWS, name) ? name : "overview";
   if (!views.has(known)) views.set(known, new VIEWS[known](context));
   return views.get(known);
 }

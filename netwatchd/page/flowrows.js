@@ -8,7 +8,8 @@ import { portText, serviceOf } from "./ports.js";
 import { linkTo, route } from "./route.js";
 import { keyOf, nameOf } from "./store.js";
 
-const LIVES = new Set(["new", "active"]);
+/** The states of flows that live. */
+export const LIVES = new Set(["new", "active"]);
 
 /**
  * A flow as its local side sees it: `device` (as far as it is known), `own` and `peer` (addresses), `isOut` (whether

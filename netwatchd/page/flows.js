@@ -7,7 +7,7 @@ import { askPart } from "./api.js";
 import { element, setText } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { FILTERS, FlowFilters } from "./flowfilters.js";
-import { flowColumns, flowExport, seenAt } from "./flowrows.js";
+import { flowColumns, flowExport, LIVES, seenAt } from "./flowrows.js";
 import { count, time } from "./format.js";
 import { List } from "./list.js";
 import { matcher } from "./matching.js";
@@ -134,14 +134,18 @@ export class Flows {
     if (!this.isLive || !this.items.length || this.isAsking) return;
     const asked = (this.asked = new AbortController());
     try {
-      const since = seenAt(this.items[0].id);
+      // From the oldest one on that is shown and still lives: what became of it may not have been heard either.
+      const since = seenAt(this.items.findLast((flow) => LIVES.has(flow.state))?.id ?? this.items[0].id);
       const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
       if (asked.signal.aborted) return;
       if (found.before !== null) {
         this.begin(this.parameters);
         this.ask();
       } else {
-        for (const flow of found.rows) if (!this.store.flows.has(flow.id)) this.late.set(flow.id, flow);
+        for (const flow of found.rows) {
+          if (this.store.flows.has(flow.id)) this.store.correctFlow(flow);
+          else this.late.set(flow.id, flow);
+        }
         this.look();
       }
     } catch {
