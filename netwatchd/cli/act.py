@@ -7,20 +7,19 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from shlex import join
 from typing import Any
 
 from netwatchd import config
-from netwatchd.addresses import parse_address, parse_mac
+from netwatchd.addresses import parse_mac
 from netwatchd.answers.find import described, find
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
-from netwatchd.cli.stream import Message, stream
+from netwatchd.cli.stream import Message, stream, unstored
 from netwatchd.cli.terminal import printable
-from netwatchd.events import Device, Status
+from netwatchd.cli.told import device_of, key_of
+from netwatchd.events import Device
 from netwatchd.storage import schema
-
-_FIELDS = {each.name for each in fields(Device)}
 
 
 @dataclass
@@ -31,10 +30,11 @@ class Done:
     keys: tuple[str, ...]  # of the devices that it is about
     devices: dict[str, dict[str, Any]] = field(default_factory=dict)  # those that changed, by key
     removed: list[str] = field(default_factory=list)  # keys of those that are no more
+    unstored: str | None = None  # why it would be lost with the daemon
 
     def take(self, message: Message) -> None:
         """Takes in an update of one of these devices."""
-        if message["type"] == "device_update" and (key := _key_of(message["device"])) in self.keys:
+        if message["type"] == "device_update" and (key := key_of(message["device"])) in self.keys:
             self.devices[key] = message["device"]
         elif message["type"] == "device_removed" and message["key"] in self.keys:
             self.removed.append(message["key"])
@@ -104,7 +104,7 @@ def split(options: argparse.Namespace, settings: config.Config) -> int:
     key, mac = schema.key_of(device), _merged_mac(options, device)
     done = _do(settings, lambda done: mac in done.devices and key in done.devices, mac, key, op="split", device=mac)
     parts = [
-        f"{described(_device_of(row))} {what}"
+        f"{described(device_of(row))} {what}"
         for each, what in ((mac, "is a device of its own now"), (key, "stays"))
         if (row := done.devices.get(each))
     ]
@@ -137,24 +137,12 @@ def known_devices(settings: config.Config) -> list[Device]:
     with stream(settings.websocket) as live:
         for message in live.catch_up():
             if message["type"] == "snapshot":
-                known = {_key_of(row): row for row in message["devices"]}
+                known = {key_of(row): row for row in message["devices"]}
             elif message["type"] == "device_update":
-                known[_key_of(message["device"])] = message["device"]
+                known[key_of(message["device"])] = message["device"]
             elif message["type"] == "device_removed":
                 known.pop(message["key"], None)
-    return list(map(_device_of, known.values()))
-
-
-def _key_of(row: dict[str, Any]) -> str:
-    return str(row["mac"] or row["ip"])
-
-
-def _device_of(row: dict[str, Any]) -> Device:
-    """The device of its public fields."""
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key in _FIELDS
-    }
-    return Device(**values | {"ips": tuple(map(parse_address, row["ips"])), "status": Status(row["status"])})
+    return list(map(device_of, known.values()))
 
 
 def _do(settings: config.Config, shown: Callable[[Done], bool], *keys: str, **op: Any) -> Done:
@@ -167,8 +155,10 @@ def _do(settings: config.Config, shown: Callable[[Done], bool], *keys: str, **op
 
     with stream(settings.websocket) as live:
         live.catch_up()
-        for message in live.act(**op):
+        told = live.act(**op)
+        for message in told:
             done.take(message)
+        done.unstored = unstored(told)
         # It is done. A daemon that is too busy to tell this client of it is no reason to say otherwise.
         with suppress(Unanswered):
             if not shown(done):
@@ -189,4 +179,6 @@ def _say(options: argparse.Namespace, done: Done, keys: list[str], sentence: str
     devices = [done.devices[key] for key in keys if key in done.devices]
     answer = {**done.op, "devices": devices, "removed": done.removed}
     show(options, answer, lambda _: print(printable(sentence)))
+    if done.unstored:
+        raise Trouble(done.unstored)
     return 0

@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -26,10 +26,12 @@ from wsproto.utilities import RemoteProtocolError
 
 from netwatchd import config
 from netwatchd.cli.answer import Trouble, Unanswered
-from netwatchd.cli.reach import TIMEOUT, headers_of, host_of, place_of, refused, silent, tls_of
+from netwatchd.cli.reach import TIMEOUT, Place, place_of, reached, refused, silent
 
 Message = dict[str, Any]
 READ_SIZE = 65536
+# Seconds until the daemon says that what it has done is stored; where it is not, it says so after 5.
+TIMEOUT_STORED = 10.0
 # A snapshot of 20,000 devices is 15 MB; what is longer comes from somebody else.
 LONGEST_MESSAGE = 2**27  # characters
 
@@ -38,30 +40,44 @@ class Refused(Trouble):
     """The daemon does not do what it was asked; the text is its own."""
 
 
+def unstored(told: Iterable[Message]) -> str | None:
+    """Why something that was done is not stored, where that was told."""
+    return next((str(each.get("message")) for each in told if each.get("stored") is False), None)
+
+
 @contextmanager
 def stream(websocket: config.Websocket, topics: str = "devices", timeout: float = TIMEOUT) -> Iterator["Stream"]:
     """A connection to the running daemon; raises Unanswered where none is, or where it lets nobody in.
 
     `topics` are those of `subscribe`, between commas; `timeout` is in seconds, and for each answer.
     """
-    where = place_of(websocket)
     try:
-        peer = _connect(websocket, timeout)
+        place = reached(websocket)
     except OSError as error:
-        raise silent(where, error) from error
+        raise silent(place_of(websocket), error) from error
+    with stream_at(place, f"topics={topics}", timeout) as opened:
+        yield opened
+
+
+@contextmanager
+def stream_at(place: Place, query: str, timeout: float = TIMEOUT) -> Iterator["Stream"]:
+    """The same, of a daemon anywhere; `query` is what stands behind the `?` of the URL."""
+    try:
+        peer = _connect(place, timeout)
+    except OSError as error:
+        raise silent(str(place), error) from error
     with peer:
-        opened = Stream(peer, where, timeout)
-        opened.open(websocket, f"/ws?topics={topics}")
+        opened = Stream(peer, str(place), timeout)
+        opened.open(place, f"{place.path}?{query}")
         yield opened
         opened.close()
 
 
-def _connect(websocket: config.Websocket, timeout: float) -> socket.socket:
-    host, context = host_of(websocket), tls_of(websocket)
-    peer = socket.create_connection((host, websocket.port), timeout)
+def _connect(place: Place, timeout: float) -> socket.socket:
+    peer = socket.create_connection((place.host, place.port), timeout)
     try:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return context.wrap_socket(peer, server_hostname=host) if context else peer
+        return place.tls.wrap_socket(peer, server_hostname=place.host) if place.tls else peer
     except BaseException:
         peer.close()
         raise
@@ -77,17 +93,17 @@ class Stream:
         self._framing = WSConnection(ConnectionType.CLIENT)
         self._pieces: list[str] = []  # of the message that is arriving
         self._size = 0
-        self._messages: deque[Message] = deque()  # whole ones that nobody has read yet
+        self._messages: deque[tuple[Message, str]] = deque()  # whole ones that nobody has read yet, and as they came
+        self.text = ""  # the message that was read last, as it came
         self._refusal: tuple[int, bytes] | None = None  # status and body of a reply that is no upgrade
         self._opened = False
+        self._end: Unanswered | None = None  # why nothing comes any more, once all that came before is read
 
-    def open(self, websocket: config.Websocket, target: str) -> None:
+    def open(self, place: Place, target: str) -> None:
         """The handshake; raises Unanswered."""
-        host = host_of(websocket)
-        name = f"[{host}]:{websocket.port}" if ":" in host else f"{host}:{websocket.port}"
-        headers = [(key.encode(), value.encode()) for key, value in headers_of(websocket).items()]
+        headers = [(key.encode(), value.encode()) for key, value in place.headers.items()]
         deadline = time.monotonic() + self._timeout
-        self._send(self._framing.send(Request(host=name, target=target, extra_headers=headers)))
+        self._send(self._framing.send(Request(host=place.authority, target=target, extra_headers=headers)))
         while not self._opened:
             if not self._receive(deadline):
                 raise silent(self._where, TimeoutError("timed out"))
@@ -98,7 +114,8 @@ class Stream:
         while not self._messages:
             if not self._receive(deadline):
                 return None
-        return self._messages.popleft()
+        message, self.text = self._messages.popleft()
+        return message
 
     def say(self, op: str, **fields: Any) -> None:
         """Sends an op, as docs/INTERFACE.md has them."""
@@ -107,15 +124,41 @@ class Stream:
     def act(self, op: str, **fields: Any) -> list[Message]:
         """Has the daemon do something; returns what it told meanwhile. Raises Refused, with the daemon's sentence.
 
-        What is wrong is told before the answer to a ping that was sent behind the op; else it is done by then.
+        What is done but not stored is no reason to raise: `unstored` finds it in what was told.
         """
         self.say(op, **fields)
         self.say("ping")
-        told = self.until(lambda message: message["type"] == "pong")
-        for message in told:
-            if message["type"] == "error":
-                raise Refused(str(message.get("message")))
+        told, refusal = self._answer()
+        if refusal is not None:
+            raise Refused(refusal)
         return told
+
+    def act_all(self, op: str, each: Sequence[dict[str, Any]]) -> tuple[list[Message], dict[int, str]]:
+        """Has the daemon do something with each of these fields, and store all of it together.
+
+        Returns what it told meanwhile, and its sentence where it refused one, by its index.
+        """
+        for fields in each:
+            self.say(op, **fields)
+            self.say("ping", stored=False)
+        self.say("ping")
+        told: list[Message] = []
+        refused: dict[int, str] = {}
+        for index in range(len(each) + 1):
+            some, refusal = self._answer()
+            told += some
+            if refusal is not None:
+                refused[index] = refusal
+        return told, refused
+
+    def _answer(self) -> tuple[list[Message], str | None]:
+        """What is told up to the answer to a ping, and what of that is wrong with the op before it.
+
+        What is wrong is told before; else the op is done by then and, unless the ping said otherwise, stored.
+        """
+        told = self.until(lambda message: message["type"] == "pong", max(self._timeout, TIMEOUT_STORED))
+        wrong = (each for each in told if each["type"] == "error" and each.get("stored") is not False)
+        return told, next((str(each.get("message")) for each in wrong), None)
 
     def catch_up(self) -> list[Message]:
         """What a client that has just come is told: the snapshot, and what happened since that was made.
@@ -126,9 +169,9 @@ class Stream:
         self.say("ping")
         return told + self.until(lambda message: message["type"] == "pong")
 
-    def until(self, wanted: Callable[[Message], Any]) -> list[Message]:
+    def until(self, wanted: Callable[[Message], Any], timeout: float | None = None) -> list[Message]:
         """The next messages, up to one that is wanted; raises Unanswered where it does not come in time."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         told: list[Message] = []
         while not told or not wanted(told[-1]):
             message = self.read(max(deadline - time.monotonic(), 0))
@@ -144,6 +187,8 @@ class Stream:
 
     def _receive(self, deadline: float | None) -> bool:
         """Takes in what has arrived, or arrives by then; False where nothing does."""
+        if self._end:
+            raise self._end
         self._peer.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
         try:
             data = self._peer.recv(READ_SIZE)
@@ -175,7 +220,7 @@ class Stream:
             if event.body_finished or len(self._refusal[1]) > READ_SIZE:
                 raise self._ended("")
         elif isinstance(event, CloseConnection):
-            raise self._ended(event.reason or f"it closed the connection ({int(event.code)})")
+            self._end = self._ended(event.reason or f"it closed the connection ({int(event.code)})")
 
     def _gather(self, event: TextMessage) -> None:
         self._pieces.append(event.data)
@@ -191,7 +236,7 @@ class Stream:
             message = None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise self._stranger()
-        self._messages.append(message)
+        self._messages.append((message, text))
 
     def _send(self, data: bytes) -> None:
         try:
