@@ -19,6 +19,9 @@ URL := from netwatchd import config; print(config.load().websocket.url)
 PREFIX ?= /opt/netwatchd
 SYSTEM_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
 COMMAND := /usr/local/bin/netwatchd
+# What is optional: sudo make install EXTRAS=metrics
+EXTRAS ?=
+WITH := $(if $(EXTRAS),[$(EXTRAS)])
 CONFIG := /etc/netwatchd/config.ini
 SHARE := /usr/local/share
 # Where man and the shells look; each file is made by the installed program itself.
@@ -145,10 +148,10 @@ install:
 		echo 'fetching and building the packages'; \
 		cp -R netwatchd setup.cfg pyproject.toml README.md LICENSE "$$build"; \
 		$(SYSTEM_PYTHON) -m venv "$$build/venv"; \
-		"$$build/venv/bin/python" $(PIP) wheel --use-pep517 --wheel-dir "$$build/wheels" "$$build"; \
+		"$$build/venv/bin/python" $(PIP) wheel --use-pep517 --wheel-dir "$$build/wheels" "$$build$(WITH)"; \
 		echo 'installing into $(PREFIX)'; \
 		$(SYSTEM_PYTHON) -m venv --clear $(PREFIX); \
-		$(PREFIX)/bin/python $(PIP) install --no-index --find-links "$$build/wheels" netwatchd
+		$(PREFIX)/bin/python $(PIP) install --no-index --find-links "$$build/wheels" "netwatchd$(WITH)"
 	@ln -sfn $(PREFIX)/bin/netwatchd $(COMMAND)
 	@install -d -m 0755 $(sort $(dir $(MAN_PAGES) $(COMPLETIONS)))
 	@set -e; umask 022; \

@@ -7,6 +7,7 @@ The way of one event, a stage a sentence:
 3. `storage/` keeps them: one connection to SQLite, what was received in an interval in one commit.
 4. `broadcast/` pushes them, as they happen, to whoever listens by WebSocket; `alerts/` sends what is worth an alert.
 5. `alerts/` tells people of threats, beyond this machine: by ntfy, webhook, e-mail, or a command.
+6. `metrics/` tells Prometheus what all of them have counted, when it asks.
 
 `daemon` builds the parts and is the only one to know them all; `replay` puts what was recorded through the same stages;
 `cli` holds the verbs.

@@ -47,6 +47,8 @@ from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Job, Jobs
 from netwatchd.journal import ServiceManager
+from netwatchd.metrics.exposition import Exposition
+from netwatchd.metrics.figures import Asked
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, Use
 from netwatchd.places import CannotStart, prepare
 from netwatchd.positions import Positions
@@ -239,8 +241,9 @@ class Daemon:
         websocket = self.settings.websocket
         try:
             self.questions = Questions(self._state, self.counters)
-            stored = partial(self.storage.until_committed, STORED)
-            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer, stored)
+            asked = Asked(lambda: self.settings, self.report.status, self.threats.open, self.devices.all)
+            metrics, stored = Exposition(asked).reply, partial(self.storage.until_committed, STORED)
+            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer, metrics, stored)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error

@@ -18,6 +18,7 @@ RELOADABLE = {
     ),
     "devices": ("offline_after", "probe_rate", "merge"),
     "blocklists": ("lists", "interval", "formats", "severities", "trackers", "allow", "max_size"),
+    "metrics": ("devices",),
     "threats": ("cooldown", "mute", "retention"),
     "logging": ("level",),
 }

@@ -12,6 +12,7 @@ from shim import COMPILER
 
 needs_nobody = pytest.mark.skipif(not nobody_can_run_it(), reason="needs root, and a Python that all users may run")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
+needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool, of Debian's prometheus")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler, to make calls of the system fail")
 
 # Tables are as wide in every test, whoever runs it.

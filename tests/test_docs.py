@@ -307,7 +307,7 @@ def general(name: str) -> str:
 
 
 def test_every_reason_of_a_refusal_is_documented() -> None:
-    texts = "".join(text for path, text in SOURCES.items() if path.parent.name in ("broadcast", "answers"))
+    texts = "".join(text for path, text in SOURCES.items() if path.parent.name in ("broadcast", "answers", "metrics"))
     code = set(re.findall(r'Refusal\([^()]*(?:\([^()]*\))?[^()]*?, "([a-z_]+)"', texts))
     code |= set(re.findall(r'"refused\.([a-z_]+)"', texts)) - {"commands"}
     (documented,) = (names(row[1]) for row in rows(section("Counters")) if row[0] == "`refused.REASON`")

@@ -194,4 +194,6 @@ def test_losses_and_silent_sources_are_told_by_the_daemons_own_account() -> None
 def test_nothing_that_it_looks_at_keeps_it_from_going_on(tmp_path: Path) -> None:
     settings = config.parse(f"[storage]\ndirectory = {tmp_path}/a/b/c\n[source:netflow]\nenabled = yes\n")
     checks = check_all(Patient(settings, "config.ini", [], None, "no daemon"))
-    assert {"config", "daemon", "database", "disk", "clock", "kernel", "blocklists"} >= {each.topic for each in checks}
+    assert {"config", "daemon", "database", "disk", "clock", "kernel", "blocklists", "metrics"} >= {
+        each.topic for each in checks
+    }

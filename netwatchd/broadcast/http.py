@@ -30,7 +30,7 @@ GUARDS = {
 _REASONS = {
     200: "OK", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 408: "Request Timeout", 426: "Upgrade Required", 429: "Too Many Requests",
-    431: "Request Header Fields Too Large", 503: "Service Unavailable",
+    431: "Request Header Fields Too Large", 501: "Not Implemented", 503: "Service Unavailable",
 }  # fmt: skip
 
 

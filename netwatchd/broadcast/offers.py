@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from netwatchd.broadcast.http import Refusal
 from netwatchd.events import Command
@@ -17,6 +17,17 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class Metrics(NamedTuple):
+    """What Prometheus is told: the media type, with the format's version, and the text in it."""
+
+    type: str
+    text: bytes
+
+
+def _no_metrics(_accept: str) -> Metrics:
+    raise Refusal(404, "there are no metrics here", "not_found")
+
+
 def _nothing(name: str, _query: Mapping[str, str]) -> Answer:
     raise Refusal(404, f"there is no answer {name!r:.40} here", "not_found")
 
@@ -29,4 +40,5 @@ class Offers:
     status: Callable[[], dict[str, Any]]  # GET /status
     ill: Callable[[], str | None] = lambda: None  # GET /healthz: why it is not well, or None
     answer: Callable[[str, Mapping[str, str]], Answer] = _nothing  # GET /api/NAME?...
+    metrics: Callable[[str], Metrics] = _no_metrics  # GET /metrics, with the header Accept
     stored: Callable[[], str | None] = lambda: None  # waits until what was done is stored; why it is not yet

@@ -4,6 +4,7 @@ The page's files hold nothing that is not public, and are served to whoever may 
 the WebSocket and by /api, which want the token.
 """
 
+import gzip
 import time
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from netwatchd.addresses import Address
 from netwatchd.broadcast import access, json_text
 from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, Reply, Request, reply, unchanged
-from netwatchd.broadcast.offers import Answer, Offers
+from netwatchd.broadcast.offers import Answer, Metrics, Offers
 from netwatchd.broadcast.site import File, Site
 from netwatchd.config import Websocket
 
@@ -54,6 +55,9 @@ class Pages:
             self._check(request, origin, is_open_here=True)
             ill = self._offers.ill()
             return reply(503, f"{ill}\n", {"Retry-After": "10"}) if ill else reply(200, "ok\n")
+        if request.path == "/metrics":
+            self._check(request, origin, is_open_here=True)
+            return _exposition(self._offers.metrics(request.headers.get("accept", "")), request)
         if request.path == "/status":
             self._check(request, origin)
             return reply(200, json_text.text_of(self._offers.status()) + "\n", JSON)
@@ -87,6 +91,13 @@ class Pages:
     def _policy(self, request: Request) -> str:
         scheme = "wss" if self._settings.tls_certificate else "ws"
         return POLICY.format(socket=f"{scheme}://{request.headers.get('host', '')}")
+
+
+def _exposition(told: Metrics, request: Request) -> Reply:
+    headers = {"Content-Type": told.type, "Vary": "Accept, Accept-Encoding"}
+    if request.takes_gzip:
+        return reply(200, gzip.compress(told.text, 1), headers | {"Content-Encoding": "gzip"})
+    return reply(200, told.text, headers)
 
 
 def _answer(answer: Answer, request: Request) -> Reply:

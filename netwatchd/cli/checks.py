@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from netwatchd import config
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import counted, size_text, span_text
 from netwatchd.events import ThreatStatus
+from netwatchd.metrics.exposition import MISSING
 from netwatchd.mutes import Word
 from netwatchd.pidfile import PID_FILE
 from netwatchd.sights import source_names
@@ -70,6 +72,7 @@ def check_all(patient: Patient) -> list[Check]:
         of_mutes,
         of_alerts,
         of_lists,
+        of_metrics,
     )
     return [check for look in checks for check in look(patient)]
 
@@ -265,6 +268,14 @@ def of_lists(patient: Patient) -> Iterable[Check]:
     elif not patient.settings.blocklists.lists:
         text = "none is configured, so that no threat of the kind blocklist is told"
         yield Check("blocklists", NOTE, text, "name some in [blocklists] lists; docs/BLOCKLISTS.md knows them")
+
+
+def of_metrics(_: Patient) -> Iterable[Check]:
+    """Whether Prometheus can be told anything."""
+    if find_spec("prometheus_client"):
+        yield Check("metrics", OK, "Prometheus may ask for /metrics")
+    else:
+        yield Check("metrics", OK, "none are told, which matters to Prometheus only", MISSING)
 
 
 def of_sources(patient: Patient) -> tuple[list[Check], set[str]]:

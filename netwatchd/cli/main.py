@@ -89,6 +89,17 @@ def parser() -> argparse.ArgumentParser:
     _watch(verbs)
 
     _lists(verbs)
+    _files(verbs)
+    verb = _verb(
+        verbs, "alert-test", _later("alert_test", "alert_test"), "send a test by the configured channels of alerts, now"
+    )
+    verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
+    _completion(verbs)
+    return parser
+
+
+def _files(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verbs that read and write whole files."""
     verb = _verb(
         verbs, "replay", _later("replay", "replay"), "read captures and logs of the past, into a directory of their own"
     )
@@ -97,15 +108,18 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--as", dest="format", choices=FORMATS, help="what the files hold, where that is not told by their content"
     )
-    verb.add_argument("--quiet", action="store_true", help="without a progress bar")
+    _quiet(verb)
     _json(verb)
 
-    verb = _verb(
-        verbs, "alert-test", _later("alert_test", "alert_test"), "send a test by the configured channels of alerts, now"
-    )
-    verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
-    _completion(verbs)
-    return parser
+    verb = _verb(verbs, "backup", _later("backup", "backup"), "copy the databases, while the daemon runs")
+    verb.add_argument("destination", metavar="DEST", help="a new directory, which --state can name then")
+    _state(verb)
+    _quiet(verb)
+    _json(verb)
+    verb = _verb(verbs, "vacuum", _later("backup", "vacuum"), "give the space of removed rows back; without the daemon")
+    _state(verb)
+    _quiet(verb)
+    _json(verb)
 
 
 def _devices(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -256,6 +270,10 @@ def _filters(verb: argparse.ArgumentParser, since: str, limit: int | None) -> No
 
 def _state(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--state", metavar="DIR", help="where the databases lie, such as those of a replay")
+
+
+def _quiet(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--quiet", action="store_true", help="without a progress bar")
 
 
 def _json(verb: argparse.ArgumentParser, more: str = "") -> None:

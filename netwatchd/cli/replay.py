@@ -5,22 +5,18 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from netwatchd import config, journal
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import moment_text, size_text, span_text
+from netwatchd.cli.progress import interruptible, progress
 from netwatchd.cli.terminal import print_lines, printable
 from netwatchd.events import Threat
 from netwatchd.pidfile import AlreadyRunning, Use
@@ -46,7 +42,7 @@ def replay(options: argparse.Namespace) -> int:
     journal.start_logging("error")
     try:
         directory = Path(options.into) if options.into else _fresh()
-        with _made(directory, named=bool(options.into)), Use(directory, alone=True), _interruptible() as interrupted:
+        with _made(directory, named=bool(options.into)), Use(directory, alone=True), interruptible() as interrupted:
             return _replay(options, settings, directory, interrupted)
     except (Refused, AlreadyRunning, CannotStore) as error:
         print(f"netwatchd: {error}", file=sys.stderr)
@@ -65,8 +61,7 @@ def _replay(
                 report, inside = files_of(name, options.format, interrupted)
                 files.extendleft(reversed(inside))
             else:
-                with _progress(options, name) as on_progress:
-                    report = replaying.file(name, options.format, on_progress)
+                report = _file(options, replaying, name)
             reports.append(report)
             if options.json:
                 print(json.dumps(_as_json(report, directory)), flush=True)
@@ -79,6 +74,13 @@ def _replay(
     if interrupted():
         return INTERRUPTED
     return FAILED if any(report.error for report in reports) else 0
+
+
+def _file(options: argparse.Namespace, replaying: Replay, name: str) -> FileReport:
+    """Reads one file, and shows how far it is."""
+    what, size = Path(name).name or name, size_of(name)
+    with progress(options) as bar:
+        return replaying.file(name, options.format, lambda at: bar(what, at, size))
 
 
 # The directory.
@@ -113,46 +115,6 @@ def _fresh() -> Path:
         number += 1
         directory = Path(f"{stem}-{number}")
     return directory
-
-
-# Being stopped, and showing how far it is.
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM asked to stop; a second one stops at once."""
-    asked: list[int] = []
-
-    def ask(number: int, _: FrameType | None) -> None:
-        asked.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(options: argparse.Namespace, name: str) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error while a file is read, if that is a terminal; takes the bytes that were read."""
-    if options.json or options.quiet or not sys.stderr.isatty():
-        yield lambda at: None
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    # What is printed meanwhile goes where it was to go: the reports to standard output.
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
-    with bar:
-        task = bar.add_task(printable(Path(name).name or name), total=size_of(name))
-        yield lambda at: bar.update(task, completed=at)
 
 
 # What is told.

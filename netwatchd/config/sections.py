@@ -138,6 +138,18 @@ class Websocket:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """What Prometheus is told at /metrics, beside what it always is: docs/METRICS.md."""
+
+    devices: int = setting(
+        whole(0, 1000),
+        "0",
+        "Devices whose traffic is told each by itself, with MAC and the name that you gave: those that moved most. "
+        "0: none is.",
+    )
+
+
+@dataclass(frozen=True)
 class Devices:
     """What counts as a device, and when it counts as gone."""
 
@@ -215,6 +227,7 @@ class Config(Detectors):
     path: Path | None = None
     storage: Storage = _section("storage", Storage)
     websocket: Websocket = _section("websocket", Websocket)
+    metrics: Metrics = _section("metrics", Metrics)
     devices: Devices = _section("devices", Devices)
     ingest: Ingest = _section("ingest", Ingest)
     threats: Threats = _section("threats", Threats)
