@@ -81,7 +81,7 @@ export class DeviceView {
     }
     if (isOther) this.clear();
     this.look();
-    if (isNew) this.ask();
+    if (isNew && !isOther) this.ask(); // a device that is looked at for the first time is asked about by `look`
   }
 
   hide() {

@@ -33,8 +33,7 @@ export class DeviceThreats {
 
   clear() {
     this.past = [];
-    this.isWhole = false;
-    this.failed = null;
+    this.isWhole = this.isTold = false;
     setText(this.said, "");
   }
 
@@ -63,7 +62,7 @@ export class DeviceThreats {
     reconcile(this.rows, shown, (threat) => threat.id, makeThreat, fillThreat);
     this.more.hidden = shown.length === order.length;
     if (!this.more.hidden) setText(this.more, `Show ${count(order.length - shown.length)} more`);
-    setText(this.said, order.length ? "" : this.isTold ? "Nothing was ever found about it." : "…");
+    setText(this.said, order.length ? "" : this.isTold ? "No threats and no news of it are kept." : "…");
     this.said.hidden = order.length > 0;
   }
 
