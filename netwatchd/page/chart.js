@@ -1,15 +1,14 @@
 // How much came in and went out, step by step: bars, what came in above the line, what went out below it, in one scale.
 //
 // Each bar is as wide as its step and as high as its mean, so that nothing is smoothed, and where nothing was recorded
-// there is none. It is drawn by uPlot (uplot/, whose one file has a line behind it that exports it), which is loaded when
-// the first chart is shown. A pointer, or the arrow keys, choose a step, and with Shift a span of them.
+// there is none. It is drawn by uPlot (uplot/, whose one file has a line behind it that exports it), which is loaded
+// when the first chart is shown. A pointer, or the arrow keys, choose a step, and with Shift a span of them.
 
 import { element, setAttribute } from "./dom.js";
 
 const PAD = 1.08; // so much room above the highest bar
 const LEAST = { rate: 8_000, size: 1_000 }; // what the scale reaches at least: bit/s, bytes
 const UNITS = ["", "k", "M", "G", "T", "P"];
-const GRID = 0.7; // of the colour of lines
 
 let library = null;
 
@@ -29,8 +28,8 @@ const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" 
 
 export class Chart {
   /**
-   * `label` is what it shows; `say(place)` the words for a step (by its place; -1: none is chosen); `pick(first, last)`,
-   * where it is there, is called when somebody chooses the steps between two places.
+   * `label` is what it shows; `say(place)` the words for a step (by its place; -1: none is chosen);
+   * `pick(first, last)`, where it is there, is called when somebody chooses the steps between two places.
    */
   constructor({ label, say, pick = null }) {
     Object.assign(this, { say, pick, plot: null, data: null, isDrawing: false, place: -1, from: -1, frame: 0 });
@@ -50,9 +49,9 @@ export class Chart {
   }
 
   /**
-   * Shows steps: `times` are when they began and `ends` when they ended (Unix ms), `bytesIn` and `bytesOut` their bytes,
-   * null where nothing was recorded; `unit` is "rate" or "size"; from `from` to `to` (Unix ms); what is later than
-   * `believed` may still become more. Rejects where uPlot cannot be loaded.
+   * Shows steps: `times` are when they began and `ends` when they ended (Unix ms), `bytesIn` and `bytesOut` their
+   * bytes, null where nothing was recorded; `unit` is "rate" or "size"; from `from` to `to` (Unix ms); what is later than
+   * `believed` may still become more, and what is not `chosen` (two times), where that is there, is paler. Rejects where uPlot cannot be loaded.
    */
   async show(data) {
     this.data = data;
@@ -86,7 +85,7 @@ export class Chart {
       paths: (plot, series, first, last) => this.bars(uPlot, plot, series, first, last),
     });
     const axis = { stroke: () => colour("--muted"), font: this.font, ticks: { show: false }, gap: 6 };
-    const lines = (plot) => ({ show: true, width: 1, stroke: () => colour("--line"), alpha: GRID });
+    const lines = { show: true, width: 1, stroke: () => colour("--line") };
     return {
       ...this.extent(),
       padding: [6, 26, 0, 0],
@@ -97,8 +96,11 @@ export class Chart {
       },
       series: [{}, bars("--in"), bars("--out")],
       axes: [
-        { ...axis, grid: { show: false }, size: 26, space: 72, values: (plot, at, _a, _s, step) => this.marks(at, step) },
-        { ...axis, grid: lines(), size: 76, space: 28, values: (plot, at) => at.map((value) => this.scaled(value)) },
+        {
+          ...axis, grid: { show: false }, size: 26, space: 72,
+          values: (plot, at, number, space, step) => this.marks(at, step),
+        },
+        { ...axis, grid: lines, size: 76, space: 28, values: (plot, at) => at.map((value) => this.scaled(value)) },
       ],
       cursor: {
         y: false,

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { Chart } from "./chart.js";
 import { element, setText } from "./dom.js";
-import { rate, size, span, time } from "./format.js";
+import { rate, span, time } from "./format.js";
 import { described, TopList } from "./peers.js";
 import { linkTo } from "./route.js";
 
@@ -55,11 +55,12 @@ export class Line {
 
   draw() {
     const traffic = this.store.stats.traffic;
-    const isEmpty = !traffic?.in?.length;
+    const isQuiet = !traffic || traffic.bytes_in + traffic.bytes_out + traffic.bytes_internal === 0;
+    const isEmpty = isQuiet || !traffic.in.length;
     this.empty.hidden = !isEmpty;
     this.live.hidden = isEmpty;
     if (isEmpty) {
-      this.sayWhy(traffic);
+      this.sayWhy(isQuiet);
       return;
     }
     this.steps = stepsOf(traffic);
@@ -103,11 +104,11 @@ export class Line {
     return words;
   }
 
-  sayWhy(traffic) {
-    const sources = this.store.stats.received?.flows;
-    const [head, words] = !this.store.stats.uptime ? ["Loading …", ""]
-      : sources && traffic ? ["One moment", "The first ten seconds are being measured."]
-      : ["No flow was told of yet", "As soon as a source tells of flows, they are shown here. "
+  sayWhy(isQuiet) {
+    const { uptime } = this.store.stats;
+    const [head, words] = uptime === undefined ? ["Loading …", ""]
+      : !isQuiet ? ["One moment", "The first ten seconds are being measured."]
+      : ["No traffic was told of yet", "As soon as a source tells of flows, they are shown here. "
         + "netwatchd doctor says which sources are on, and what would help."];
     this.empty.replaceChildren(element("strong", { text: head }), element("p", { text: words }));
   }
@@ -148,9 +149,4 @@ export function stepsOf({ until, step, lag, in: bytesIn, out: bytesOut, internal
     from: until - Math.max(SHOWN, bytesIn.length * length), to: until,
     believed: until - Math.max(lag - step, 0) * 1000,
   };
-}
-
-/** `in 1.2 GB, out 300 MB`. */
-export function sums(bytesIn, bytesOut) {
-  return `in ${size(bytesIn)}, out ${size(bytesOut)}`;
 }

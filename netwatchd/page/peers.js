@@ -5,6 +5,8 @@ import { size } from "./format.js";
 import { portText, serviceOf } from "./ports.js";
 import { linkTo } from "./route.js";
 
+const OTHERS = { name: "all others", title: "those that were not among the first of an hour" };
+
 /** What a row of `GET /api/top` is about, and where more of it is to be seen; `more` are filters for the flows. */
 export function described(row, store, more = {}) {
   if ("device" in row) {
@@ -12,7 +14,7 @@ export function described(row, store, more = {}) {
     return { name: store.called(row.device), title: row.device, link: linkTo({ view: "device", device: row.device }) };
   }
   if ("destination" in row) {
-    if (row.destination === null) return { name: "all others", title: "those that were not among the first of an hour" };
+    if (row.destination === null) return OTHERS;
     const known = store.deviceOf(row.destination);
     return {
       name: known ? store.called(row.destination) : row.destination,
@@ -21,7 +23,7 @@ export function described(row, store, more = {}) {
       link: linkTo({ view: "flows", ...more, peer: row.destination }),
     };
   }
-  if (row.port === null) return { name: "all others", title: "those that were not among the first of an hour" };
+  if (row.port === null) return OTHERS;
   const [protocol, number] = row.port.split("/");
   return {
     name: portText(protocol, Number(number)),

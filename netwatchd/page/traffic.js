@@ -6,13 +6,14 @@ import { ask, askStatus } from "./api.js";
 import { Chart } from "./chart.js";
 import { element, setText } from "./dom.js";
 import { exportMenu, timeColumn } from "./export.js";
-import { rate } from "./format.js";
+import { rate, time } from "./format.js";
 import { described, TopList } from "./peers.js";
 import { change, linkTo } from "./route.js";
 import { fromRows, fromRing, RANGES, rowsOf, spanText, stepText, totals } from "./trafficdata.js";
 import { summed, TrafficTable } from "./traffictable.js";
 
 const MOST = 10; // rows of a list
+const HINT = "Drag over the chart to see who moved what in a part of the time.";
 const LISTS = { device: "Devices", destination: "Destinations", port: "Ports" };
 
 export class Traffic {
@@ -32,7 +33,7 @@ export class Traffic {
     this.legend = element("p", { class: "traffic-legend" },
       element("span", { class: "traffic-key in", text: "in, above" }),
       element("span", { class: "traffic-key out", text: "out, below" }), element("span"));
-    this.table = new TrafficTable((time) => this.linkAt(time));
+    this.table = new TrafficTable((place) => this.linkAt(place));
     this.said = element("div", { class: "empty", hidden: true });
     this.body = element("div", {}, this.sums, this.chart.node, this.readout, this.legend, this.table.node);
     this.lists = Object.fromEntries(Object.entries(LISTS).map(([by, title]) => [by, new TopList({ title, level: 2 })]));
@@ -82,11 +83,13 @@ export class Traffic {
   }
 
   update(changed) {
-    if (changed.has("devices") && document.activeElement !== this.device) this.listDevices();
+    if (changed.has("devices") && this.listed !== this.store.devices.size) this.listDevices();
   }
 
   // A list of devices is made when it is another one than before: who has it open loses nothing.
   listDevices() {
+    if (document.activeElement === this.device && this.named) return;
+    this.listed = this.store.devices.size;
     const names = [...this.store.devices.keys()].map((key) => [key, this.store.called(key)]);
     names.sort((a, b) => a[1].localeCompare(b[1]));
     const known = this.store.deviceOf(this.wanted);
@@ -156,9 +159,13 @@ export class Traffic {
   drawSums() {
     const found = totals(this.data, this.span);
     const facts = [["In", found.in], ["Out", found.out]].map(([word, bytes]) => summed(word, bytes));
-    if (found.seconds) facts.push(summed("Mean", null, `${rate(found.in / found.seconds)} in, ${rate(found.out / found.seconds)} out`));
+    if (found.seconds) {
+      const [into, out] = [found.in, found.out].map((bytes) => rate(bytes / found.seconds));
+      facts.push(summed("Mean", null, `${into} in, ${out} out`));
+    }
     if (found.peak && this.data.unit === "rate") {
-      facts.push(summed("Peak", null, `${rate(found.peak.rate)} ${found.peak.word}, ${stepText(this.data, found.peak.place)}`));
+      const { rate: highest, word, place } = found.peak;
+      facts.push(summed("Peak", null, `${rate(highest)} ${word}, ${stepText(this.data, place)}`));
     }
     this.sums.replaceChildren(...facts);
     const [since, until] = this.span ?? [];
@@ -166,10 +173,12 @@ export class Traffic {
     this.whole.hidden = !this.span;
   }
 
-  note({ bytesIn, unit }) {
+  note({ bytesIn, unit, times, from }) {
+    const isYoung = this.range === "1h" && times[0] - from >= 60_000;
+    const since = isYoung ? `; known since ${time(times[0])}, when netwatchd was started` : "";
     const gaps = bytesIn.includes(null) ? "; nothing was recorded where there are no bars" : "";
-    const what = this.range === "1h" && !this.wanted ? "without traffic between devices here" : "with traffic between devices here";
-    return `${unit === "rate" ? "mean rate" : "sum"} of each ${RANGES[this.range].word}, ${what}${gaps}`;
+    const what = `${this.range === "1h" && !this.wanted ? "without" : "with"} traffic between devices here`;
+    return `${unit === "rate" ? "mean rate" : "sum"} of each ${RANGES[this.range].word}, ${what}${gaps}${since}`;
   }
 
   tell(head, words) {
@@ -180,7 +189,7 @@ export class Traffic {
 
   say(place) {
     if (!this.data) return "";
-    const words = place < 0 ? "Drag over the chart to see who moved what in a part of the time." : this.stepWords(place);
+    const words = place < 0 ? HINT : this.stepWords(place);
     setText(this.readout, words);
     return words;
   }
@@ -189,7 +198,8 @@ export class Traffic {
     const { bytesIn, bytesOut } = this.data;
     const when = stepText(this.data, place);
     if (bytesIn[place] === null) return `${when}: nothing was recorded`;
-    return `${when}: ${this.table.words(this.data, place, "in", bytesIn)}, ${this.table.words(this.data, place, "out", bytesOut)}`;
+    const words = (word, bytes) => this.table.words(this.data, place, word, bytes);
+    return `${when}: ${words("in", bytesIn)}, ${words("out", bytesOut)}`;
   }
 
   pick(first, last) {

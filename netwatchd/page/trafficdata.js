@@ -76,8 +76,9 @@ export function totals({ times, ends, bytesIn, bytesOut }, span) {
     sum.out += bytesOut[place];
     sum.seconds += seconds;
     for (const [word, bytes] of [["in", bytesIn[place]], ["out", bytesOut[place]]]) {
-      // The mean of a step that has just begun is none of such a step.
-      if ((place < times.length - 1 || times.length < 2) && bytes / seconds > (sum.peak?.rate ?? 0)) sum.peak = { rate: bytes / seconds, word, place };
+      // The mean of a step that goes on is none of such a step.
+      const isOver = place < times.length - 1 || times.length < 2;
+      if (isOver && bytes / seconds > (sum.peak?.rate ?? 0)) sum.peak = { rate: bytes / seconds, word, place };
     }
   });
   return sum;

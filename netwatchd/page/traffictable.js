@@ -37,13 +37,15 @@ export class TrafficTable {
     return element("tr", {},
       element("th", { scope: "row" }, element("a", { href: this.linkAt(place), text: stepText(this.data, place) })),
       isGap ? element("td", { class: "muted", colspan: 2, text: "nothing was recorded" })
-        : [bytesIn, bytesOut].map((bytes) => element("td", { class: "numbers", text: this.words(this.data, place, "", bytes) })));
+        : [bytesIn, bytesOut].map((bytes) =>
+          element("td", { class: "numbers", text: this.words(this.data, place, "", bytes) })));
   }
 
   /** `in 8.4 Mbit/s (630 MB)`; of days only the sum. */
   words({ times, ends, unit }, place, word, bytes) {
     const seconds = (Math.min(ends[place], Date.now()) - times[place]) / 1000;
-    const text = unit === "size" ? size(bytes[place]) : `${rate(bytes[place] / Math.max(seconds, 1))} (${size(bytes[place])})`;
+    const sum = size(bytes[place]);
+    const text = unit === "size" ? sum : `${rate(bytes[place] / Math.max(seconds, 1))} (${sum})`;
     return word ? `${word} ${text}` : text;
   }
 }

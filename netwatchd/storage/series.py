@@ -81,10 +81,7 @@ def _read(
     """The sums of a table from a time to another one, by `unit`; of these devices."""
     column = unit.split()[0]
     places = ", ".join(f"?{number}" for number in range(3, 3 + len(keys or ())))
-    wanted = "1" if keys is None else f"device IN ({places})"
-    sums = ", ".join(
-        f"CAST(total(CASE WHEN {wanted} THEN {each} ELSE 0 END) AS INTEGER)"
-        for each in ("bytes_in", "bytes_out", "flows")
-    )
+    wanted = "{}" if keys is None else f"CASE WHEN device IN ({places}) THEN {{}} ELSE 0 END"
+    sums = ", ".join(f"CAST(total({wanted.format(each)}) AS INTEGER)" for each in ("bytes_in", "bytes_out", "flows"))
     query = f"SELECT {unit} AS step, {sums} FROM main.{table} WHERE {column} >= ?1 AND {column} < ?2 GROUP BY step"
     return {begun: list(counts) for begun, *counts in core.execute(query, [*between, *(keys or ())])}
