@@ -6,8 +6,6 @@ import { Store } from "./store.js";
 import { route, watchLinks } from "./route.js";
 import { Shell } from "./shell.js";
 import { Overview } from "./overview.js";
-import { Devices } from "./devices.js";
-import { DeviceView } from "./device.js";
 import { lazily } from "./lazy.js";
 import { watchThreats } from "./alarm.js";
 
@@ -17,8 +15,8 @@ import { watchThreats } from "./alarm.js";
 const VIEWS = {
   overview: Overview,
   threats: lazily("Threats", async () => (await import("./threats.js")).Threats),
-  devices: Devices,
-  device: DeviceView,
+  devices: lazily("Devices", async () => (await import("./devices.js")).Devices),
+  device: lazily("Device", async () => (await import("./device.js")).DeviceView),
   flows: lazily("Flows", async () => (await import("./flows.js")).Flows),
   traffic: lazily("Traffic", async () => (await import("./traffic.js")).Traffic),
   status: lazily("Status", async () => (await import("./status.js")).Status),
