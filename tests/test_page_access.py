@@ -32,7 +32,9 @@ def events() -> Iterator[dict[str, Any]]:
         }  # fmt: skip
     for number in range(40):
         source = ("192.168.1.5", "192.168.1.6")[number % 2]
-        yield flow_line(number + 1, src_ip=source, dst_ip=f"203.0.113.{number % 9}", dst_port=443, bytes_in=number * 9999)
+        yield flow_line(
+            number + 1, src_ip=source, dst_ip=f"203.0.113.{number % 9}", dst_port=443, bytes_in=number * 9999
+        )
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def dialogs(page: Page) -> Iterator[str]:
     yield "flow"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_in_any_dialog(browser: Browser, home: Daemon, theme: Any) -> None:
     found = {}
     with looking(browser, home.port, color_scheme=theme, reduced_motion="reduce") as page:

@@ -69,7 +69,8 @@ function valueNode(value, name, about, depth) {
 }
 
 function numberNode(value, name, kind) {
-  const unit = UNITS_OF[kind]?.[name] ?? UNITS.find(([names]) => names.test(name))?.[1];
+  const own = Object.hasOwn(UNITS_OF, kind) ? UNITS_OF[kind] : {};
+  const unit = (Object.hasOwn(own, name) && own[name]) || UNITS.find(([names]) => names.test(name))?.[1];
   if (unit) return element("span", { text: unit(value), title: count(value) });
   if (Number.isInteger(value) && value >= FIRST && value < LAST) {
     return element("time", { datetime: new Date(value).toISOString(), title: moment(value), text: time(value) });

@@ -83,6 +83,6 @@ const ORDERS = {
 export function orderOf(sort, called) {
   const name = (sort ?? "severity").replace(/^-/, "");
   const byName = (one, other) => called(one).localeCompare(called(other)) || worstFirst(one, other);
-  const order = name === "who" ? byName : (ORDERS[name] ?? worstFirst);
+  const order = name === "who" ? byName : Object.hasOwn(ORDERS, name) ? ORDERS[name] : worstFirst;
   return sort?.startsWith("-") ? (one, other) => order(other, one) : order;
 }
