@@ -237,8 +237,8 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            questions = Questions(self._state, self.counters)
-            offers = Offers(self._act, self.report.status, self._ill, questions.answer)
+            self.questions = Questions(self._state, self.counters)
+            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
@@ -273,6 +273,7 @@ class Daemon:
 
     def _stop(self) -> None:
         """Stops from the source to the mouth, so that everything received is committed."""
+        self.questions.end()
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
         self._lists_worker.ask_to_stop()

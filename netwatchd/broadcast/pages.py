@@ -78,7 +78,7 @@ class Pages:
             "Content-Type": file.type, "ETag": file.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding",
             "Content-Security-Policy": self._policy(request),
         }  # fmt: skip
-        if file.tag in request.known_tags:
+        if request.has(file.tag):
             return unchanged(headers)
         if request.takes_gzip:
             return reply(200, file.zipped, headers | {"Content-Encoding": "gzip"})
@@ -93,7 +93,7 @@ class Pages:
 
 def _answer(answer: Answer, request: Request) -> Reply:
     headers = JSON | answer.headers
-    if answer.headers.get("ETag") in request.known_tags:
+    if request.has(answer.headers.get("ETag")):
         return unchanged(headers)
     if request.takes_gzip:
         return reply(200, answer.zipped, headers | {"Content-Encoding": "gzip"})

@@ -182,7 +182,10 @@ class Flows:
     def _devices_among(self, flows: Sequence[Flow]) -> Collection[Address]:
         """The addresses of devices here to which flows may have been opened."""
         owned = self._devices.owned
-        return list(owned) if len(owned) < len(flows) else owned & {flow.dst_ip for flow in flows}
+        if len(owned) < len(flows):
+            return list(owned)
+        # One by one, because another thread may add to them meanwhile.
+        return [ip for ip in {flow.dst_ip for flow in flows} if ip in owned]
 
     def _is_due(self, flow: Flow) -> bool:
         """Whether the flow's row is to be written now; keeps its account."""

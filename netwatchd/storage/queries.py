@@ -1,9 +1,8 @@
 """What is read: by the command line, which opens the files read-only, and once by the daemon, at its start."""
 
 import sqlite3
-import time
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ FOLLOWED = "followed."  # what begins the keys of places in logs, in meta
 # only ever appended to and unlinked, so that what is mapped stays; the daemon itself reads without (`map_file`).
 MAPPED = 2**30
 READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
-# When whoever asks gives up (monotonic seconds): what is read by then is interrupted, by an OperationalError. It
-# is set where the daemon itself reads for somebody.
-deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-_STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
+# Whether who asks has given up: what is being read then is interrupted, by an OperationalError. It is set where the
+# daemon itself reads for somebody.
+given_up: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", default=None)
+_STEPS = 100_000  # of SQLite's machine between two looks at that: some milliseconds
 
 
 # total() never overflows, as sum() does on what a liar reports, and is exact up to 2**53.
@@ -230,8 +229,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def _open(uri: str) -> sqlite3.Connection:
     db = sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT)
-    if (end := deadline.get()) is not None:
-        db.set_progress_handler(lambda: time.monotonic() >= end, _STEPS)
+    if has_given_up := given_up.get():
+        db.set_progress_handler(has_given_up, _STEPS)
     try:
         db.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.Error:
@@ -245,7 +244,7 @@ def map_file(db: sqlite3.Connection) -> None:
 
     A page that cannot be read ends the process then, by SIGBUS: the daemon must not be ended by a bad card.
     """
-    if deadline.get() is None:
+    if given_up.get() is None:
         db.execute(f"PRAGMA mmap_size = {MAPPED}")
 
 
