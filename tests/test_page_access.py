@@ -96,9 +96,12 @@ def dialogs(page: Page) -> Iterator[str]:
     expect(page.get_by_role("option").first).to_be_visible()
     yield "search"
     page.keyboard.press("Escape")
-    page.evaluate("async () => { const m = await import('/notice.js'); m.notice('Done.', { action: { text: 'Undo' } });"
-                  "m.problem(new Error('there is no threat 7'));"
-                  "m.confirm({ title: 'Forget it?', text: 'It is gone then.', yes: 'Forget', danger: true }); }")  # fmt: skip
+    page.evaluate("""async () => {
+      const m = await import("/notice.js");
+      m.notice("Done.", { action: { text: "Undo" } });
+      m.problem(new Error("there is no threat 7"));
+      m.confirm({ title: "Forget it?", text: "It is gone then.", yes: "Forget", danger: true });
+    }""")
     expect(page.get_by_role("dialog", name="Forget it?")).to_be_visible()
     yield "question"
     page.keyboard.press("Escape")

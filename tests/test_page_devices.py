@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,10 @@ def test_the_overview_says_who_is_here_what_is_unusual_and_who_left(browser: Bro
         expect(rows).to_have_count(4)
         expect(rows.first).to_contain_text("HP-LaserJet")
         expect(rows.first.locator(".severity")).to_contain_text("high")
-        expect(rows.nth(1)).to_contain_text("iphone-nora")
-        expect(rows.nth(1)).to_contain_text("new")
-        expect(rows.nth(1)).to_contain_text("4.0 MB today")
-        expect(rows.nth(1).get_by_role("img")).to_have_accessible_name("4.0 MB in the last 24 hours", exact=False)
+        expect(rows.nth(2)).to_contain_text("iphone-nora")
+        expect(rows.nth(2)).to_contain_text("new")
+        expect(rows.nth(2)).to_contain_text("4.0 MB today")
+        expect(rows.nth(2).get_by_role("img")).to_have_accessible_name(re.compile("4.0 MB in the last 24 hours, most"))
         left = who.get_by_role("list", name="Devices that left lately").get_by_role("listitem")
         expect(left).to_contain_text("tv")
         expect(who.locator(".answer + p")).to_contain_text("tv left")
@@ -92,8 +93,7 @@ def test_the_overview_says_who_is_here_what_is_unusual_and_who_left(browser: Bro
 
 
 def test_who_comes_leaves_or_is_renamed_shows_at_once(browser: Browser, daemon: Any) -> None:
-    running = daemon()
-    with looking(browser, running.port) as page:
+    with daemon() as running, looking(browser, running.port) as page:
         who = page.get_by_role("region", name="Who is here?")
         expect(who).to_contain_text("Nobody has been seen yet")
         assert running.emit(device(PHONE, 5, hostname="phone")) == []
@@ -111,7 +111,7 @@ def test_filters_and_order_stand_in_the_address_and_come_from_it(browser: Browse
     with looking(browser, home.port, "?view=devices") as page:
         expect(page.locator(".toolbar-count")).to_have_text("5 shown, 4 here")
         assert names(page) == [HOST, "diskstation", "HP-LaserJet", "iphone-nora", "tv"]
-        page.get_by_label("Search", exact=True).last.fill("synology 192.168")
+        page.locator("[name=device-text]").fill("synology 192.168")
         page.wait_for_url("**/?view=devices&text=synology+192.168")
         expect(page.locator(".devices tbody .row-link")).to_have_text(["diskstation"])
         page.reload()
@@ -125,10 +125,10 @@ def test_filters_and_order_stand_in_the_address_and_come_from_it(browser: Browse
         page.get_by_role("button", name="Unusual").click()
         expect(page.locator(".toolbar-count")).to_have_text("3 of 5 shown, 3 here")
         page.get_by_role("button", name="Unusual").click()
-        page.get_by_label("Kind").select_option("printer")
+        page.locator("[name=device-kind]").select_option("printer")
         page.wait_for_url("**/?view=devices&kind=printer")
         expect(page.locator(".devices tbody .row-link")).to_have_text(["HP-LaserJet"])
-        page.get_by_label("Kind").select_option("")
+        page.locator("[name=device-kind]").select_option("")
         head = page.get_by_role("columnheader", name="Down today")
         head.get_by_role("button").click()
         expect(head).to_have_attribute("aria-sort", "descending")
@@ -137,7 +137,7 @@ def test_filters_and_order_stand_in_the_address_and_come_from_it(browser: Browse
         head.get_by_role("button").click()
         page.wait_for_url("**/?view=devices&sort=-down")
         expect(page.locator(".devices tbody .row-link").last).to_have_text("iphone-nora")
-        page.get_by_label("First seen").select_option("1 h")
+        page.locator("[name=device-new]").select_option("1 h")
         expect(page.locator(".toolbar-count")).to_have_text("5 shown, 4 here")
 
 
@@ -175,7 +175,7 @@ def test_a_device_is_renamed_where_its_name_stands(browser: Browser, home: Daemo
         field.press("Enter")
         expect(heading).to_have_text(f"Big {HOST}")
         expect(page.get_by_role("status").filter(has_text=f"It is called Big {HOST} now.")).to_have_count(1)
-        expect(page).to_have_title(f"(3) Big {HOST} · netwatchd")
+        expect(page).to_have_title(f"(2) Big {HOST} · netwatchd")
         assert home.json("device", NAS)["name"] == f"Big {HOST}"
         rename.click()
         field.evaluate("(input) => input.removeAttribute('maxlength')")
@@ -237,44 +237,44 @@ def test_threats_of_a_device_are_told_with_those_that_were_put_away(browser: Bro
 
 
 def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser: Browser, daemon: Any) -> None:
-    running = daemon()
-    assert running.emit(device(PHONE, 5, hostname="phone"), device(NAS, 6, hostname="other")) == []
-    with looking(browser, running.port, at(NAS)) as page:
-        more = page.get_by_role("button", name="More about this device")
-        more.click()
-        page.get_by_role("menuitem", name="It is another device").click()
-        box = page.get_by_role("dialog", name="Which device is other?")
-        box.get_by_label("It is").select_option(PHONE)
-        expect(box).to_contain_text("other and phone become one device")
-        box.get_by_role("button", name="Merge").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("phone")
-        expect(page.get_by_role("region", name="What it is")).to_contain_text("by you")
-        assert [row["mac"] for row in running.json("devices")] == [PHONE]
-        page.get_by_role("button", name=f"Split {NAS} off").click()
-        page.get_by_role("dialog").get_by_role("button", name="Split").click()
-        expect(page.locator(".toast")).to_contain_text(f"{NAS} is a device of its own now.")
-        eventually(lambda: len(running.json("devices")) == 2)
-        more.click()
-        page.get_by_role("menuitem", name="Forget it").click()
-        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-        more.click()
-        page.get_by_role("menuitem", name="Forget it").click()
-        page.get_by_role("dialog").get_by_role("button", name="Forget").click()
-        page.wait_for_url("**/?view=devices")
-        eventually(lambda: [row["mac"] for row in running.json("devices")] == [NAS])
+    with daemon() as running:
+        assert running.emit(device(PHONE, 5, name="phone"), device(NAS, 6, hostname="other")) == []
+        with looking(browser, running.port, at(NAS)) as page:
+            more = page.get_by_role("button", name="More about this device")
+            more.click()
+            page.get_by_role("menuitem", name="It is another device").click()
+            box = page.get_by_role("dialog", name="Which device is other?")
+            box.get_by_label("It is").select_option(PHONE)
+            expect(box).to_contain_text("other and phone become one device")
+            box.get_by_role("button", name="Merge").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("phone")
+            expect(page.get_by_role("region", name="What it is")).to_contain_text("by you")
+            assert [row["mac"] for row in running.json("devices")] == [PHONE]
+            page.get_by_role("button", name=f"Split {NAS} off").click()
+            page.get_by_role("dialog").get_by_role("button", name="Split").click()
+            expect(page.locator(".toast").last).to_contain_text(f"{NAS} is a device of its own now.")
+            eventually(lambda: len(running.json("devices")) == 2)
+            more.click()
+            page.get_by_role("menuitem", name="Forget it").click()
+            page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+            more.click()
+            page.get_by_role("menuitem", name="Forget it").click()
+            page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+            page.wait_for_url("**/?view=devices")
+            eventually(lambda: [row["mac"] for row in running.json("devices")] == [NAS])
 
 
 def test_a_device_that_is_not_known_or_no_more_is_said(browser: Browser, daemon: Any) -> None:
-    running = daemon()
-    assert running.emit(device(PHONE, 5, hostname="phone")) == []
-    with looking(browser, running.port, at(HOST)) as page:
-        expect(page.locator("main")).to_contain_text(f"Nothing here is known by {HOST}.")
-        page.get_by_role("link", name="All devices").click()
-        page.get_by_role("link", name="phone").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("phone")
-        running.json("forget", PHONE, "--yes")
-        expect(page.locator("main")).to_contain_text("This device is no more")
-        expect(page.locator("h1")).to_have_count(1)
+    with daemon() as running:
+        assert running.emit(device(PHONE, 5, hostname="phone")) == []
+        with looking(browser, running.port, at(HOST)) as page:
+            expect(page.locator("main")).to_contain_text(f"Nothing here is known by {HOST}.")
+            page.get_by_role("link", name="All devices").click()
+            page.get_by_role("link", name="phone").click()
+            expect(page.get_by_role("heading", level=1)).to_have_text("phone")
+            running.json("forget", PHONE, "--yes")
+            expect(page.locator("main")).to_contain_text("This device is no more")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Device")
 
 
 @pytest.mark.parametrize("view", ["?view=devices", at(EVIL), at(PHONE, range="30d")])
@@ -285,26 +285,27 @@ def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, vie
         assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
+@pytest.mark.slow
 def test_500_devices_are_a_window_and_hold_still_for_who_is_at_a_row(browser: Browser, daemon: Any) -> None:
-    running = daemon()
-    macs = [f"a4:83:e7:00:{number // 256:02x}:{number % 256:02x}" for number in range(500)]
-    assert running.emit(*(device(mac, 9, ip=f"10.0.{n // 250}.{n % 250 + 1}", hostname=f"host-{n:03}")
-                          for n, mac in enumerate(macs))) == []  # fmt: skip
-    with looking(browser, running.port, "?view=devices") as page:
-        expect(page.locator(".toolbar-count")).to_have_text("500 shown, 500 here")
-        rows = page.locator(".devices tbody:not(.spacer) tr")
-        expect(rows.first).to_contain_text("host-000")
-        assert rows.count() < 60
-        page.locator(".devices tbody .row-link").nth(2).focus()
-        running.json("name", macs[2], "zzz")
-        expect(rows.nth(2)).to_contain_text("zzz")
-        expect(rows.nth(2).get_by_role("link")).to_be_focused()
-        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-        expect(rows.last).to_contain_text("host-499")
-        assert rows.count() < 60
-    with looking(browser, running.port) as page:
-        expect(page.locator(".who-more")).to_have_text("and 440 more that are here")
-        expect(page.locator(".who-rows .who-row")).to_have_count(60)
+    with daemon() as running:
+        macs = [f"a4:83:e7:00:{number // 256:02x}:{number % 256:02x}" for number in range(500)]
+        assert running.emit(*(device(mac, 9, ip=f"10.0.{n // 250}.{n % 250 + 1}", hostname=f"host-{n:03}")
+                              for n, mac in enumerate(macs))) == []  # fmt: skip
+        with looking(browser, running.port, "?view=devices") as page:
+            expect(page.locator(".toolbar-count")).to_have_text("500 shown, 500 here")
+            rows = page.locator(".devices tbody:not(.spacer) tr")
+            expect(rows.first).to_contain_text("host-000")
+            assert rows.count() < 60
+            page.locator(".devices tbody .row-link").nth(2).focus()
+            running.json("name", macs[2], "zzz")
+            expect(rows.nth(2)).to_contain_text("zzz")
+            expect(rows.nth(2).get_by_role("link")).to_be_focused()
+            page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+            expect(rows.last).to_contain_text("host-499")
+            assert rows.count() < 60
+        with looking(browser, running.port) as page:
+            expect(page.locator(".who-more")).to_have_text("and 440 more that are here")
+            expect(page.locator(".who-rows .who-row")).to_have_count(60)
 
 
 def test_every_kind_has_a_name_and_an_icon_that_is_drawn(browser: Browser, home: Daemon) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 20.0  # seconds within which anything must have happened, on the slowest machine
+PATIENCE = 60.0  # seconds within which anything must have happened, on the slowest machine
 
 
 def eventually(condition: Callable[[], Any], what: str = "it is so") -> Any:

@@ -24,10 +24,12 @@ const USUAL = "7d";
 const PEERS = 10;
 const PACE = 1000; // milliseconds between two looks at what has changed
 const AGAIN = 60_000; // between two times of asking for the past
+const SOON = 3_000; // where the past does not know yet what was done just now
+const MOST_TRIES = 5;
 
 export class DeviceView {
   constructor(context) {
-    Object.assign(this, { context, store: context.store, device: null, portrait: null, timer: 0, wanted: null });
+    Object.assign(this, { context, store: context.store, device: null, portrait: null, timer: 0, tries: 0 });
     this.name = new DeviceName(context);
     this.facts = new DeviceFacts(context);
     this.history = new DeviceHistory(context);
@@ -93,7 +95,7 @@ export class DeviceView {
 
   update(changed) {
     if (!this.device && changed.has("devices")) this.look();
-    else if (["devices", "threats", "flows"].some((topic) => changed.has(topic))) this.timer ||= setTimeout(this.look, PACE);
+    else if (["devices", "threats", "flows"].some((topic) => changed.has(topic))) this.plan();
   }
 
   plan() {
@@ -129,18 +131,18 @@ export class DeviceView {
     this.name.show(device);
     const isHere = device.status === "online";
     setAttribute(this.state, "class", isHere ? "dot on" : "dot off");
-    setText(this.state, isHere ? `here${this.since(device)}` : `away since ${ago(device.last_seen).replace(" ago", "")}`);
+    setText(this.state, isHere ? `here${this.since()}` : `away${forAs(device.last_seen)}`);
     setAttribute(this.state, "title", `last seen ${moment(device.last_seen)}`);
-    setText(this.what, [device.ip, whatItIs(device)].filter((text) => text && text !== nameOf(device)).join(" · "));
+    const what = [device.ip, whatItIs(device)].filter((text) => text && text !== nameOf(device));
+    setText(this.what, what.join(" · "));
     const unusual = unusualOf(this.store).get(keyOf(device));
     if (!isSame(unusual, this.unusual)) this.badges.replaceChildren(...badgesOf(unusual));
     this.unusual = unusual;
   }
 
-  since(device) {
+  since() {
     const latest = this.portrait?.sessions[0];
-    if (!latest || latest.end !== null || device !== this.device) return "";
-    return ` for ${ago(latest.start).replace(" ago", "").replace("just now", "a moment")}`;
+    return latest && latest.end === null ? forAs(latest.start) : "";
   }
 
   /** Asks for the past; two questions at a time are answered, so that they come one after the other. */
@@ -169,7 +171,17 @@ export class DeviceView {
     }
     this.failed = failed;
     this.problem.hidden = !failed;
-    if (failed) setText(this.problem, `Some of the past could not be asked, and is as it was or missing here: ${failed.message}.`);
+    const why = failed && `Some of the past could not be asked, and is as it was or missing here: ${failed.message}.`;
+    if (why) setText(this.problem, why);
+    this.askAgain();
+  }
+
+  // What was merged or split a moment ago stands in the database a little later.
+  askAgain() {
+    const isSame = !this.portrait || [...this.portrait.macs].sort().join() === [...this.device.macs].sort().join();
+    this.tries = isSame ? 0 : this.tries + 1;
+    clearTimeout(this.soon);
+    if (!isSame && this.tries <= MOST_TRIES) this.soon = setTimeout(() => this.isShown && this.ask(), SOON);
   }
 
   tellMissing(device) {
@@ -183,11 +195,16 @@ export class DeviceView {
     Object.assign(this, { saidState: state, saidOf: this.wanted });
     const [title, text] = {
       waiting: ["Connecting …", "The device comes as soon as netwatchd answers."],
-      none: ["No such device is known", this.wanted ? `Nothing here is known by ${this.wanted}.` : "The address of this page names none."],
+      none: ["No such device is known",
+        this.wanted ? `Nothing here is known by ${this.wanted}.` : "The address of this page names none."],
       gone: ["This device is no more", "It was forgotten, or is known to be another one. Seen again, it is new."],
     }[state] ?? ["", ""];
     this.said.className = state === "waiting" ? "empty loading" : "empty";
     this.said.replaceChildren(element("strong", { text: title }), element("p", { text }),
       element("a", { class: "button", href: linkTo({ view: "devices" }), text: "All devices" }));
   }
+}
+
+function forAs(since) {
+  return ` for ${ago(since).replace(" ago", "").replace("just now", "a moment")}`;
 }

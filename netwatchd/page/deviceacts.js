@@ -31,13 +31,15 @@ export function described(device) {
 export async function split(device, mac, { connection }) {
   const isSure = await confirm({
     title: `Is ${mac} another device?`,
-    text: `It becomes a device of its own, and ${nameOf(device)} stays. netwatchd never takes the two for one again by itself.`,
+    text: `It becomes a device of its own, and ${nameOf(device)} stays. netwatchd never takes the two for one ` +
+      "again by itself.",
     yes: "Split",
   });
   if (!isSure) return;
   try {
     await connection.act({ op: "split", device: mac });
-    notice(`${mac} is a device of its own now.`, { action: { text: "Show it", do: () => go({ view: "device", device: mac }) } });
+    const show = { text: "Show it", do: () => go({ view: "device", device: mac }) };
+    notice(`${mac} is a device of its own now.`, { action: show });
   } catch (error) {
     problem(`${mac} was not split off: ${error.message}.`);
   }
@@ -46,8 +48,8 @@ export async function split(device, mac, { connection }) {
 async function forget(device, { connection }) {
   const isSure = await confirm({
     title: `Forget all about ${nameOf(device)}?`,
-    text: `${described(device)}: nothing of it is kept, and that cannot be undone. Seen again, it is new, which is with its ` +
-      "next packet where it is here.",
+    text: `${described(device)}: nothing of it is kept, and that cannot be undone. Seen again, it is new, which is ` +
+      "with its next packet where it is here.",
     yes: "Forget", danger: true,
   });
   if (!isSure) return;
@@ -64,21 +66,23 @@ function merge(device, context) {
   const key = keyOf(device);
   const others = [...context.store.devices.values()].filter((other) => keyOf(other) !== key)
     .sort((one, other) => nameOf(one).localeCompare(nameOf(other)));
-  const into = element("select", { name: "merge-into", required: true }, element("option", { value: "", text: "choose …" }),
+  const into = element("select", { name: "merge-into", required: true },
+    element("option", { value: "", text: "choose …" }),
     others.map((other) => element("option", { value: keyOf(other), text: described(other) })));
   const said = element("p", { class: "small", text: "Choose the device that it is." });
   const wrong = element("p", { class: "problem", role: "alert" });
   const no = element("button", { class: "button", type: "button", text: "Cancel" });
   const yes = element("button", { class: "button primary", type: "button", text: "Merge", disabled: true });
   const node = dialog(`Which device is ${nameOf(device)}?`, [
-    element("p", { text: `${described(device)} is the same thing as one that is known already, seen with another MAC.` }),
+    element("p", { text: `${described(device)} is the same thing as one that is known already, with another MAC.` }),
     element("label", { class: "field" }, element("span", { text: "It is" }), into), said, wrong,
   ], [no, yes]);
   into.addEventListener("change", () => {
     yes.disabled = !into.value;
     const other = context.store.devices.get(into.value);
     setText(said, other
-      ? `${nameOf(device)} and ${nameOf(other)} become one device, with all that both have done. “${device.mac ?? device.ip} is not it” undoes that.`
+      ? `${nameOf(device)} and ${nameOf(other)} become one device, with all that both have done. What was merged ` +
+        "can be split again."
       : "Choose the device that it is.");
   });
   no.addEventListener("click", () => node.close());

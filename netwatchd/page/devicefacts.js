@@ -50,7 +50,9 @@ export class DeviceFacts {
   }
 
   factsOf(device, portrait) {
-    const when = (at) => element("time", { datetime: new Date(at).toISOString(), title: moment(at), text: `${time(at)} (${ago(at)})` });
+    const when = (at) => element("time", {
+      datetime: new Date(at).toISOString(), title: moment(at), text: `${time(at)} (${ago(at)})`,
+    });
     const kind = device.kind === "unknown" ? "not known" : kindName(device.kind);
     const mono = (text) => element("span", { class: "mono", text });
     return [
@@ -77,7 +79,9 @@ export class DeviceFacts {
   }
 
   otherMac(device, mac, alias) {
-    const button = element("button", { class: "button quiet small", type: "button", text: "Split", "aria-label": `Split ${mac} off` });
+    const button = element("button", {
+      class: "button quiet small", type: "button", text: "Split", "aria-label": `Split ${mac} off`,
+    });
     button.addEventListener("click", () => split(device, mac, this.context));
     const by = alias && `merged ${time(alias.time)} by ${alias.by === "user" ? "you" : alias.by}` +
       (alias.evidence.length ? `: ${alias.evidence.join("; ")}` : "");
@@ -100,7 +104,9 @@ export class DeviceFacts {
     this.clues.replaceChildren(...[...kinds].map(([kind, values]) => element("div", {},
       element("dt", { text: Object.hasOwn(CLUES, kind) ? CLUES[kind] : kind.replaceAll("_", " ") }),
       [...values.values()].slice(0, MOST).map((clue) => element("dd", {}, element("span", { text: clue.value }),
-        element("span", { class: "muted tiny", title: moment(clue.last_seen), text: ` by ${clue.source}, ${ago(clue.last_seen)}` }))),
+        element("span", {
+          class: "muted tiny", title: moment(clue.last_seen), text: ` by ${clue.source}, ${ago(clue.last_seen)}`,
+        }))),
       values.size > MOST && element("dd", { class: "muted", text: `and ${values.size - MOST} more` }))));
   }
 }

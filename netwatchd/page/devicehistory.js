@@ -18,8 +18,11 @@ export class DeviceHistory {
     Object.assign(this, { store, data: null });
     this.presenceSum = element("p", { class: "small" });
     this.days = element("div");
-    this.table = element("div", { class: "list-scroll sessions", tabindex: "0", role: "region", "aria-label": "Times in which it was here" });
-    this.times = element("details", { class: "traffic-table" }, element("summary", { text: "The same as a table" }), this.table);
+    this.table = element("div", {
+      class: "list-scroll sessions", tabindex: "0", role: "region", "aria-label": "Times in which it was here",
+    });
+    this.times = element("details", { class: "traffic-table" },
+      element("summary", { text: "The same as a table" }), this.table);
     this.times.addEventListener("toggle", () => this.drawSessions());
     this.presence = card("When it was here", "device-presence", element("div", { class: "card-body stack" },
       this.presenceSum, this.days, this.times));
@@ -71,7 +74,8 @@ export class DeviceHistory {
       const known = device.first_seen;
       const here = overlap(times, since, now);
       const share = Math.round(100 * here / Math.max(now - Math.max(since, known), 1));
-      setText(this.presenceSum, here ? `Here for ${span(here)} in ${count(portrait.sessions.length)}, ${Math.min(share, 100)} % of the time.`
+      setText(this.presenceSum, here
+        ? `Here for ${span(here)} in ${count(portrait.sessions.length)}, ${Math.min(share, 100)} % of the time.`
         : "It was not here in this time.");
       this.days.replaceChildren(timeline(times, since, now, known));
       this.drawSessions();

@@ -49,7 +49,8 @@ export class DeviceName {
     this.isEditing = true;
     this.input.value = name ?? "";
     this.input.placeholder = nameOf({ ...this.device, name: null });
-    setText(this.hint, hostname ? `Empty: it is called as it calls itself, ${hostname}.` : "Empty: it has no name of yours.");
+    setText(this.hint, hostname
+      ? `Empty: it is called as it calls itself, ${hostname}.` : "Empty: it has no name of yours.");
     this.tell("");
     this.form.hidden = false;
     this.heading.hidden = this.edit.hidden = true;

@@ -55,7 +55,8 @@ export class DeviceThreats {
     for (const threat of this.store.threats.values()) {
       if (found.has(threat.id) || this.isAbout(threat)) found.set(threat.id, threat);
     }
-    const order = [...found.values()].sort((one, other) => STATUSES.indexOf(one.status) - STATUSES.indexOf(other.status) ||
+    const order = [...found.values()].sort((one, other) =>
+      STATUSES.indexOf(one.status) - STATUSES.indexOf(other.status) ||
       (one.status === "open" ? SEVERITIES.indexOf(other.severity) - SEVERITIES.indexOf(one.severity) : 0) ||
       other.last_seen - one.last_seen);
     const shown = order.slice(0, this.isWhole ? order.length : FIRST);

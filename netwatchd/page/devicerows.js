@@ -60,7 +60,10 @@ export function deviceColumns(histories) {
       fill: (cell, { activity }) =>
         showSparkline(cell.firstChild, activity && totals(activity), activityText(activity, histories.since)),
     },
-    { title: "Down today", class: "numbers", sort: "down", fill: (cell, item) => fillSize(cell, item, "bytes_in_today") },
+    {
+      title: "Down today", class: "numbers", sort: "down",
+      fill: (cell, item) => fillSize(cell, item, "bytes_in_today"),
+    },
     { title: "Up today", class: "numbers", sort: "up", fill: (cell, item) => fillSize(cell, item, "bytes_out_today") },
   ];
 }

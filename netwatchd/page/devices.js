@@ -1,7 +1,7 @@
 // All devices: who is known, who is here, what each moves; with filters that stand in the URL.
 //
-// Nothing moves away from who reads: while somebody is at a row, or has scrolled down, rows change where they stand, and
-// new devices come at the end. Otherwise the order is looked after every few seconds.
+// Nothing moves away from who reads: while somebody is at a row, or has scrolled down, rows change where they stand,
+// and new devices come at the end. Otherwise the order is looked after every few seconds.
 
 import { element, setAttribute, setText } from "./dom.js";
 import { DEVICE_EXPORT, Items, SORTS, deviceColumns, deviceFilter, exported, sorted } from "./devicerows.js";
@@ -130,7 +130,8 @@ export class Devices {
     if (document.activeElement !== this.text) this.text.value = text;
     this.showKinds(kind);
     showChoice(this.fresh, since, `in the last ${since}`);
-    showChoice(this.sort, sort || "name", SORTS[sort.replace("-", "")] ? `${SORTS[sort.replace("-", "")][0]}, reversed` : sort);
+    const [order] = SORTS[sort.replace("-", "")] ?? [sort];
+    showChoice(this.sort, sort || "name", `${order}, reversed`);
     for (const button of this.segments) button.setAttribute("aria-pressed", String(button.value === online));
     this.strange.setAttribute("aria-pressed", String(Boolean(unusual)));
     const by = (sort || "name").replace("-", "");
@@ -190,7 +191,8 @@ export class Devices {
   tell(all) {
     const { length } = this.shown;
     const here = this.shown.filter(({ device }) => device.status === "online").length;
-    setText(this.count, all ? `${length === all ? count(all) : `${count(length)} of ${count(all)}`} shown, ${count(here)} here` : "");
+    const shown = length === all ? count(all) : `${count(length)} of ${count(all)}`;
+    setText(this.count, all ? `${shown} shown, ${count(here)} here` : "");
     const { failed, isThere } = this.histories;
     this.problem.hidden = !failed;
     if (failed) {
@@ -204,7 +206,8 @@ export class Devices {
     this.saidState = state;
     const [title, text] = {
       none: ["No device is like that", "Fewer filters find more."],
-      nobody: ["No devices yet", "They appear here as soon as a source sees one; the status tells which sources are on."],
+      nobody: ["No devices yet",
+        "They appear here as soon as a source sees one; the status tells which sources are on."],
       waiting: ["Connecting …", "The devices come as soon as netwatchd answers."],
     }[state] ?? ["", ""];
     this.said.className = state === "waiting" ? "empty loading" : "empty";

@@ -22,8 +22,9 @@ export function overlap(times, begin, end) {
 
 /** A strip without data yet. */
 export function strip() {
-  return svg("svg", { class: "strip", viewBox: `0 0 ${LONG} 10`, preserveAspectRatio: "none", role: "img", focusable: "false" },
-    svg("rect", { class: "strip-back", width: LONG, height: 10 }), svg("path", { class: "strip-here" }));
+  return svg("svg", {
+    class: "strip", viewBox: `0 0 ${LONG} 10`, preserveAspectRatio: "none", role: "img", focusable: "false",
+  }, svg("rect", { class: "strip-back", width: LONG, height: 10 }), svg("path", { class: "strip-here" }));
 }
 
 /** Shows when somebody was here between two times; `says` is that as text, null where it stands beside the strip. */
@@ -66,7 +67,8 @@ export function daysOf(times, since, now) {
 /** The days of a device as a list, each with its strip, and how long it was here as text. */
 export function timeline(times, since, now, known) {
   const hours = element("div", { class: "days-hours", "aria-hidden": "true" }, element("span"),
-    element("div", { class: "hours" }, ["0", "6", "12", "18", "24"].map((text) => element("span", { text }))), element("span"));
+    element("div", { class: "hours" }, ["0", "6", "12", "18", "24"].map((text) => element("span", { text }))),
+    element("span"));
   const days = daysOf(times, since, now).map(({ begin, end, here }) => {
     const line = strip();
     showStrip(line, times, begin, end, null, Math.min(end, now));

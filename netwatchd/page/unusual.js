@@ -7,7 +7,7 @@ const NEWS = {
   new_device: "new", device_back: "back after long", name_changed: "other name", ip_conflict: "address conflict",
 };
 
-/** What is unusual, by the keys of the devices: `{severity, count, news}`; severity is null where there are only news. */
+/** What is unusual, by the keys of devices: `{severity, count, news}`; severity is null where there are only news. */
 export function unusualOf(store) {
   const found = new Map();
   for (const threat of store.threats.values()) {
@@ -43,6 +43,7 @@ export function badgesOf(unusual) {
   const { severity, count, news } = unusual;
   const threats = severity && element("span", {
     class: "badge severity", dataset: { severity }, title: count === 1 ? "an open threat" : `${count} open threats`,
-  }, severity, count > 1 && ` ×${count}`, element("span", { class: "visually-hidden", text: count > 1 ? " threats" : " threat" }));
+  }, severity, count > 1 && ` ×${count}`,
+  element("span", { class: "visually-hidden", text: count > 1 ? " threats" : " threat" }));
   return [threats, news && element("span", { class: "badge accent", text: news })].filter(Boolean);
 }

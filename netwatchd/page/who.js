@@ -87,8 +87,9 @@ export class Who {
     here.sort((one, other) => rankOf(other.unusual) - rankOf(one.unusual) ||
       names.compare(nameOf(one.device), nameOf(other.device)));
     this.tell(all, here, came, left, now);
-    reconcile(this.here, here.slice(0, MOST), keyOfItem, makeRow, (row, item) => fillRow(row, item, this.histories));
-    reconcile(this.left, left.slice(0, MOST_LEFT), keyOfItem, makeRow, (row, item) => fillRow(row, item, this.histories));
+    const fill = (row, item) => fillRow(row, item, this.histories);
+    reconcile(this.here, here.slice(0, MOST), keyOfItem, makeRow, fill);
+    reconcile(this.left, left.slice(0, MOST_LEFT), keyOfItem, makeRow, fill);
     this.leftHead.hidden = this.left.hidden = !left.length;
     this.more.hidden = here.length <= MOST;
     if (here.length > MOST) setText(this.more, `and ${count(here.length - MOST)} more that are here`);
@@ -108,7 +109,8 @@ export class Who {
   tell(all, here, came, left, now) {
     const isConnected = Boolean(this.context.connection.epoch);
     setText(this.number, isConnected ? count(here.length) : "");
-    setText(this.rest, !isConnected ? "" : ` of ${count(all.length)} ${all.length === 1 ? "device is" : "devices are"} here.`);
+    const devices = all.length === 1 ? "device is" : "devices are";
+    setText(this.rest, isConnected ? ` of ${count(all.length)} ${devices} here.` : "");
     this.answer.hidden = !all.length;
     setText(this.lately, all.length ? latelyText(came, left, now) : "");
     const state = all.length ? "" : isConnected ? "nobody" : "waiting";
@@ -116,7 +118,8 @@ export class Who {
     if (state === this.saidState) return;
     this.saidState = state;
     const [title, text] = {
-      nobody: ["Nobody has been seen yet", "Devices appear as soon as a source sees one; the status tells which sources are on."],
+      nobody: ["Nobody has been seen yet",
+        "Devices appear as soon as a source sees one; the status tells which sources are on."],
       waiting: ["Connecting …", "The devices come as soon as netwatchd answers."],
     }[state] ?? ["", ""];
     this.said.className = state === "waiting" ? "empty loading" : "empty";
@@ -146,7 +149,8 @@ function latelyText(came, left, now) {
 function makeRow() {
   return element("li", { class: "row who-row" }, kindIcon("unknown"),
     element("div", { class: "row-main" },
-      element("div", { class: "who-name" }, element("a", { class: "row-link clip" }), element("span", { class: "badges" })),
+      element("div", { class: "who-name" }, element("a", { class: "row-link clip" }),
+        element("span", { class: "badges" })),
       element("p", { class: "muted tiny clip" })),
     sparkline(), element("span", { class: "row-side who-side" }, element("span"), element("span", { class: "tiny" })));
 }
@@ -169,6 +173,7 @@ function fillRow(row, item, histories) {
   const time = !isHere ? `left ${ago(device.last_seen, now)}` : now - came < LATELY ? `came ${ago(came, now)}` : "";
   setText(side.firstChild, item.isTold ? `${size(moved)} today` : "");
   setText(side.lastChild, time);
-  setAttribute(side, "title", isHere ? (came ? `here since ${moment(came)}` : null) : `last seen ${moment(device.last_seen)}`);
+  const since = came ? `here since ${moment(came)}` : null;
+  setAttribute(side, "title", isHere ? since : `last seen ${moment(device.last_seen)}`);
   row.item = item;
 }
