@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from looking import browsing, devtools, finish, live, looking, version
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, CDPSession
 from running import Daemon, flow_line, scratch
 
 DEVICES, RATE = 500, 100
@@ -135,13 +135,10 @@ def first_view(browser: Browser, daemon: Daemon, slower: int, rounds: int) -> li
     return found
 
 
-def cpu(page: Page) -> tuple[float, float]:
-    """Seconds that the page's thread has worked, and megabytes of its heap after a collection."""
-    tools = devtools(page)
-    tools.send("Performance.enable")
+def spent(tools: CDPSession) -> tuple[float, float]:
+    """Seconds that the page's thread has worked, and megabytes of its heap after a collection of garbage."""
     tools.send("HeapProfiler.collectGarbage")
     figures = {each["name"]: each["value"] for each in tools.send("Performance.getMetrics")["metrics"]}
-    tools.detach()
     return figures["TaskDuration"], figures["JSHeapUsedSize"] / 1e6
 
 
@@ -150,9 +147,11 @@ def under_load(browser: Browser, daemon: Daemon, view: str, seconds: float, slow
     with looking(browser, daemon.port, view) as page:
         live(page)
         page.wait_for_timeout(2000)
-        devtools(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        tools = devtools(page)
+        tools.send("Performance.enable")
+        tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        worked, heap = spent(tools)
         page.evaluate(WATCH)
-        worked, heap = cpu(page)
         begun = time.monotonic()
         feed = Feed(daemon, RATE)
         feed.start()
@@ -161,8 +160,7 @@ def under_load(browser: Browser, daemon: Daemon, view: str, seconds: float, slow
         took = time.monotonic() - begun
         frames = page.evaluate("window.frames")
         tasks = page.evaluate("window.tasks")
-        worked_after, heap_after = cpu(page)
-        # What it cost to measure (the collections of garbage) is among the long tasks; it comes before and behind.
+        worked_after, heap_after = spent(tools)
         gaps = sorted(after - before for before, after in itertools.pairwise(frames))
     late = sum(1 for gap in gaps if gap > 50)
     share = (worked_after - worked) / took
