@@ -65,6 +65,7 @@ SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
+STORED = 5.0  # seconds that a client waits at most until what it has said is committed, which takes some milliseconds
 LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
@@ -238,7 +239,8 @@ class Daemon:
         websocket = self.settings.websocket
         try:
             self.questions = Questions(self._state, self.counters)
-            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer)
+            stored = partial(self.storage.until_committed, STORED)
+            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer, stored)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error

@@ -22,12 +22,9 @@ from netwatchd.counters import Counters
 _SETTINGS = config.Websocket(token="correct-horse", allowed_origins=("https://home.example",))
 _GUESSES = Guesses("correct-horse")
 _NOBODY: Any = None  # joins here
-_PROTOCOL = Protocol(_SETTINGS, _NOBODY, lambda command: None, Counters(), _GUESSES)
-_PAGES = Pages(
-    _SETTINGS,
-    Offers(lambda command: None, lambda: {"up": True}, answer=lambda name, query: _answer(name, query)),
-    _GUESSES,
-)
+_OFFERS = Offers(lambda command: None, lambda: {"up": True}, answer=lambda name, query: _answer(name, query))
+_PROTOCOL = Protocol(_SETTINGS, _NOBODY, _OFFERS, Counters(), _GUESSES)
+_PAGES = Pages(_SETTINGS, _OFFERS, _GUESSES)
 
 
 def _answer(name: str, query: Mapping[str, str]) -> Answer:

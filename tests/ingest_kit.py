@@ -62,9 +62,6 @@ class Recorder:
         if new:
             self.new.add(schema.key_of(device))
 
-    def forget_device(self, key: str) -> None:
-        self.rows[key] = None
-
     def join_device(self, loser: str, winner: str) -> None:
         self.joined.append((loser, winner))
         self.rows[loser] = None

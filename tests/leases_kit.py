@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import sources_kit
+
 from netwatchd import config
 from netwatchd.addresses import address_text
 from netwatchd.clock import Now
 from netwatchd.counters import Counters
-from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.events import Sighting
 from netwatchd.sources.leases import Leases
 
 NOON = 1_795_435_200_000
@@ -17,20 +19,8 @@ HOUR = 3_600_000
 PHONE, TV = "a4:83:e7:00:00:01", "a4:83:e7:00:00:02"
 
 
-class Told:
-    """An Emit that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.told: list[Sighting] = []
-
-    def sightings(self, sightings: list[Sighting]) -> None:
-        self.told += sightings
-
-    def flows(self, flows: list[Flow]) -> None:
-        raise AssertionError("a lease is no flow")
-
-    def threats(self, threats: list[Threat]) -> None:
-        raise AssertionError("a lease is no threat")
+class Told(sources_kit.Told):
+    """What a source tells of leases."""
 
     def take(self) -> list[Sighting]:
         """What was told since it was last asked."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sources_kit
 from announce_kit import cdp, host, message, ptr, ssdp
 from capture_kit import namespace, raw_socket
 from home import HOST4, HOST_MAC, Namespace, home_network, why_not
@@ -22,7 +23,6 @@ from netwatchd.counters import Counters
 from netwatchd.decoders.interfaces import OwnAddress, read_address, read_link
 from netwatchd.decoders.netlink import Malformed, attribute
 from netwatchd.decoders.netlink import message as netlink
-from netwatchd.events import Flow, Sighting, Threat
 from netwatchd.sources import Unavailable
 from netwatchd.sources.mdns import Mdns
 from netwatchd.sources.multicast import Multicast
@@ -37,20 +37,8 @@ HELLO = message(host("tv.local", FAR))
 NETWORKS = Networks(["10.0.0.0/8", "fc00::/7", "fe80::/10"])
 
 
-class Told:
-    """An Emit that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.told: list[Sighting] = []
-
-    def sightings(self, sightings: list[Sighting]) -> None:
-        self.told += sightings
-
-    def flows(self, flows: list[Flow]) -> None:
-        raise AssertionError("an announcement is no flow")
-
-    def threats(self, threats: list[Threat]) -> None:
-        raise AssertionError("an announcement is no threat")
+class Told(sources_kit.Told):
+    """What a source tells of those who announce themselves."""
 
     def clues(self) -> list[tuple[str, str]]:
         """All that was told of any device, as pairs."""

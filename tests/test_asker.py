@@ -1,8 +1,6 @@
 """Who owns an address says whoever has it when asked, in a home of network namespaces; and who takes it is told of."""
 
-import base64
 import contextlib
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +9,7 @@ import pytest
 from home import HOST4, HOST6, HOST_MAC, ROUTER4, ROUTER6, ROUTER_MAC, SERVER4, Home, Namespace, home_network, why_not
 from packet_kit import ethernet, packed
 from running import Daemon, join, rows, until
-from test_dhcp_source import SEND
-from test_prober import SEND as SPEAK
-from test_prober import Wire
+from sources_kit import LINK_LOCAL, Wire, as_nobody, inject, speak, working
 from waiting import eventually
 
 from netwatchd.addresses import PRIVATE, Networks, parse_address
@@ -22,12 +18,10 @@ from netwatchd.ingest.inbox import Door, Inboxes
 from netwatchd.observations import AddressAnswered
 from netwatchd.sources import Unavailable
 from netwatchd.sources.asker import Asker
-from netwatchd.worker import Worker
 
 pytestmark = pytest.mark.skipif(bool(why_not("nft")), reason=str(why_not("nft")))
 
 TAKER, TAKER4 = "3c:58:c2:de:ad:01", "192.168.77.66"
-LINK_LOCAL = "fe80::a683:e7ff:fe12:3456"  # made of HOST_MAC
 # Answers UDP's port 67, as a DHCP server does.
 SERVE = """
 import socket
@@ -50,20 +44,8 @@ def asking(home: Home, *, may_ask: bool = True) -> Iterator[tuple[Asker, Inboxes
     """The source at work on the router, and what it emits."""
     inboxes, counters = Inboxes(1000), Counters()
     asker = Asker(Networks(PRIVATE.split()), Door("asker", inboxes, counters), counters, may_ask=may_ask)
-
-    def run(worker: Worker) -> None:
-        with home.router.entered():  # it opens sockets when it is asked
-            asker.run(worker)
-
-    with home.router.entered():
-        asker.open()
-    worker = Worker("source:asker", run, lambda _: None)
-    worker.start()
-    try:
+    with working(asker, home.router):
         yield asker, inboxes
-    finally:
-        assert worker.stop(5)
-        asker.close()
 
 
 def answers(inboxes: Inboxes) -> list[tuple[str, str, bool]]:
@@ -131,19 +113,15 @@ def test_this_machine_s_own_addresses_and_ways_out_are_known(home: Home) -> None
 
 
 def test_without_the_privilege_it_is_off_and_says_why_and_knows_the_addresses(home: Home) -> None:
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException), home.router.entered():
-            os.setresuid(65534, 65534, 65534)
-            counters = Counters()
-            asker = Asker(Networks(PRIVATE.split()), Door("asker", Inboxes(10), counters), counters)
-            with pytest.raises(Unavailable, match="needs CAP_NET_RAW"):
-                asker.open()
-            asker.close()
-            known = parse_address(ROUTER4) in asker.addresses and not asker.ask(HOST_MAC, parse_address(HOST4))
-            os._exit(0 if known else 1)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    def holds() -> bool:
+        counters = Counters()
+        asker = Asker(Networks(PRIVATE.split()), Door("asker", Inboxes(10), counters), counters)
+        with pytest.raises(Unavailable, match="needs CAP_NET_RAW"):
+            asker.open()
+        asker.close()
+        return parse_address(ROUTER4) in asker.addresses and not asker.ask(HOST_MAC, parse_address(HOST4))
+
+    assert as_nobody(holds, home.router)
 
 
 # The whole way.
@@ -169,15 +147,10 @@ def forged(ip: str, mac: str) -> bytes:
     return ethernet(said, own, to, kind=0x0806)
 
 
-def send(sender: Namespace, frame: bytes) -> None:
-    """Sends a frame as it is."""
-    sender.python(SEND, base64.b64encode(frame).decode())
-
-
 def meet(daemon: Daemon, home: Home) -> None:
     """The router gets to know both hosts, and so does the daemon."""
     for address in (HOST4, TAKER4):
-        home.router.python(SPEAK.format(family=2, address=address))
+        speak(home.router, address)
     known = "SELECT count(*) FROM devices WHERE mac IN (?, ?)".replace("?", "'{}'").format(HOST_MAC, TAKER)
     eventually(lambda: rows(daemon.state / "core.db", known) == [(2,)])
 
@@ -218,5 +191,5 @@ def test_who_gets_the_address_of_one_that_has_left_is_not_told(home: Home, taker
 
 def _moved(home: Home, taker: Namespace) -> bool:
     """The taker claims the address; whether the router believes it, be it for a moment."""
-    send(taker, forged(HOST4, TAKER))
+    inject(taker, forged(HOST4, TAKER))
     return any(each.get("lladdr") == TAKER for each in home.router.json("ip", "-j", "neigh", "show", HOST4))

@@ -1,17 +1,16 @@
 """Promises of the source `conntrack`, against the real kernel in a home of network namespaces."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
-import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from home import HOST4, HOST6, ROUTER6, SERVER4, WAN4, Home, home_network, why_not
+from sources_kit import as_nobody, working
 from waiting import eventually
 
 from netwatchd import config
@@ -114,18 +113,9 @@ def tracking(home: Home, **settings: object) -> Iterator[tuple[Told, Counters, W
     """The source, running on the router, after its first dump."""
     told, counters = Told(), Counters()
     source = Conntrack(config.Conntrack(**settings), told, ids(), counters)
-    with home.router.entered():
-        source.open()
-    died = threading.Event()
-    worker = Worker("source:conntrack", source.run, lambda _: died.set())
-    worker.start()
-    try:
+    with working(source, home.router) as worker:
         eventually(lambda: counters["dumps.conntrack"], "the first dump is asked for")
         yield told, counters, worker
-        assert not died.is_set()
-    finally:
-        assert worker.stop(5)
-        source.close()
 
 
 def flush(home: Home) -> None:
@@ -294,16 +284,13 @@ def test_the_sysctls_that_are_off_are_set(home: Home) -> None:
 
 def test_without_privilege_it_is_unavailable_for_a_reason_that_helps(home: Home) -> None:
     source = Conntrack(config.Conntrack(), Told(), ids(), Counters())
-    pid = os.fork()
-    if pid == 0:
-        os.setresuid(65534, 65534, 65534)
-        try:
+
+    def holds() -> bool:
+        with pytest.raises(Unavailable) as caught:
             source.open()
-        except Unavailable as error:
-            expected = "cannot open a conntrack socket: permission denied (needs CAP_NET_ADMIN)"
-            os._exit(0 if str(error) == expected else 1)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        return str(caught.value) == "cannot open a conntrack socket: permission denied (needs CAP_NET_ADMIN)"
+
+    assert as_nobody(holds)
 
 
 def test_after_a_restart_of_the_source_flows_go_on_under_their_ids(home: Home) -> None:
@@ -326,14 +313,9 @@ def test_after_a_restart_of_the_source_flows_go_on_under_their_ids(home: Home) -
         source.run(Failing("source:conntrack", source.run, lambda _: None))
     source.close()
     (before,) = told.to(8000)
-    with home.router.entered():
-        source.open()
-    worker = Worker("source:conntrack", source.run, lambda _: None)
-    worker.start()
-    flush(home)
-    (after,) = eventually(lambda: told.to(8000, "closed"), "the flow ends")
-    assert worker.stop(5)
-    source.close()
+    with working(source, home.router):
+        flush(home)
+        (after,) = eventually(lambda: told.to(8000, "closed"), "the flow ends")
     assert (after.id, after.bytes_in) == (before.id, before.bytes_in)
 
 

@@ -1,6 +1,5 @@
 """Promises of the source `dhcp`: the real daemon on a router, and frames that a host and the provider's side send."""
 
-import base64
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from home import ROUTER_MAC, Home, Namespace, home_network, why_not
 from packet_kit import MAC_A, MAC_B, A, ethernet, ip4, packed, udp
 from running import NOBODY, Daemon, nobody_can_run_it, rows, until
+from sources_kit import inject
 from test_dhcp_clues import body, client
 from waiting import eventually
 
@@ -16,14 +16,6 @@ PHONE, HERE = MAC_A.hex(":"), "192.168.77.51"
 CONFIG = """
 [source:dhcp]
 enabled = yes
-"""
-# Sends what is on the command line, each a frame in base64.
-SEND = """
-import base64, socket, sys
-with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-    wire.bind(("eth0", 0))
-    for frame in sys.argv[1:]:
-        wire.send(base64.b64decode(frame))
 """
 needs_namespaces = pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
 
@@ -37,7 +29,7 @@ def send(sender: Namespace, *frames: bytes) -> None:
 def unicast(sender: Namespace, *frames: bytes) -> None:
     """Sends frames by a host's only interface, with the checksum of their IPv4 header: a bridge may look at it."""
     frames = tuple(frame[:24] + _checksum(frame[14:34]) + frame[26:] for frame in frames)
-    sender.python(SEND, *(base64.b64encode(frame).decode() for frame in frames))
+    inject(sender, *frames)
 
 
 def _checksum(header: bytes) -> bytes:

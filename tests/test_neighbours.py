@@ -1,14 +1,14 @@
 """Promises of the source `neighbours`, against the real kernel in a home of network namespaces."""
 
 import contextlib
-import os
 import struct
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+import sources_kit
 from home import HOST4, HOST6, HOST_MAC, SERVER4, SERVER_MAC, Home, home_network, why_not
+from sources_kit import as_nobody, leave, meet, speak, state_of, working
 from waiting import eventually
 
 from netwatchd import config
@@ -16,7 +16,7 @@ from netwatchd.addresses import parse_address
 from netwatchd.counters import Counters
 from netwatchd.decoders.neighbours import INET, INET6, decode_link, decode_neighbour
 from netwatchd.decoders.netlink import DUMP, attribute, message
-from netwatchd.events import Flow, Sighting, Threat
+from netwatchd.events import Sighting
 from netwatchd.sources.neighbours import Neighbours
 from netwatchd.sources.netlink import ROUTE, NetlinkSocket
 from netwatchd.worker import Worker
@@ -24,23 +24,10 @@ from netwatchd.worker import Worker
 pytestmark = pytest.mark.skipif(bool(why_not("nft")), reason=str(why_not("nft")))
 
 NOARP = 0x40
-SEND = "import socket, sys; s = socket.socket({family}, socket.SOCK_DGRAM); s.sendto(b'x', ({address!r}, 9))"
 
 
-class Told:
-    """An Emit that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.told: list[Sighting] = []
-
-    def sightings(self, sightings: list[Sighting]) -> None:
-        self.told += sightings
-
-    def flows(self, flows: list[Flow]) -> None:
-        raise AssertionError("a neighbour is no flow")
-
-    def threats(self, threats: list[Threat]) -> None:
-        raise AssertionError("a neighbour is no threat")
+class Told(sources_kit.Told):
+    """What a source tells of neighbours."""
 
     def of(self, mac: str, address: str | None = None) -> list[Sighting]:
         """The sightings of a MAC with that address; without one, those of a forwarding table."""
@@ -59,23 +46,14 @@ def watching(home: Home | None, resync: float = 60.0) -> Iterator[tuple[Told, Co
     """The source, running on the router (None: where this thread is), after its first dump."""
     told, counters = Told(), Counters()
     source = Neighbours(config.Neighbours(resync=resync), told, counters)
-    with home.router.entered() if home else contextlib.nullcontext():
-        source.open()
-    died = threading.Event()
-    worker = Worker("source:neighbours", source.run, lambda _: died.set())
-    worker.start()
-    try:
+    with working(source, home.router if home else None):
         eventually(lambda: counters["dumps.neighbours"], "the first dump is read")
         yield told, counters
-        assert not died.is_set()
-    finally:
-        assert worker.stop(5)
-        source.close()
 
 
 def send(home: Home, address: str) -> None:
     """The host sends a packet to the address."""
-    home.host.python(SEND.format(family=10 if ":" in address else 2, address=address))
+    speak(home.host, address)
 
 
 def now() -> int:
@@ -103,28 +81,8 @@ def test_a_dump_at_start_shows_who_is_there_and_the_bridges_own_ports_are_nobody
         assert {sighting.mac for sighting in told.told} == {HOST_MAC, SERVER_MAC}
 
 
-def leave(home: Home) -> None:
-    """The host is unplugged; another port keeps the bridge up, so that the kernel keeps its ghost."""
-    home.router.ip("link add port1 type veth peer name port2")
-    home.router.ip("link set port2 up")
-    home.router.ip("link set port1 master lan0 up")
-    home.host.ip("link set eth0 down")
-
-
-def ask(home: Home) -> None:
-    """The router asks the host for its MAC, and gets an answer."""
-    home.router.python(SEND.format(family=2, address=HOST4))
-    eventually(lambda: state_of(home, HOST4) == ["REACHABLE"], "the host answers")
-
-
-def state_of(home: Home, address: str) -> list[str]:
-    """What ip(8) says of the router's neighbour."""
-    found = [one["state"] for one in home.router.json("ip", "-j", "neigh", "show", address)]
-    return found[0] if found else []
-
-
 def test_a_ghost_is_told_with_the_time_when_it_was_last_heard_of(home: Home) -> None:
-    ask(home)
+    meet(home)
     heard = now()
     leave(home)
     wait_until(heard + 4000)
@@ -137,7 +95,7 @@ def test_a_ghost_is_told_with_the_time_when_it_was_last_heard_of(home: Home) -> 
 def test_a_ghost_that_a_timer_has_made_stale_was_not_heard_of_by_that(home: Home) -> None:
     home.router.sysctl("net.ipv4.neigh.lan0.base_reachable_time_ms", 5000)
     home.router.sysctl("net.ipv4.neigh.lan0.delay_first_probe_time", 1)
-    ask(home)
+    meet(home)
     heard = now()
     leave(home)
     with watching(home, resync=0.2) as (told, _):
@@ -256,15 +214,12 @@ def test_the_dump_decodes_to_what_bridge_fdb_says(home: Home) -> None:
 
 def test_no_privilege_is_needed(home: Home) -> None:
     send(home, SERVER4)
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException), home.router.entered():
-            os.setresuid(65534, 65534, 65534)
-            with watching(None) as (told, _):
-                eventually(lambda: told.of(HOST_MAC, HOST4), "the host is seen")
-                os._exit(0)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+    def holds() -> bool:
+        with watching(None) as (told, _):
+            return bool(eventually(lambda: told.of(HOST_MAC, HOST4), "the host is seen"))
+
+    assert as_nobody(holds, home.router)
 
 
 def test_a_malformed_message_is_counted_and_harms_no_other() -> None:

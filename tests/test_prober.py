@@ -1,17 +1,15 @@
 """Asking a silent device whether it is still here: softly, by the real kernel, in a home of network namespaces."""
 
 import contextlib
-import os
-import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from home import HOST4, HOST6, HOST_MAC, ROUTER4, ROUTER_MAC, SERVER4, Home, home_network, why_not
+from home import HOST4, HOST6, HOST_MAC, ROUTER4, SERVER4, Home, home_network, why_not
 from running import Daemon, join, until
-from test_neighbours import SEND, leave, state_of, watching
+from sources_kit import LINK_LOCAL, Wire, as_nobody, leave, meet, state_of, working
+from test_neighbours import watching
 from waiting import eventually
 
 from netwatchd import config
@@ -29,44 +27,12 @@ from netwatchd.worker import Worker
 
 pytestmark = pytest.mark.skipif(bool(why_not("nft")), reason=str(why_not("nft")))
 
-ARP, IPV6 = 0x0806, 0x86DD
-SOLICITATION = 135
-LINK_LOCAL = "fe80::a683:e7ff:fe12:3456"  # made of HOST_MAC
-
 
 @pytest.fixture
 def home() -> Iterator[Home]:
     with home_network() as made:
         made.host.sysctl("net.ipv6.conf.eth0.router_solicitations", 0)
         yield made
-
-
-class Wire:
-    """What arrives at the host's end of its cable: who is asked for, and at which MAC."""
-
-    def __init__(self, home: Home) -> None:
-        with home.host.entered():
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self._socket.bind(("eth0", 3))
-        self._socket.setblocking(False)
-
-    def questions(self) -> list[tuple[str, str]]:
-        """(MAC that was asked, address that was asked for) of all that came since the last time."""
-        asked = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                data, (_, _, kind, *_) = self._socket.recvfrom(2048)
-                if kind == socket.PACKET_OUTGOING or data[6:12] != bytes.fromhex(ROUTER_MAC.replace(":", "")):
-                    continue
-                (ether,) = struct.unpack_from("!H", data, 12)
-                if ether == ARP and data[20:22] == b"\0\1":
-                    asked.append((data[:6].hex(":"), socket.inet_ntop(socket.AF_INET, data[38:42])))
-                elif ether == IPV6 and data[20] == 58 and data[54] == SOLICITATION:
-                    asked.append((data[:6].hex(":"), socket.inet_ntop(socket.AF_INET6, data[62:78])))
-        return asked
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
@@ -80,26 +46,12 @@ def wire(home: Home) -> Iterator[Wire]:
 def probing(home: Home) -> Iterator[tuple[Prober, Counters]]:
     counters = Counters()
     prober = Prober(counters)
-    with home.router.entered():
-        prober.open()
-    worker = Worker("source:prober", prober.run, lambda _: None)
-    worker.start()
-    try:
+    with working(prober, home.router):
         yield prober, counters
-    finally:
-        assert worker.stop(5)
-        prober.close()
 
 
 def question(*ips: str, mac: str = HOST_MAC) -> Question:
     return Question(mac, mac, tuple(map(parse_address, ips)))
-
-
-def meet(home: Home, address: str) -> None:
-    """The router gets to know the host, by traffic of its own."""
-    family = 10 if ":" in address else 2
-    home.router.python(SEND.format(family=family, address=address))
-    eventually(lambda: state_of(home, address) == ["REACHABLE"], "the host answers")
 
 
 @pytest.mark.parametrize("address", [HOST4, HOST6])
@@ -169,19 +121,16 @@ def test_a_link_local_address_is_asked_where_the_kernel_knows_its_link(home: Hom
 
 
 def test_without_the_privilege_it_is_off_and_says_why_and_whoever_asks_is_not_held_up(home: Home) -> None:
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException), home.router.entered():
-            os.setresuid(65534, 65534, 65534)
-            counters = Counters()
-            prober = Prober(counters)
-            with pytest.raises(Unavailable, match="needs CAP_NET_ADMIN"):
-                prober.open()
-            prober.close()
-            prober.ask(question(HOST4))
-            os._exit(0 if counters["probes.impossible"] == 1 else 1)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    def holds() -> bool:
+        counters = Counters()
+        prober = Prober(counters)
+        with pytest.raises(Unavailable, match="needs CAP_NET_ADMIN"):
+            prober.open()
+        prober.close()
+        prober.ask(question(HOST4))
+        return counters["probes.impossible"] == 1
+
+    assert as_nobody(holds, home.router)
 
 
 def test_interfaces_and_routes_are_read_as_ip_says(home: Home) -> None:

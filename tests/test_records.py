@@ -65,7 +65,7 @@ class Both:
 
     def forget_device(self, key: str) -> None:
         self.pending.forget_device(key)
-        self.model.forget_device(key)
+        self.model.rows[key] = None
 
     def join_device(self, loser: str, winner: str) -> None:
         if loser != winner:

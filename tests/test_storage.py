@@ -86,7 +86,7 @@ def test_a_device_that_was_joined_to_another_leaves_no_row(tmp_path: Path) -> No
     with storing(tmp_path) as store:
         store.upsert_device(device(None))
         eventually(lambda: core(tmp_path, "SELECT device FROM devices") == [("192.168.1.5",)])
-        store.forget_device("192.168.1.5")
+        store.join_device("192.168.1.5", MAC)
         store.upsert_device(device())
         eventually(lambda: core(tmp_path, "SELECT device FROM devices") == [(MAC,)])
 

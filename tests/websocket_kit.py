@@ -8,7 +8,7 @@ import ssl
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,18 @@ class Service:
         self.commands: list[Command] = []
         self.refuse = refuse
         self.healthy = True
+        self.stored: Callable[[], str | None] = lambda: None  # waits until what was done is stored
         self.broadcaster = Broadcaster(settings, self.counters, self.snapshot)
         self.figures: dict[str, Any] = {"up": True}
-        offers = Offers(self.act, lambda: self.figures, lambda: None if self.healthy else "the disk is full")
+        offers = Offers(
+            self.act, lambda: self.figures, lambda: None if self.healthy else "the disk is full",
+            stored=lambda: self.stored(),
+        )  # fmt: skip
+            self.act,
+            lambda: self.figures,
+            lambda: None if self.healthy else "the disk is full",
+            stored=lambda: self.stored(),
+        )
         self.server = server_class(settings, self.broadcaster, offers, self.counters)
         self.port: int = self.server.port
         self.deaths: list[Worker] = []

@@ -204,7 +204,7 @@ class Broadcaster:
     def _look_after(self, client: Client, now: float) -> None:
         """Pings a client that is silent; after two pings without an answer it is gone."""
         interval = self._settings.ping_interval
-        if client.outbox.waiting:
+        if client.outbox.waiting or client.waited_for:
             client.hear()  # it has its deadlines in the backlog, and an answer may be stuck behind what waits
             return
         silence = now - client.heard

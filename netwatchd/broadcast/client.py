@@ -21,7 +21,7 @@ class ClientInfo(NamedTuple):
 class Client:
     """A connection that has been upgraded to WebSocket: where it is written to, and when it was last heard."""
 
-    __slots__ = ("address", "heard", "outbox", "pings", "since", "topics", "transport")
+    __slots__ = ("address", "heard", "outbox", "pings", "since", "topics", "transport", "unstored", "waited_for")
 
     def __init__(self, address: str, transport: Transport, most: int, lock: Lock) -> None:
         self.address = address
@@ -29,6 +29,8 @@ class Client:
         self.outbox = Outbox(transport, most, lock)
         self.topics = ALL_TOPICS
         self.since = time.time_ns() // 1_000_000
+        self.unstored = ""  # the op that it had done last, where it has not asked yet whether that is stored
+        self.waited_for = False  # nothing is read from it meanwhile: its silence is ours
         self.pings = 0  # sent since it was heard last
         self.heard = time.monotonic()
 

@@ -42,7 +42,9 @@ class TakeSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Is anybody there?"""
+    """Is anybody there? `stored`: and is all stored that was said before?"""
+
+    stored: bool
 
 
 Op = Subscribe | Resume | TakeSnapshot | Ping | Command
@@ -125,7 +127,7 @@ _READERS: dict[str, Any] = {
     "subscribe": lambda message: Subscribe(topics_of(message.get("topics"))),
     "resume": lambda message: position_of(message.get("epoch"), message.get("since")),
     "snapshot": lambda message: TakeSnapshot(),
-    "ping": lambda message: Ping(),
+    "ping": lambda message: Ping(message.get("stored") is not False),
     "dismiss": lambda message: _judge(message, ThreatStatus.DISMISSED),
     "acknowledge": lambda message: _judge(message, ThreatStatus.ACKNOWLEDGED),
     "reopen": lambda message: _judge(message, ThreatStatus.OPEN),

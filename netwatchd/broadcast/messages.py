@@ -201,6 +201,11 @@ def error(op: str, message: str) -> bytes:
     return said({"type": "error", "op": op, "message": message})
 
 
+def unstored(op: str, message: str) -> bytes:
+    """The frame that says why the client's op was done, but is not stored."""
+    return said({"type": "error", "op": op, "message": message, "stored": False})
+
+
 def said(message: dict[str, Any]) -> bytes:
     """A message as a text frame."""
     return frame(_encode(message).encode())

@@ -23,9 +23,10 @@ def _nothing(name: str, _query: Mapping[str, str]) -> Answer:
 
 @dataclass(frozen=True)
 class Offers:
-    """Each may raise Refusal, with the status and the sentence that the client is told, but for `act`."""
+    """Each may raise Refusal, with the status and the sentence that the client is told, but for `act` and `stored`."""
 
     act: Callable[[Command], str | None]  # does what a client asks; returns why not
     status: Callable[[], dict[str, Any]]  # GET /status
     ill: Callable[[], str | None] = lambda: None  # GET /healthz: why it is not well, or None
     answer: Callable[[str, Mapping[str, str]], Answer] = _nothing  # GET /api/NAME?...
+    stored: Callable[[], str | None] = lambda: None  # waits until what was done is stored; why it is not yet

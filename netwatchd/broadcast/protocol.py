@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 
 from netwatchd.addresses import Address
 from netwatchd.broadcast import access, commands, messages
@@ -10,9 +9,10 @@ from netwatchd.broadcast.broadcaster import Broadcaster
 from netwatchd.broadcast.client import Client
 from netwatchd.broadcast.guesses import Guesses
 from netwatchd.broadcast.http import Refusal, Request
+from netwatchd.broadcast.offers import Offers
 from netwatchd.config import Websocket
 from netwatchd.counters import Counters
-from netwatchd.events import Command
+from netwatchd.events import Command, UpdateLists
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +22,19 @@ class UnsupportedData(Exception):
 
 
 class Protocol:
-    """Answers the clients. `act` does what one asks and returns an error sentence or None."""
+    """Answers the clients."""
 
     def __init__(
         self,
         settings: Websocket,
         broadcaster: Broadcaster,
-        act: Callable[[Command], str | None],
+        offers: Offers,
         counters: Counters,
         guesses: Guesses,
     ) -> None:
         self._settings = settings
         self._broadcaster = broadcaster
-        self._act = act
+        self._offers = offers
         self._counters = counters
         self._guesses = guesses
 
@@ -63,8 +63,10 @@ class Protocol:
             self._say(client, messages.error(error.op, str(error)))
             return
         if isinstance(asked, Command):
-            if refusal := self._act(asked):
+            if refusal := self._offers.act(asked):
                 self._say(client, messages.error(op, refusal))
+            elif not isinstance(asked, UpdateLists):  # which changes nothing that is kept
+                client.unstored = op
         else:
             self._obey(client, asked)
 
@@ -75,8 +77,24 @@ class Protocol:
             self._broadcaster.resume(client, asked.epoch, asked.since)
         elif isinstance(asked, commands.TakeSnapshot):
             self._broadcaster.send_snapshot(client)
-        else:
+        elif isinstance(asked, commands.Ping):
+            if asked.stored:
+                self._wait_until_stored(client)
             self._say(client, messages.pong())
+
+    def _wait_until_stored(self, client: Client) -> None:
+        """Before its ping is answered: what a client was told of, no power cut takes back."""
+        op, client.unstored = client.unstored, ""
+        if not op:
+            return
+        client.waited_for = True
+        try:
+            why = self._offers.stored()
+        finally:
+            client.hear()
+            client.waited_for = False
+        if why:
+            self._say(client, messages.unstored(op, f"it is done, but not stored yet: {why}"))
 
     def _say(self, client: Client, frame: bytes) -> None:
         self._broadcaster.watch(client, client.outbox.say(frame))

@@ -62,7 +62,7 @@ class Server(WebsocketServer):  # type: ignore[misc]  # the package has no types
         self.counters = counters
         self.admission = Admission(settings, counters)
         guesses = Guesses(settings.token)
-        self.protocol = Protocol(settings, broadcaster, offers.act, counters, guesses)
+        self.protocol = Protocol(settings, broadcaster, offers, counters, guesses)
         self.pages = Pages(settings, offers, guesses)
         self.closing = threading.Event()
         self._accepting = threading.Lock()  # held while the listening socket is in use

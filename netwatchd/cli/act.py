@@ -15,7 +15,7 @@ from netwatchd import config
 from netwatchd.addresses import parse_address, parse_mac
 from netwatchd.answers.find import described, find
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
-from netwatchd.cli.stream import Message, stream
+from netwatchd.cli.stream import Message, stream, unstored
 from netwatchd.cli.terminal import printable
 from netwatchd.events import Device, Status
 from netwatchd.storage import schema
@@ -31,6 +31,7 @@ class Done:
     keys: tuple[str, ...]  # of the devices that it is about
     devices: dict[str, dict[str, Any]] = field(default_factory=dict)  # those that changed, by key
     removed: list[str] = field(default_factory=list)  # keys of those that are no more
+    unstored: str | None = None  # why it would be lost with the daemon
 
     def take(self, message: Message) -> None:
         """Takes in an update of one of these devices."""
@@ -167,8 +168,10 @@ def _do(settings: config.Config, shown: Callable[[Done], bool], *keys: str, **op
 
     with stream(settings.websocket) as live:
         live.catch_up()
-        for message in live.act(**op):
+        told = live.act(**op)
+        for message in told:
             done.take(message)
+        done.unstored = unstored(told)
         # It is done. A daemon that is too busy to tell this client of it is no reason to say otherwise.
         with suppress(Unanswered):
             if not shown(done):
@@ -189,4 +192,6 @@ def _say(options: argparse.Namespace, done: Done, keys: list[str], sentence: str
     devices = [done.devices[key] for key in keys if key in done.devices]
     answer = {**done.op, "devices": devices, "removed": done.removed}
     show(options, answer, lambda _: print(printable(sentence)))
+    if done.unstored:
+        raise Trouble(done.unstored)
     return 0

@@ -1,24 +1,55 @@
 """The verbs that say what is made of threats: acknowledge, dismiss, reopen. The running daemon does it."""
 
 import argparse
-import sqlite3
-import time
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from netwatchd import clock, config
+from netwatchd import config
 from netwatchd.answers.threats import names_of
 from netwatchd.cli.act import known_devices
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
-from netwatchd.cli.stream import Message, Refused, Stream, stream
+from netwatchd.cli.stream import Message, Stream, stream, unstored
 from netwatchd.cli.terminal import printable
 from netwatchd.mutes import split_port
-from netwatchd.storage import queries
 
-# Seconds until it is committed, which takes a quarter of one; on a full disk it may never be, and is done all the same.
-LONGEST_COMMIT, TURN = 2.0, 0.05
+# So many are judged before it is waited until they are stored: each time is a writing to the card.
+AT_ONCE = 100
 STATUS = {"acknowledge": "acknowledged", "dismiss": "dismissed", "reopen": "open"}
+
+
+@dataclass
+class Judged:
+    """What became of the threats that are judged."""
+
+    op: str
+    threats: list[dict[str, Any]] = field(default_factory=list)  # as they are then
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    unstored: str | None = None  # why it would be lost with the daemon
+
+    def have_done(self, live: Stream, ids: Sequence[int]) -> None:
+        """Has the daemon judge some more."""
+        rows: dict[int, dict[str, Any]] = {each: {"id": each, "status": STATUS[self.op]} for each in ids}
+
+        def take(message: Message) -> bool:
+            row = message["threat"] if message["type"] == "threat_update" else {}
+            if row.get("status") == STATUS[self.op] and row["id"] in rows:
+                rows[row["id"]] = row
+            return all("kind" in row for row in rows.values())
+
+        told, refused = live.act_all(self.op, [{"threat": each} for each in ids])
+        for index, why in refused.items():
+            del rows[ids[index]]
+            self.failed.append({"threat": ids[index], "message": why})
+        for message in told:
+            take(message)
+        self.unstored = unstored(told) or self.unstored
+        # It is done. A daemon that is too busy to tell this client of it is no reason to say otherwise.
+        with suppress(Unanswered):
+            if not all("kind" in row for row in rows.values()):
+                live.until(take)
+        self.threats += rows.values()
 
 
 def acknowledge(options: argparse.Namespace) -> int:
@@ -42,22 +73,17 @@ def _judge(options: argparse.Namespace, op: str) -> int:
         kind, device = getattr(options, "kind", None), getattr(options, "device", None)
         if not options.ids and kind is None and device is None:
             raise Misused("say which threats: their ids, or --kind, or --device" if op != "reopen" else "say which ids")
-        done: list[dict[str, Any]] = []
-        failed: list[dict[str, Any]] = []
+        judged = Judged(op)
         with stream(settings.websocket, "threats") as live:
             ids = list(dict.fromkeys(options.ids))
             told = live.catch_up()
             if kind is not None or device is not None:
-                ids += _alike(_open(told), kind, device, settings)
-            for each in ids:
-                try:
-                    done.append(_do(live, op, each))
-                except Refused as error:
-                    failed.append({"threat": each, "message": str(error)})
+                ids = list(dict.fromkeys([*ids, *_alike(_open(told), kind, device, settings)]))
+            for at in range(0, len(ids), AT_ONCE):
+                judged.have_done(live, ids[at : at + AT_ONCE])
         if not ids:
             raise Trouble("no open threat is like that")
-        _until_stored(config.state_directory(settings), {row["id"]: row["status"] for row in done})
-        return _say(options, {"op": op, "threats": done, "failed": failed})
+        return _say(options, judged)
 
     return judge(options)
 
@@ -82,41 +108,13 @@ def _alike(rows: list[dict[str, Any]], kind: str | None, device: str | None, set
     ]
 
 
-def _do(live: Stream, op: str, threat: int) -> dict[str, Any]:
-    """Has one be judged; returns it as it is then."""
-    row: dict[str, Any] = {"id": threat, "status": STATUS[op]}
-
-    def take(message: Message) -> bool:
-        if message["type"] == "threat_update" and message["threat"]["id"] == threat:
-            row.update(message["threat"])
-        return "kind" in row and row["status"] == STATUS[op]
-
-    seen = [take(message) for message in live.act(op, threat=threat)]
-    # It is done. A daemon that is too busy to tell this client of it is no reason to say otherwise.
-    with suppress(Unanswered):
-        if not any(seen):
-            live.until(take)
-    return row
-
-
-def _until_stored(directory: Path, judged: dict[int, str]) -> None:
-    """Waits until it is in the database: `netwatchd threats` reads that, and comes next."""
-    deadline = clock.now().steady + LONGEST_COMMIT
-    while clock.now().steady < deadline:
-        with suppress(queries.NoDatabase, sqlite3.Error):
-            stored = {each.id: each.status for each in queries.read_core(directory).threats}
-            if all(stored.get(each) == status for each, status in judged.items()):
-                return
-        time.sleep(TURN)
-
-
-def _say(options: argparse.Namespace, answer: dict[str, Any]) -> int:
+def _say(options: argparse.Namespace, judged: Judged) -> int:
     def lines(answer: dict[str, Any]) -> None:
         for row in answer["threats"]:
             what = f"{row['kind']}: {row['description']}" if "kind" in row else ""
             print(printable(f"{row['id']} is {row['status']} now{': ' if what else ''}{what}"))
 
-    show(options, answer, lines)
-    if answer["failed"]:
-        raise Trouble("\n".join(each["message"] for each in answer["failed"]))
+    show(options, {"op": judged.op, "threats": judged.threats, "failed": judged.failed}, lines)
+    if wrong := [each["message"] for each in judged.failed] + ([judged.unstored] if judged.unstored else []):
+        raise Trouble("\n".join(wrong))
     return 0

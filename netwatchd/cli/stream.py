@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -30,12 +30,19 @@ from netwatchd.cli.reach import TIMEOUT, headers_of, host_of, place_of, refused,
 
 Message = dict[str, Any]
 READ_SIZE = 65536
+# Seconds until the daemon says that what it has done is stored; where it is not, it says so after 5.
+TIMEOUT_STORED = 10.0
 # A snapshot of 20,000 devices is 15 MB; what is longer comes from somebody else.
 LONGEST_MESSAGE = 2**27  # characters
 
 
 class Refused(Trouble):
     """The daemon does not do what it was asked; the text is its own."""
+
+
+def unstored(told: Iterable[Message]) -> str | None:
+    """Why something that was done is not stored, where that was told."""
+    return next((str(each.get("message")) for each in told if each.get("stored") is False), None)
 
 
 @contextmanager
@@ -107,15 +114,41 @@ class Stream:
     def act(self, op: str, **fields: Any) -> list[Message]:
         """Has the daemon do something; returns what it told meanwhile. Raises Refused, with the daemon's sentence.
 
-        What is wrong is told before the answer to a ping that was sent behind the op; else it is done by then.
+        What is done but not stored is no reason to raise: `unstored` finds it in what was told.
         """
         self.say(op, **fields)
         self.say("ping")
-        told = self.until(lambda message: message["type"] == "pong")
-        for message in told:
-            if message["type"] == "error":
-                raise Refused(str(message.get("message")))
+        told, refusal = self._answer()
+        if refusal is not None:
+            raise Refused(refusal)
         return told
+
+    def act_all(self, op: str, each: Sequence[dict[str, Any]]) -> tuple[list[Message], dict[int, str]]:
+        """Has the daemon do something with each of these fields, and store all of it together.
+
+        Returns what it told meanwhile, and its sentence where it refused one, by its index.
+        """
+        for fields in each:
+            self.say(op, **fields)
+            self.say("ping", stored=False)
+        self.say("ping")
+        told: list[Message] = []
+        refused: dict[int, str] = {}
+        for index in range(len(each) + 1):
+            some, refusal = self._answer()
+            told += some
+            if refusal is not None:
+                refused[index] = refusal
+        return told, refused
+
+    def _answer(self) -> tuple[list[Message], str | None]:
+        """What is told up to the answer to a ping, and what of that is wrong with the op before it.
+
+        What is wrong is told before; else the op is done by then and, unless the ping said otherwise, stored.
+        """
+        told = self.until(lambda message: message["type"] == "pong", max(self._timeout, TIMEOUT_STORED))
+        wrong = (each for each in told if each["type"] == "error" and each.get("stored") is not False)
+        return told, next((str(each.get("message")) for each in wrong), None)
 
     def catch_up(self) -> list[Message]:
         """What a client that has just come is told: the snapshot, and what happened since that was made.
@@ -126,9 +159,9 @@ class Stream:
         self.say("ping")
         return told + self.until(lambda message: message["type"] == "pong")
 
-    def until(self, wanted: Callable[[Message], Any]) -> list[Message]:
+    def until(self, wanted: Callable[[Message], Any], timeout: float | None = None) -> list[Message]:
         """The next messages, up to one that is wanted; raises Unanswered where it does not come in time."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         told: list[Message] = []
         while not told or not wanted(told[-1]):
             message = self.read(max(deadline - time.monotonic(), 0))

@@ -43,9 +43,6 @@ class Store(Protocol):
     def upsert_device(self, device: Device, *, new: bool = False) -> None:
         """Keeps the latest of a device."""
 
-    def forget_device(self, key: str) -> None:
-        """Removes a device's row."""
-
     def join_device(self, loser: str, winner: str) -> None:
         """Removes the row of `loser`, and makes its sessions those of `winner` (keys of devices).
 

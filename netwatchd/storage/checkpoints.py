@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 
 from netwatchd.storage.connection import Connection
-from netwatchd.storage.files import MAX_WAL, files_of
+from netwatchd.storage.files import MAX_WAL, files_of, wal_files
 from netwatchd.storage.retention import file_size
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,3 @@ class Checkpoints:
             )
         elif grown := self._said.pop(wal, 0):
             log.info("%s was cut: it had grown to %d MB", wal, grown // 10**6, extra={"event": "wal"})
-
-
-def wal_files(directory: Path) -> list[Path]:
-    """The -wal files of all databases in a directory."""
-    return list(directory.glob("*.db-wal"))

@@ -105,6 +105,11 @@ def files_of(database: Path) -> tuple[Path, Path, Path]:
     return database, database.with_name(database.name + "-wal"), database.with_name(database.name + "-shm")
 
 
+def wal_files(directory: Path) -> list[Path]:
+    """The -wal files of all databases in a directory."""
+    return list(directory.glob("*.db-wal"))
+
+
 def seen(file: Path) -> Seen | None:
     """A file as it is now; None where there is none."""
     try:

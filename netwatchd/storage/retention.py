@@ -6,12 +6,13 @@ import sqlite3
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from netwatchd.config import Storage as Settings
 from netwatchd.storage import hourly, schema
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.durable import sync_directory
-from netwatchd.storage.files import files_of
+from netwatchd.storage.files import files_of, wal_files
 from netwatchd.storage.verdicts import Unavailable
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,17 @@ def size_of(directory: Path) -> int:
     """Bytes of all database files, with their -wal, and of the copies of core.db."""
     patterns = ("*.db", "*.db-wal", "core.db.schema-*")
     return sum(file_size(path) for pattern in patterns for path in directory.glob(pattern))
+
+
+def stored(connection: Connection) -> dict[str, Any]:
+    """What all databases take, in bytes, and the days of flows that there are."""
+    days = connection.day_files()
+    return {
+        "size": size_of(connection.directory),
+        "wal": sum(map(file_size, wal_files(connection.directory))),
+        "days": len({path.name[6:14] for path in days}),
+        "oldest_day": days[0].name[6:14] if days else None,
+    }
 
 
 def file_size(path: Path) -> int:

@@ -18,8 +18,9 @@ from netwatchd.config import Storage as Settings
 from netwatchd.counters import Counters
 from netwatchd.events import Device, Flow, Record, Threat
 from netwatchd.storage import hourly, queries, retention, spool
+from netwatchd.storage.attempts import Attempts
 from netwatchd.storage.batch import Batch
-from netwatchd.storage.checkpoints import Checkpoints, wal_files
+from netwatchd.storage.checkpoints import Checkpoints
 from netwatchd.storage.connection import Connection
 from netwatchd.storage.rollups import Buckets, Rollups, Traffic
 from netwatchd.storage.verdicts import ERRORS, NotOurs, Unavailable
@@ -59,6 +60,7 @@ class Storage:
         self._pending = Batch()
         self._in_flight = Batch()
         self._due: float | None = None  # monotonic time of the next commit
+        self._attempts = Attempts(self._changed)
         self._buckets = Buckets()
         self.rollups = Rollups()  # the flow worker adds to it, under its own lock
         self.degraded: str | None = None  # why, in a sentence
@@ -79,10 +81,6 @@ class Storage:
     def upsert_device(self, device: Device, *, new: bool = False) -> None:
         """Keeps the latest of a device; a new one within a quarter of a second."""
         self._put(Batch.put_device, device, within=URGENT if new else None)
-
-    def forget_device(self, key: str) -> None:
-        """Removes a device's row: it was joined to another one."""
-        self._put(Batch.forget_device, key)
 
     def join_device(self, loser: str, winner: str) -> None:
         """Removes the row of `loser`, and makes its sessions those of `winner`; of those that overlap one is made."""
@@ -154,6 +152,14 @@ class Storage:
             self._pending.meta[key] = text
             self._commit_within(URGENT if soon else self.settings.commit_interval)
 
+    def until_committed(self, timeout: float) -> str | None:
+        """Has what was handed in by now committed at once; says why it is not yet, `timeout` seconds later at most."""
+        with self._changed:
+            if more := len(self._pending) > 0 or self.degraded is not None:
+                self._due = time.monotonic()  # whatever the backoff: somebody waits
+                self._changed.notify_all()
+            return self._attempts.wait(timeout, lambda: self.degraded, more=more)
+
     def wait_for_room(self, timeout: float) -> bool:
         """Waits until the store can take more; False where it still cannot after `timeout` seconds.
 
@@ -188,14 +194,10 @@ class Storage:
 
     def get_database_stats(self) -> dict[str, Any]:
         """State, sizes in bytes, what waits and the last error: for status and statistics."""
-        days = self.connection.day_files()
         return {
             "state": "degraded" if self.degraded else "ok",
             "reason": self.degraded,
-            "size": retention.size_of(self.directory),
-            "wal": sum(map(retention.file_size, wal_files(self.directory))),
-            "days": len({path.name[6:14] for path in days}),
-            "oldest_day": days[0].name[6:14] if days else None,
+            **retention.stored(self.connection),
             "pending": self.pending,
             "commits": self.counters["storage.commits"],
             "last_error": self.last_error,
@@ -276,11 +278,7 @@ class Storage:
             totals = [*self._in_flight.totals, *self._pending.totals]
         if totals or self.rollups.mark:
             return totals[0].after if totals else self.rollups.mark
-        try:
-            return queries.newest_flow(self.directory) or 0
-        except ERRORS as error:
-            log.warning("the newest flow of the last run cannot be found: %s", error)
-            return int(time.time() * 1000) << 12
+        return self._writer.newest_flow()
 
     def _put_flows(self, flows: Sequence[Flow]) -> None:
         """Keeps flows, a store in trouble only as many as there is room for. Called with the lock held."""
@@ -332,8 +330,10 @@ class Storage:
             # Whatever is in flight was not committed last time: it goes again, with what came since.
             batch = self._in_flight = self._in_flight.followed_by(self._pending)
             self._pending, self._due = Batch(), None
-        if not len(batch) and self.degraded is None:
-            return True
+            self._attempts.begin()
+            if not len(batch) and self.degraded is None:
+                self._attempts.end(committed=True)
+                return True
         try:
             self._write_with_retry(batch)
         except Unavailable as error:
@@ -364,7 +364,7 @@ class Storage:
             self.degraded = error.advice
             self._due = time.monotonic() + self._backoff
             self._backoff = min(self._backoff * 2, LAST_BACKOFF)
-            self._changed.notify_all()
+            self._attempts.end(committed=False)
 
     def _recover(self, batch: Batch) -> None:
         with self._changed:
@@ -374,7 +374,7 @@ class Storage:
             self._backoff = FIRST_BACKOFF
             if was_degraded and len(self._pending):
                 self._commit_within(URGENT)  # what came in meanwhile
-            self._changed.notify_all()
+            self._attempts.end(committed=True)
         if was_degraded:
             log.warning("the database can be written again; %d events were kept and are stored now", batch.events)
 

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,14 @@ class Writer:
                 db.execute("ROLLBACK")
             log.warning("adding up the last flows of the last run failed: %s; the hours lack them", error)
         return hourly.mark(db).newest
+
+    def newest_flow(self) -> int:
+        """The newest flow of the files; where they cannot be read, any that has come by now."""
+        try:
+            return queries.newest_flow(self._connection.directory) or 0
+        except ERRORS as error:
+            log.warning("the newest flow of the last run cannot be found: %s", error)
+            return int(time.time() * 1000) << 12
 
     def write_spooled(self, paths: Sequence[Path], db: sqlite3.Connection) -> None:
         """Writes what was spooled, and forgets it; raises one of ERRORS."""
