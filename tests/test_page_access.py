@@ -70,8 +70,15 @@ def test_what_keeps_people_out_would_be_found(browser: Browser, home: Daemon) ->
     assert {line.split(":")[0] for line in found} == {"critical button-name", "serious color-contrast"}
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        pytest.param("light", DESKTOP, id="light-desktop"),
+        pytest.param("dark", PHONE, id="dark-phone"),
+        pytest.param("dark", DESKTOP, id="dark-desktop", marks=pytest.mark.slow),
+        pytest.param("light", PHONE, id="light-phone", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_in_any_view(browser: Browser, home: Daemon, theme: Any, width: Any) -> None:
     found = {}
     with looking(browser, home.port, color_scheme=theme, viewport=width, reduced_motion="reduce") as page:
@@ -136,10 +143,3 @@ def test_axe_finds_nothing_while_there_is_nothing_and_no_token(browser: Browser,
             settled(page)
             found += barriers(page)
     assert not found
-
-
-@pytest.mark.parametrize("view", ALL)
-def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view, viewport={"width": 320, "height": 640}) as page:
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth") == 320

@@ -123,7 +123,7 @@ def test_nothing_is_wrong_is_said_with_how_that_is_known(browser: Browser, daemo
 
 
 def test_who_sees_nothing_does_not_say_that_nothing_is_wrong(browser: Browser, daemon: Make) -> None:
-    with daemon() as started, looking(browser, started.port) as page:
+    with daemon() as started, looking(browser, started.port, losing=True) as page:
         answer = page.locator(".wrong .answer")
         expect(answer).to_have_text("No threat is open, but netwatchd has trouble of its own.")
         expect(page.locator(".troubles")).to_contain_text("No source is on that shows conversations or packets")
@@ -353,7 +353,7 @@ def test_who_has_judged_a_threat_reads_so(browser: Browser, daemon: Make) -> Non
 
 
 def test_a_threat_that_is_not_there_is_said_so(browser: Browser, home: Daemon) -> None:
-    with looking(browser, home.port, "?view=threats&id=4711") as page:
+    with looking(browser, home.port, "?view=threats&id=4711", refused=True) as page:
         expect(page.get_by_role("alert")).to_contain_text("There is no such threat")
         page.goto(f"http://127.0.0.1:{home.port}/?view=threats&id=x")
         expect(page.get_by_role("alert")).to_contain_text("should be a whole number")

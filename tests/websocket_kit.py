@@ -63,11 +63,6 @@ class Service:
             self.act, lambda: self.figures, lambda: None if self.healthy else "the disk is full",
             stored=lambda: self.stored(),
         )  # fmt: skip
-            self.act,
-            lambda: self.figures,
-            lambda: None if self.healthy else "the disk is full",
-            stored=lambda: self.stored(),
-        )
         self.server = server_class(settings, self.broadcaster, offers, self.counters)
         self.port: int = self.server.port
         self.deaths: list[Worker] = []
