@@ -20,18 +20,24 @@ PREFIX ?= /opt/netwatchd
 SYSTEM_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
 COMMAND := /usr/local/bin/netwatchd
 CONFIG := /etc/netwatchd/config.ini
+SHARE := /usr/local/share
+# Where man and the shells look; each file is made by the installed program itself.
+MAN_PAGES := $(SHARE)/man/man1/netwatchd.1 $(SHARE)/man/man5/netwatchd.ini.5
+COMPLETIONS := $(SHARE)/bash-completion/completions/netwatchd $(SHARE)/zsh/site-functions/_netwatchd $(SHARE)/fish/vendor_completions.d/netwatchd.fish
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test test test-slow test-systemd lab lab-threats soak lint format bench bench-flows bench-page screenshots accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup watch alert-test man test test-slow test-systemd lab lab-threats soak lint format bench bench-flows bench-page screenshots accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run                                    run the daemon here, in the foreground, with its data below ./var'
 	@echo 'make status | devices | flows | threats | top    look at what it has found; ARGS="--json" and the like'
+	@echo 'make watch                                  what happens, as it happens; make top ARGS=--live: who moves most now'
 	@echo 'make device | name | forget | merge | split      one device; ARGS="DEVICE ..."'
 	@echo 'make threat | acknowledge | dismiss | reopen     one threat; ARGS="ID ..."'
 	@echo 'make doctor                                 what works, and which threats can be seen'
+	@echo 'make man                                    the manual pages, below ./build'
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make bench-flows                            flows from exporters, beside nfcapd and nfacctd; ARGS=--quick'
@@ -69,8 +75,15 @@ run: $(VENV)/installed
 	@echo '  look at it    make status | doctor | devices | flows | top | threats     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
-status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup alert-test: $(VENV)/installed
+status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup watch alert-test: $(VENV)/installed
 	@$(HERE) $(BIN)/netwatchd $@ $(ARGS)
+
+# The manual, below ./build; `make install` puts it where man looks.
+man: $(VENV)/installed
+	@mkdir -p build
+	@$(BIN)/python -m netwatchd.cli.manual 1 > build/netwatchd.1
+	@$(BIN)/python -m netwatchd.cli.manual 5 > build/netwatchd.ini.5
+	@echo 'read it with: man -l build/netwatchd.1'
 
 # Checking.
 
@@ -146,6 +159,13 @@ install:
 		$(SYSTEM_PYTHON) -m venv --clear $(PREFIX); \
 		$(PREFIX)/bin/python $(PIP) install --no-index --find-links "$$build/wheels" netwatchd
 	@ln -sfn $(PREFIX)/bin/netwatchd $(COMMAND)
+	@install -d -m 0755 $(sort $(dir $(MAN_PAGES) $(COMPLETIONS)))
+	@set -e; umask 022; \
+		$(PREFIX)/bin/python -m netwatchd.cli.manual 1 > $(word 1,$(MAN_PAGES)); \
+		$(PREFIX)/bin/python -m netwatchd.cli.manual 5 > $(word 2,$(MAN_PAGES)); \
+		$(PREFIX)/bin/netwatchd completion bash > $(word 1,$(COMPLETIONS)); \
+		$(PREFIX)/bin/netwatchd completion zsh > $(word 2,$(COMPLETIONS)); \
+		$(PREFIX)/bin/netwatchd completion fish > $(word 3,$(COMPLETIONS))
 	@getent passwd $(ACCOUNT) >/dev/null || useradd --system --user-group --no-create-home \
 		--home-dir /var/lib/netwatchd --shell /usr/sbin/nologin $(ACCOUNT)
 	@install -d -m 0755 $(dir $(CONFIG))
@@ -155,6 +175,7 @@ install:
 	@sed 's|/opt/netwatchd|$(PREFIX)|' systemd/netwatchd.service > $(UNIT) && chmod 0644 $(UNIT)
 	@if test -d /run/systemd/system; then systemctl daemon-reload && systemctl try-restart netwatchd; fi
 	@echo 'installed: $(PREFIX), $(COMMAND), $(CONFIG), $(UNIT)'
+	@echo '           the manual, man netwatchd and man netwatchd.ini, and completions for bash, zsh and fish below $(SHARE)'
 	@echo 'next:'
 	@echo '  sudoedit $(CONFIG)        what you want otherwise'
 	@echo '  sudo systemctl enable --now netwatchd      start it, now and at every boot'
@@ -164,10 +185,10 @@ install:
 uninstall:
 	@test "$$(id -u)" = 0 || { echo 'uninstalling needs root: sudo make uninstall' >&2; exit 1; }
 	@if test -d /run/systemd/system && test -e $(UNIT); then systemctl disable --now netwatchd; fi
-	@rm -f $(UNIT) $(COMMAND)
+	@rm -f $(UNIT) $(COMMAND) $(MAN_PAGES) $(COMPLETIONS)
 	@if test -e $(PREFIX)/pyvenv.cfg; then rm -rf $(PREFIX); fi
 	@if test -d /run/systemd/system; then systemctl daemon-reload; fi
-	@echo 'removed: $(PREFIX), $(COMMAND), $(UNIT)'
+	@echo 'removed: $(PREFIX), $(COMMAND), $(UNIT), the manual and the completions'
 	@echo 'kept:    $(dir $(CONFIG)), /var/lib/netwatchd, the user $(ACCOUNT); to remove them too:'
 	@echo '         sudo rm -r $(dir $(CONFIG)) /var/lib/netwatchd && sudo userdel $(ACCOUNT)'
 

@@ -7,20 +7,19 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from shlex import join
 from typing import Any
 
 from netwatchd import config
-from netwatchd.addresses import parse_address, parse_mac
+from netwatchd.addresses import parse_mac
 from netwatchd.answers.find import described, find
 from netwatchd.cli.answer import Misused, Trouble, Unanswered, acting, show
 from netwatchd.cli.stream import Message, stream, unstored
 from netwatchd.cli.terminal import printable
-from netwatchd.events import Device, Status
+from netwatchd.cli.told import device_of, key_of
+from netwatchd.events import Device
 from netwatchd.storage import schema
-
-_FIELDS = {each.name for each in fields(Device)}
 
 
 @dataclass
@@ -35,7 +34,7 @@ class Done:
 
     def take(self, message: Message) -> None:
         """Takes in an update of one of these devices."""
-        if message["type"] == "device_update" and (key := _key_of(message["device"])) in self.keys:
+        if message["type"] == "device_update" and (key := key_of(message["device"])) in self.keys:
             self.devices[key] = message["device"]
         elif message["type"] == "device_removed" and message["key"] in self.keys:
             self.removed.append(message["key"])
@@ -105,7 +104,7 @@ def split(options: argparse.Namespace, settings: config.Config) -> int:
     key, mac = schema.key_of(device), _merged_mac(options, device)
     done = _do(settings, lambda done: mac in done.devices and key in done.devices, mac, key, op="split", device=mac)
     parts = [
-        f"{described(_device_of(row))} {what}"
+        f"{described(device_of(row))} {what}"
         for each, what in ((mac, "is a device of its own now"), (key, "stays"))
         if (row := done.devices.get(each))
     ]
@@ -138,24 +137,12 @@ def known_devices(settings: config.Config) -> list[Device]:
     with stream(settings.websocket) as live:
         for message in live.catch_up():
             if message["type"] == "snapshot":
-                known = {_key_of(row): row for row in message["devices"]}
+                known = {key_of(row): row for row in message["devices"]}
             elif message["type"] == "device_update":
-                known[_key_of(message["device"])] = message["device"]
+                known[key_of(message["device"])] = message["device"]
             elif message["type"] == "device_removed":
                 known.pop(message["key"], None)
-    return list(map(_device_of, known.values()))
-
-
-def _key_of(row: dict[str, Any]) -> str:
-    return str(row["mac"] or row["ip"])
-
-
-def _device_of(row: dict[str, Any]) -> Device:
-    """The device of its public fields."""
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key in _FIELDS
-    }
-    return Device(**values | {"ips": tuple(map(parse_address, row["ips"])), "status": Status(row["status"])})
+    return list(map(device_of, known.values()))
 
 
 def _do(settings: config.Config, shown: Callable[[Done], bool], *keys: str, **op: Any) -> Done:

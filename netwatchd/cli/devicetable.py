@@ -7,11 +7,15 @@ from rich.text import Text
 
 from netwatchd.answers.found import Rows
 from netwatchd.cli.moments import ago_text, size_text
-from netwatchd.cli.terminal import ROOMY, add, console, into_pipe, print_table, printable, table_of
+from netwatchd.cli.sheet import Column, print_sheet
+from netwatchd.cli.terminal import ROOMY, console, into_pipe, printable
 
 LONGEST_VENDOR, LONGEST_WHERE_ROOMY = 12, 24  # characters
-NARROW = 72  # columns below which the vendor gives way, so that the traffic is seen
-DOTTED = 15  # characters of an IPv4 address: cut in two it is hard to read
+DOTTED = 15  # characters of an IPv4 address: cut, it says nothing
+COLUMNS = (
+    Column("name", least=15), Column("vendor", spare=2), Column("kind"), Column("address", least=DOTTED),
+    Column("seen"), Column("in", number=True), Column("out", number=True), Column("device", spare=3),
+)  # fmt: skip
 # What companies are by law, and what many have in their names: it tells nobody what the thing is.
 _FORMS = re.compile(
     r"(?:[\s,.]+(?:ab|ag|b\.?v|bv|co|company|corp|corporate|corporation|electronics?|europe|gmbh|inc|incorporated"
@@ -27,24 +31,20 @@ def show(rows: Rows, now: int, otherwise: str) -> None:
     Without rows, `otherwise` is said.
     """
     roomy = console().width >= ROOMY
-    narrow = console().width < NARROW
-    first = ["name"] if narrow else ["name", "vendor"]
-    table = table_of(*first, "kind", "address", "seen", ">in", ">out", *(["device"] if roomy else []))
-    table.columns[0].min_width, table.columns[len(first) + 1].min_width = 12, DOTTED
-    for row in rows:
-        own = row["name"] or row["hostname"]
-        add(
-            table,
-            printed_name(row) if own else Text(printable(printed_name(row)), "dim"),
-            *([] if narrow else [_vendor(row["vendor"], roomy)]),
+    cells = (
+        [
+            printed_name(row) if row["name"] or row["hostname"] else Text(printable(printed_name(row)), "dim"),
+            _vendor(row["vendor"], roomy),
             row["kind"] if row["kind"] != "unknown" else Text("unknown", "dim"),
             _addresses(row["ips"], roomy),
             Text("online", "green") if row["status"] == "online" else Text(ago_text(row["last_seen"], now), "dim"),
             _size(row["bytes_in_today"]),
             _size(row["bytes_out_today"]),
-            *([row["mac"] or row["ip"] or "-"] if roomy else []),
-        )
-    print_table(table, rows, otherwise)
+            row["mac"] or row["ip"] or "-",
+        ]
+        for row in rows
+    )
+    print_sheet(COLUMNS, cells, otherwise)
 
 
 def printed_name(row: dict[str, Any]) -> str:

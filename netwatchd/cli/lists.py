@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from netwatchd import clock, config
 from netwatchd.addresses import Address, address_text, parse_address
 from netwatchd.answers.found import Rows
@@ -13,11 +15,16 @@ from netwatchd.blocklists.updates import kept_lists, kept_states
 from netwatchd.cli.answer import Misused, Trouble, acting, show
 from netwatchd.cli.moments import ago_text
 from netwatchd.cli.reach import ask
+from netwatchd.cli.sheet import Column, print_sheet
 from netwatchd.cli.stream import stream
-from netwatchd.cli.terminal import add, console, print_table, printable, table_of
+from netwatchd.cli.terminal import print_page, printable
 from netwatchd.decoders.lists.entry import name
 
 NO_LISTS = "no lists: [blocklists] lists in config.ini names none"
+COLUMNS = (
+    Column("name", least=12), Column("purpose", spare=1), Column("entries", number=True), Column("state"),
+    Column("fetched"), Column("checked", spare=2), Column("description", least=20, sentence=True),
+)  # fmt: skip
 # Seconds that `lists --update` waits for all of them; the daemon goes on afterwards.
 LONGEST_UPDATE = 300.0
 TURN = 0.5
@@ -56,15 +63,16 @@ def lookup(options: argparse.Namespace, settings: config.Config) -> int:
 
 def table(rows: Rows) -> None:
     """The lists, one a row."""
-    shown = table_of("name", "purpose", ">entries", "state", "fetched", "checked", "description")
     now = clock.now().wall
-    for row in rows:
-        add(
-            shown, row["name"], row["purpose"], f"{row['entries']:,}", row["state"],
+    cells = (
+        [
+            row["name"], row["purpose"], f"{row['entries']:,}", row["state"],
             *(ago_text(row[key], now) if row[key] else "never" for key in ("fetched", "checked")),
             row["error"] or row["source"],
-        )  # fmt: skip
-    print_table(shown, rows, NO_LISTS)
+        ]
+        for row in rows
+    )  # fmt: skip
+    print_sheet(COLUMNS, cells, NO_LISTS)
 
 
 def _update(settings: config.Config) -> None:
@@ -93,19 +101,19 @@ def _what(text: str) -> Address | str:
 
 
 def _explain(answer: dict[str, Any]) -> None:
-    what = printable(answer["what"])
+    what = answer["what"]
+    lines = []
     if not answer["lists"]:
-        console().print(f"{NO_LISTS}, or none was fetched yet", highlight=False)
+        lines.append(f"{NO_LISTS}, or none was fetched yet")
     elif not answer["listings"]:
-        console().print(f"{what} is in no list; {answer['lists']} were asked", highlight=False)
+        lines.append(f"{what} is in no list; {answer['lists']} were asked")
     now = clock.now().wall
     for each in answer["listings"]:
-        note = f" ({printable(each['note'])})" if each["note"] else ""
+        note = f" ({each['note']})" if each["note"] else ""
         fetched = f"fetched {ago_text(each['fetched'], now)}"
-        console().print(
-            f"{what} is in {each['list']}: {printable(each['entry'])}{note}, {each['purpose']}, "
-            f"{each['severity']}, {fetched}",
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
+        lines.append(
+            f"{what} is in {each['list']}: {each['entry']}{note}, {each['purpose']}, {each['severity']}, {fetched}"
+        )
     if answer["allowed"]:
-        console().print(f"never told: it is allowed as {printable(answer['allowed'])}", highlight=False, markup=False)
+        lines.append(f"never told: it is allowed as {answer['allowed']}")
+    print_page(*(Text(printable(line)) for line in lines))

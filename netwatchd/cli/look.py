@@ -17,6 +17,8 @@ from netwatchd.cli.moments import time_text
 from netwatchd.cli.reach import ask
 from netwatchd.storage import retention, schema
 
+USUAL = 10  # rows of `top`
+
 
 @reading
 def flows(options: argparse.Namespace, directory: Path) -> int:
@@ -39,7 +41,12 @@ def flows(options: argparse.Namespace, directory: Path) -> int:
 @reading
 def top(options: argparse.Namespace, directory: Path) -> int:
     """Who moved most bytes."""
-    found = most(directory, options.by, since=options.since, limit=options.limit or None)
+    if options.live:
+        from netwatchd.cli.toplive import live
+
+        return live(options, directory)
+    limit = USUAL if options.limit is None else options.limit
+    found = most(directory, options.by, since=options.since, limit=limit or None)
     if found.since != options.since:
         # On stderr, because --json is a list of rows, and scripts read it.
         print(f"netwatchd: whole hours only that far back: since {time_text(found.since)}", file=sys.stderr)

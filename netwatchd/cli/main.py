@@ -14,23 +14,28 @@ from netwatchd.broadcast.commands import LONGEST_NAME
 from netwatchd.cli import run
 from netwatchd.cli.moments import moment
 from netwatchd.events import SEVERITIES
+from netwatchd.values import positive_duration
 
 EPILOG = """
 environment:
   NETWATCHD_CONFIG   the configuration file, where --config does not say it (else /etc/netwatchd/config.ini)
   STATE_DIRECTORY    where the databases lie (else /var/lib/netwatchd)
   RUNTIME_DIRECTORY  where sockets and the pid file lie (else /run/netwatchd)
+  NETWATCHD_TOKEN    what `watch` shows to another machine's daemon, where --token-file does not say it
+  NO_COLOR           set to anything: no colours
 
 exit codes: 0 fine, 1 failed, 2 usage, 69 no daemon or database, 78 a mistake in config.ini, 130 stopped by Ctrl-C
 """
 
 CHANNELS = ("ntfy", "webhook", "email", "command")
+# Shells; and what their scripts ask for while somebody types.
+SHELLS = ("bash", "zsh", "fish", "devices", "threats")
 FORMATS = ("packets", "netflow", "zeek", "eve", "nfdump", "argus")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a verb and exits with its code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter must not stop the table
     try:
@@ -45,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """All verbs and flags: what is completed, and told in the manual, is made of them, too."""
     parser = argparse.ArgumentParser(
         prog="netwatchd",
         description="Notices the devices, flows and threats of a network, keeps them, and tells whoever listens.",
@@ -72,19 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "top", _later("look", "top"), "who moved most bytes")
     verb.add_argument("by", nargs="?", choices=("device", "destination", "port"), default="device")
     verb.add_argument("--since", type=moment, default=moment("24 h"), metavar="TIME", help="since when (24 h)")
-    verb.add_argument("--limit", type=_count, default=10, metavar="N", help="how many (10)")
+    verb.add_argument("--limit", type=_count, metavar="N", help="how many (10; 0: all)")
+    verb.add_argument("--live", action="store_true", help="keep it on the screen, with what is moved now; q ends it")
+    verb.add_argument(
+        "--interval", type=_interval, default=5.0, metavar="TIME", help="how often that is done anew (5 s)"
+    )
     _state(verb)
     _json(verb)
 
-    verb = _verb(verbs, "lists", _later("lists", "lists"), "the blocklists: their entries, their age, what went wrong")
-    verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
-    _state(verb)
-    _json(verb)
-    verb = _verb(verbs, "lookup", _later("lists", "lookup"), "which blocklists have an address or a name")
-    verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
-    _state(verb)
-    _json(verb)
+    _watch(verbs)
 
+    _lists(verbs)
     verb = _verb(
         verbs, "replay", _later("replay", "replay"), "read captures and logs of the past, into a directory of their own"
     )
@@ -100,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "alert-test", _later("alert_test", "alert_test"), "send a test by the configured channels of alerts, now"
     )
     verb.add_argument("channel", nargs="?", choices=CHANNELS, help="only by this one")
+    _completion(verbs)
     return parser
 
 
@@ -187,6 +192,40 @@ def _threats(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         _json(verb)
 
 
+def _lists(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verbs that are about blocklists."""
+    verb = _verb(verbs, "lists", _later("lists", "lists"), "the blocklists: their entries, their age, what went wrong")
+    verb.add_argument("--update", action="store_true", help="have the daemon fetch them now")
+    _state(verb)
+    _json(verb)
+    verb = _verb(verbs, "lookup", _later("lists", "lookup"), "which blocklists have an address or a name")
+    verb.add_argument("what", metavar="WHAT", help="an address, or a name of DNS")
+    _state(verb)
+    _json(verb)
+
+
+def _watch(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verb that follows the stream."""
+    verb = _verb(verbs, "watch", _later("watch", "watch"), "what happens, as it happens, until Ctrl-C")
+    verb.add_argument("--topics", metavar="TOPICS", help="devices, threats, flows, stats: some of them, with commas")
+    verb.add_argument("--device", metavar="DEVICE", help="only what is about a device, by MAC, address or name")
+    verb.add_argument("--severity", choices=SEVERITIES, help="only threats that are so bad, and what is worse")
+    verb.add_argument("--url", metavar="URL", help="another machine's daemon: ws://pi.lan:8765, wss://...")
+    verb.add_argument("--token-file", metavar="FILE", help="the file with its token (else $NETWATCHD_TOKEN)")
+    verb.add_argument("--certificate", metavar="FILE", help="its certificate (PEM), where no authority signed it")
+    _json(verb, "each message in a line, as it came")
+
+
+def _completion(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The verb that makes shells complete the others."""
+    verb = _verb(
+        verbs, "completion", _later("completion", "completion"), "what makes a shell complete verbs, flags and devices"
+    )
+    verb.add_argument("what", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish; their scripts ask for more")
+    verb.add_argument("begun", nargs="?", default="", metavar="BEGUN", help="what is typed already, of such a question")
+    _state(verb)
+
+
 def _later(module: str, verb: str) -> Callable[[argparse.Namespace], int]:
     """A verb by its module and name, which is loaded when it is run: the daemon needs neither tables nor queries."""
 
@@ -219,8 +258,8 @@ def _state(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--state", metavar="DIR", help="where the databases lie, such as those of a replay")
 
 
-def _json(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--json", action="store_true", help="for scripts")
+def _json(verb: argparse.ArgumentParser, more: str = "") -> None:
+    verb.add_argument("--json", action="store_true", help="for scripts" + (f": {more}" if more else ""))
 
 
 def _name(text: str) -> str:
@@ -228,6 +267,16 @@ def _name(text: str) -> str:
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise argparse.ArgumentTypeError(f"{text!r:.60} should be a name of 1 to {LONGEST_NAME} characters")
     return name
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = positive_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not 1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} should be from 1 s to 1 h")
+    return seconds
 
 
 def _mac(text: str) -> str:

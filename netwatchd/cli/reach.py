@@ -4,12 +4,40 @@ import http.client
 import json
 import ssl
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 from netwatchd import config
 from netwatchd.cli.answer import Unanswered
 
 TIMEOUT = 5.0  # seconds for the daemon's answer
+
+
+class Place(NamedTuple):
+    """Where a daemon listens, and how it is spoken to."""
+
+    host: str
+    port: int
+    token: str
+    tls: ssl.SSLContext | None = None  # None: no TLS is spoken
+    path: str = "/ws"  # of the WebSocket
+
+    def __str__(self) -> str:
+        return f"{self.host} port {self.port}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a request names them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by which a request shows the token."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def reached(websocket: config.Websocket) -> Place:
+    """The daemon of these settings, from this machine; raises OSError where its certificate cannot be read."""
+    return Place(host_of(websocket), websocket.port, websocket.token, tls_of(websocket))
 
 
 def host_of(websocket: config.Websocket) -> str:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from netwatchd import config, journal
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import moment_text, size_text, span_text
-from netwatchd.cli.terminal import printable
+from netwatchd.cli.terminal import print_lines, printable
 from netwatchd.events import Threat
 from netwatchd.pidfile import AlreadyRunning, Use
 from netwatchd.replay import CannotStore, FileReport, Replay, files_of, size_of
@@ -71,11 +71,11 @@ def _replay(
             if options.json:
                 print(json.dumps(_as_json(report, directory)), flush=True)
             else:
-                print("\n".join(_lines(report)), flush=True)
+                print_lines(_lines(report))
             if report.fatal:
                 break
     if not options.json:
-        print("\n".join(_summary(reports, len(reports) + len(files), directory)))
+        print_lines(_summary(reports, len(reports) + len(files), directory))
     if interrupted():
         return INTERRUPTED
     return FAILED if any(report.error for report in reports) else 0

@@ -26,7 +26,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from netwatchd import config
 from netwatchd.cli.answer import Trouble, Unanswered
-from netwatchd.cli.reach import TIMEOUT, headers_of, host_of, place_of, refused, silent, tls_of
+from netwatchd.cli.reach import TIMEOUT, Place, place_of, reached, refused, silent
 
 Message = dict[str, Any]
 READ_SIZE = 65536
@@ -51,24 +51,33 @@ def stream(websocket: config.Websocket, topics: str = "devices", timeout: float 
 
     `topics` are those of `subscribe`, between commas; `timeout` is in seconds, and for each answer.
     """
-    where = place_of(websocket)
     try:
-        peer = _connect(websocket, timeout)
+        place = reached(websocket)
     except OSError as error:
-        raise silent(where, error) from error
+        raise silent(place_of(websocket), error) from error
+    with stream_at(place, f"topics={topics}", timeout) as opened:
+        yield opened
+
+
+@contextmanager
+def stream_at(place: Place, query: str, timeout: float = TIMEOUT) -> Iterator["Stream"]:
+    """The same, of a daemon anywhere; `query` is what stands behind the `?` of the URL."""
+    try:
+        peer = _connect(place, timeout)
+    except OSError as error:
+        raise silent(str(place), error) from error
     with peer:
-        opened = Stream(peer, where, timeout)
-        opened.open(websocket, f"/ws?topics={topics}")
+        opened = Stream(peer, str(place), timeout)
+        opened.open(place, f"{place.path}?{query}")
         yield opened
         opened.close()
 
 
-def _connect(websocket: config.Websocket, timeout: float) -> socket.socket:
-    host, context = host_of(websocket), tls_of(websocket)
-    peer = socket.create_connection((host, websocket.port), timeout)
+def _connect(place: Place, timeout: float) -> socket.socket:
+    peer = socket.create_connection((place.host, place.port), timeout)
     try:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return context.wrap_socket(peer, server_hostname=host) if context else peer
+        return place.tls.wrap_socket(peer, server_hostname=place.host) if place.tls else peer
     except BaseException:
         peer.close()
         raise
@@ -84,17 +93,17 @@ class Stream:
         self._framing = WSConnection(ConnectionType.CLIENT)
         self._pieces: list[str] = []  # of the message that is arriving
         self._size = 0
-        self._messages: deque[Message] = deque()  # whole ones that nobody has read yet
+        self._messages: deque[tuple[Message, str]] = deque()  # whole ones that nobody has read yet, and as they came
+        self.text = ""  # the message that was read last, as it came
         self._refusal: tuple[int, bytes] | None = None  # status and body of a reply that is no upgrade
         self._opened = False
+        self._end: Unanswered | None = None  # why nothing comes any more, once all that came before is read
 
-    def open(self, websocket: config.Websocket, target: str) -> None:
+    def open(self, place: Place, target: str) -> None:
         """The handshake; raises Unanswered."""
-        host = host_of(websocket)
-        name = f"[{host}]:{websocket.port}" if ":" in host else f"{host}:{websocket.port}"
-        headers = [(key.encode(), value.encode()) for key, value in headers_of(websocket).items()]
+        headers = [(key.encode(), value.encode()) for key, value in place.headers.items()]
         deadline = time.monotonic() + self._timeout
-        self._send(self._framing.send(Request(host=name, target=target, extra_headers=headers)))
+        self._send(self._framing.send(Request(host=place.authority, target=target, extra_headers=headers)))
         while not self._opened:
             if not self._receive(deadline):
                 raise silent(self._where, TimeoutError("timed out"))
@@ -105,7 +114,8 @@ class Stream:
         while not self._messages:
             if not self._receive(deadline):
                 return None
-        return self._messages.popleft()
+        message, self.text = self._messages.popleft()
+        return message
 
     def say(self, op: str, **fields: Any) -> None:
         """Sends an op, as docs/INTERFACE.md has them."""
@@ -177,6 +187,8 @@ class Stream:
 
     def _receive(self, deadline: float | None) -> bool:
         """Takes in what has arrived, or arrives by then; False where nothing does."""
+        if self._end:
+            raise self._end
         self._peer.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
         try:
             data = self._peer.recv(READ_SIZE)
@@ -208,7 +220,7 @@ class Stream:
             if event.body_finished or len(self._refusal[1]) > READ_SIZE:
                 raise self._ended("")
         elif isinstance(event, CloseConnection):
-            raise self._ended(event.reason or f"it closed the connection ({int(event.code)})")
+            self._end = self._ended(event.reason or f"it closed the connection ({int(event.code)})")
 
     def _gather(self, event: TextMessage) -> None:
         self._pieces.append(event.data)
@@ -224,7 +236,7 @@ class Stream:
             message = None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise self._stranger()
-        self._messages.append(message)
+        self._messages.append((message, text))
 
     def _send(self, data: bytes) -> None:
         try:

@@ -4,31 +4,13 @@ import os
 import sys
 from collections.abc import Iterable
 
-from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netwatchd.answers.found import Rows
-
 ROOMY = 112  # columns from which on there is room for more than the most important: a MAC, longer names of makers
 WIDE = 1000  # characters of a line in a pipe
-_FOLDED = ("name", "device", "peer", "description", "address", "destination")
-
-
-def table_of(*columns: str) -> Table:
-    """An empty table; columns that begin with `>` are numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        # Only what may be long is folded where the terminal is narrow.
-        table.add_column(
-            column.lstrip(">"),
-            justify="right" if column.startswith(">") else "left",
-            overflow="fold",
-            no_wrap=column not in _FOLDED,
-            min_width=17 if column == "device" else None,  # a MAC
-        )
-    return table
 
 
 def add(table: Table, *cells: str | Text) -> None:
@@ -42,19 +24,47 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def print_table(table: Table, rows: Rows, otherwise: str) -> None:
-    """Prints a table, or what is to be said where it has no rows."""
-    print_page(table if rows else Text(otherwise))
+def cut(text: str, columns: int) -> str:
+    """The text in so many columns at most: where it is longer, its middle is left out, since both ends tell."""
+    if cell_len(text) <= columns:
+        return text
+    mark = letters("\N{HORIZONTAL ELLIPSIS}", "~")
+    tail = (columns - 1) // 3
+    end = text[-tail:] if tail else ""
+    while cell_len(end) > tail:
+        end = end[1:]
+    return set_cell_size(text, columns - 1 - cell_len(end)).rstrip() + mark + end
 
 
 def print_page(*parts: Table | Text) -> None:
     """Prints one below the other; into a pipe without the blanks that fill up a table's lines."""
+    print("\n".join(page_lines(*parts)))
+
+
+def page_lines(*parts: Table | Text, width: int | None = None) -> list[str]:
+    """The lines of what is printed, as the terminal takes them; `width` in columns, where not that of the terminal."""
     out = console()
+    if width is not None:
+        out.width = width
     with out.capture() as page:
         for part in parts:
             out.print(part)
-    for line in page.get().splitlines():
-        print(line.rstrip(" ") if into_pipe() else line)
+    return [line.rstrip(" ") for line in page.get().splitlines()]
+
+
+def print_lines(lines: Iterable[str], hanging: int = 11) -> None:
+    """Prints lines; those that are too long for the terminal are wrapped, the rest of them so far to the right."""
+    out = console()
+    for line in lines:
+        if into_pipe() or cell_len(line) <= out.width:
+            print(line, flush=True)
+            continue
+        indent = " " * (len(line) - len(line.lstrip()))
+        first, *rest = Text(line.lstrip()).wrap(out, out.width - len(indent))
+        print(indent + first.plain.rstrip())
+        left = Text(line.lstrip()[len(first.plain) :].lstrip())
+        for each in left.wrap(out, out.width - hanging) if rest else ():
+            print(" " * hanging + each.plain.rstrip(), flush=True)
 
 
 def print_sections(title: Text, sections: Iterable[tuple[str, Iterable[str | Text]]]) -> None:

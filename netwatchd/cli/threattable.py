@@ -9,44 +9,48 @@ from rich.text import Text
 
 from netwatchd.answers.found import Rows
 from netwatchd.cli.moments import ago_text, moment_text, time_text
+from netwatchd.cli.sheet import Column, print_sheet
 from netwatchd.cli.tables import SEVERITY_STYLES
-from netwatchd.cli.terminal import ROOMY, add, console, print_sections, print_table, printable, table_of
+from netwatchd.cli.terminal import ROOMY, console, print_sections, printable
 from netwatchd.mutes import split_port
 
 MOST_LINES = 12  # of one thing in the evidence; --json has all
 NOTES = "netwatchd"  # the key of evidence with what netwatchd notes of the row
 STYLES = {"open": "bold", "acknowledged": "dim", "dismissed": "dim"}
+COLUMNS = (
+    Column("id", number=True), Column("seen"), Column("severity"), Column("kind", least=15), Column("who", least=17),
+)  # fmt: skip
+MORE_COLUMNS = (
+    Column("target", least=15), Column("description", least=30, sentence=True), Column("times", number=True, spare=1),
+    Column("status"),
+)  # fmt: skip
 Lines = Sequence[str | Text]
 
 
 def show(rows: Rows, names: dict[str, str], otherwise: str) -> None:
     """When, how bad, what, who, to whom, how often, and the sentence; `names` are the devices'."""
-    roomy = console().width >= ROOMY
-    table = table_of(
-        ">id", "seen", "severity", "kind", "who", *(["target"] if roomy else []), "description",
-        *([">times", "status"] if roomy else []),
-    )  # fmt: skip
-    who = table.columns[4]
-    who.overflow, who.no_wrap, who.max_width = "fold", False, None if roomy else 17
-    if not roomy:
-        table.columns[6 if roomy else 5].min_width = 20
-    for row in rows:
-        add(
-            table,
-            str(row["id"]),
-            time_text(row["last_seen"]),
-            Text(row["severity"], SEVERITY_STYLES[row["severity"]]),
-            row["kind"],
-            names.get(row["device"] or "") or row["device"] or "-",
-            *([row["target"] or "-"] if roomy else []),
-            row["description"] if roomy else row["description"] + _more(row),
-            *(_last_columns(row) if roomy else []),
-        )
-    print_table(table, rows, otherwise)
+    if console().width < ROOMY:
+        _print_blocks(rows, names, otherwise)
+        return
+    cells = ([*_who_and_what(row, names), row["target"] or "-", row["description"], f"{row['count']:,}",
+              Text(row["status"], STYLES[row["status"]])] for row in rows)  # fmt: skip
+    print_sheet((*COLUMNS, *MORE_COLUMNS), cells, otherwise)
 
 
-def _last_columns(row: dict[str, Any]) -> list[str | Text]:
-    return [f"{row['count']:,}", Text(row["status"], STYLES[row["status"]])]
+def _who_and_what(row: dict[str, Any], names: dict[str, str]) -> list[str | Text]:
+    return [
+        str(row["id"]),
+        time_text(row["last_seen"]),
+        Text(row["severity"], SEVERITY_STYLES[row["severity"]]),
+        row["kind"],
+        names.get(row["device"] or "") or row["device"] or "-",
+    ]
+
+
+def _print_blocks(rows: Rows, names: dict[str, str], otherwise: str) -> None:
+    """Eighty columns are too few for a sentence beside the rest: it stands below it."""
+    below = [f"{row['description']}{_more(row)}" for row in rows]
+    print_sheet(COLUMNS, [_who_and_what(row, names) for row in rows], otherwise, below)
 
 
 def _more(row: dict[str, Any]) -> str:

@@ -53,7 +53,8 @@ export class DeviceName {
       ? `Empty: it is called as it calls itself, ${hostname}.` : "Empty: it has no name of yours.");
     this.tell("");
     this.form.hidden = false;
-    this.heading.hidden = this.edit.hidden = true;
+    this.heading.classList.add("visually-hidden");
+    this.edit.hidden = true;
     this.input.focus();
     this.input.select();
   }
@@ -62,7 +63,8 @@ export class DeviceName {
     const hadFocus = this.form.contains(document.activeElement);
     this.isEditing = false;
     this.form.hidden = true;
-    this.heading.hidden = this.edit.hidden = false;
+    this.heading.classList.remove("visually-hidden");
+    this.edit.hidden = false;
     if (hadFocus) this.edit.focus();
   }
 

@@ -13,6 +13,11 @@ import { badgesOf, isSame, rankOf } from "./unusual.js";
 const DAY = 86_400_000;
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
+/** How long ago a time was, by minutes: rows are brought up to date once in one. */
+export function minutesAgo(time, now) {
+  return now - time < 60_000 ? "just now" : ago(time, now);
+}
+
 /** What stands below a device's name: what it is, and who made it. */
 export function whatItIs(device) {
   const made = device.model ?? device.vendor;
@@ -72,7 +77,7 @@ function fillStatus(cell, { device, now }) {
   const here = device.status === "online";
   const sign = cell.firstChild;
   setAttribute(sign, "class", here ? "dot on" : "dot off");
-  setText(sign, here ? "here" : ago(device.last_seen, now));
+  setText(sign, here ? "here" : minutesAgo(device.last_seen, now));
   setAttribute(sign, "title", `last seen ${moment(device.last_seen)}`);
 }
 

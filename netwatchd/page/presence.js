@@ -74,8 +74,9 @@ export function timeline(times, since, now, known) {
     showStrip(line, times, begin, end, null, Math.min(end, now));
     const day = dayName.format(begin);
     const isKnown = end > known;
-    const text = here ? span(here) : isKnown ? "not here" : "not known yet";
-    return element("li", { class: here ? "day" : "day away", title: titleOf(times, begin, end) },
+    const isSeen = times.some(([first, last]) => last >= begin && first < end);
+    const text = here >= 60_000 ? span(here) : isSeen ? "a moment" : isKnown ? "not here" : "not known yet";
+    return element("li", { class: isSeen ? "day" : "day away", title: titleOf(times, begin, end) },
       element("span", { class: "day-name", text: day }), line, element("span", { class: "day-sum numbers", text }));
   });
   return element("div", { class: "days-holder" }, hours, element("ul", { class: "days" }, days));

@@ -1,8 +1,8 @@
 // The second section of the overview: who is here, who came or left lately, and what is unusual about them.
 
 import { element, reconcile, setAttribute, setText } from "./dom.js";
-import { Items, whatItIs } from "./devicerows.js";
-import { ago, count, moment, size } from "./format.js";
+import { Items, minutesAgo, whatItIs } from "./devicerows.js";
+import { count, moment, size } from "./format.js";
 import { historiesOf } from "./histories.js";
 import { kindIcon, kindName } from "./kinds.js";
 import { linkTo } from "./route.js";
@@ -140,7 +140,7 @@ function latelyText(came, left, now) {
     if (!items.length) return "";
     const [first] = items;
     const others = items.length > 1 ? ` and ${count(items.length - 1)} more` : "";
-    return `${nameOf(first.device)} ${word} ${ago(when(first), now)}${others}.`;
+    return `${nameOf(first.device)} ${word} ${minutesAgo(when(first), now)}${others}.`;
   };
   const texts = [some(came, "came", cameAt), some(left, "left", ({ device }) => device.last_seen)].filter(Boolean);
   return texts.join(" ") || "Nobody came or left in the last two hours.";
@@ -170,7 +170,7 @@ function fillRow(row, item, histories) {
   showSparkline(spark, activity && totals(activity), activityText(activity, histories.since));
   const moved = activity ? activity.bytes_in_today + activity.bytes_out_today : 0;
   const came = cameAt(item);
-  const time = !isHere ? `left ${ago(device.last_seen, now)}` : now - came < LATELY ? `came ${ago(came, now)}` : "";
+  const time = !isHere ? `left ${minutesAgo(device.last_seen, now)}` : now - came < LATELY ? `came ${minutesAgo(came, now)}` : "";
   setText(side.firstChild, item.isTold ? `${size(moved)} today` : "");
   setText(side.lastChild, time);
   const since = came ? `here since ${moment(came)}` : null;

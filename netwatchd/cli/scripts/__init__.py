@@ -1,0 +1,1 @@
+"""What makes shells complete the command line: a file a shell, each of which writes a script for it."""
