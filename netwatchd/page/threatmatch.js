@@ -22,7 +22,7 @@ export function statusesOf({ status }) {
 export function momentOf(text, now = Date.now()) {
   if (/^[0-9]{5,15}$/.test(text)) return Number(text);
   const [, number, unit] = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*$/.exec(text) ?? [];
-  if (unit in UNITS) return now - Number(number) * UNITS[unit] * 1000;
+  if (unit && Object.hasOwn(UNITS, unit)) return now - Number(number) * UNITS[unit] * 1000;
   const date = Date.parse(/^[0-9-]{10}$/.test(text) ? `${text}T00:00` : text.replace(" ", "T"));
   return Number.isNaN(date) ? null : date;
 }
@@ -83,6 +83,6 @@ const ORDERS = {
 export function orderOf(sort, called) {
   const name = (sort ?? "severity").replace(/^-/, "");
   const byName = (one, other) => called(one).localeCompare(called(other)) || worstFirst(one, other);
-  const order = name === "who" ? byName : (ORDERS[name] ?? worstFirst);
+  const order = name === "who" ? byName : Object.hasOwn(ORDERS, name) ? ORDERS[name] : worstFirst;
   return sort?.startsWith("-") ? (one, other) => order(other, one) : order;
 }
