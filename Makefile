@@ -99,6 +99,7 @@ lint: $(VENV)/installed-tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@test ! -x $(BIN)/oxlint || $(BIN)/oxlint --deny-warnings netwatchd/page
 
 format: $(VENV)/installed-tools
 	$(BIN)/ruff check --fix

@@ -41,6 +41,7 @@ from netwatchd.ingest.home import Home
 from netwatchd.ingest.inbox import Inboxes
 from netwatchd.ingest.presence import Presence
 from netwatchd.ingest.threats import Threats
+from netwatchd.ingest.throughput import STEP
 from netwatchd.ingest.watching import Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
@@ -140,6 +141,7 @@ class Daemon:
         self.news.explains = self.panel.explains
         self.devices.watch = Watches(self.watching, self.detection)
         self.flows.watch = self.detection.flows
+        self.flows.throughput.interval = max(settings.conntrack.dump_interval, STEP)
         self.inboxes = Inboxes(settings.ingest.queue_size)
         self.sources: dict[str, Supervisor] = {}
         self.exporters: Callable[[], list[dict[str, Any]]] = list
@@ -235,8 +237,8 @@ class Daemon:
     def _listen(self) -> Server:
         websocket = self.settings.websocket
         try:
-            questions = Questions(self._state, self.counters)
-            offers = Offers(self._act, self.report.status, self._ill, questions.answer)
+            self.questions = Questions(self._state, self.counters)
+            offers = Offers(self._act, self.report.status, self._ill, self.questions.answer)
             return Server(websocket, self.broadcaster, offers, self.counters)
         except ssl.SSLError as error:
             raise CannotStart(f"cannot use tls_certificate and tls_key of [websocket]: {error}") from error
@@ -271,6 +273,7 @@ class Daemon:
 
     def _stop(self) -> None:
         """Stops from the source to the mouth, so that everything received is committed."""
+        self.questions.end()
         _stop_together(self._source_workers, STOP_SOURCE)
         self.inboxes.end()
         self._lists_worker.ask_to_stop()
@@ -355,8 +358,9 @@ class Daemon:
         return [worker.name for worker in self._workers if worker.silence > self._stuck_after]
 
     def _tick(self) -> None:
-        now = clock.now()
-        self.devices.notice(now, clock.slept())
+        now, slept = clock.now(), clock.slept()
+        self.devices.notice(now, slept)
+        self.flows.throughput.notice(now, slept)
         self.detection.notice(now)
         self.devices.tick(now)
 

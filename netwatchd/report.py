@@ -40,6 +40,7 @@ class Report:
             "last_error": database["last_error"],
             "waiting": daemon.inboxes.waiting() | {"messages": daemon.broadcaster.queued},
             **self.stats(),
+            "minutes": daemon.flows.throughput.minutes(clock.now()),
             "database": database | {"written_today": self._disk.written_today()},
         }
 
@@ -66,6 +67,7 @@ class Report:
             "stored": counts.get("stored", {}),
             "dropped": counts.get("dropped", {}),
             "lost": counts.get("lost", {}),
+            "traffic": daemon.flows.throughput.figures(clock.now()),
             "database": {key: database[key] for key in ("state", "size", "pending")}
             | {"written_today": self._disk.written_today()},
         }

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,3 +39,9 @@ def daemon(short: Path) -> Iterator[Callable[..., Daemon]]:
     yield make
     for each in made:
         each.__exit__()
+
+
+def pytest_sessionfinish() -> None:
+    """Ends the browser, where a test has started one."""
+    if "looking" in sys.modules:
+        sys.modules["looking"].finish()

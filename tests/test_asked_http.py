@@ -137,6 +137,6 @@ def test_an_answer_is_compressed_for_who_understands_it_and_not_told_again_to_wh
     assert gzip.decompress(small[1].encode("latin-1")).decode() == plain[1]
     assert len(small[1]) < len(plain[1]) / 4
     tag = plain[0]["etag"]
-    for header in (tag, f'"other", W/{tag}'):
+    for header in (tag, f'"other", {tag.removeprefix("W/")}', "*"):
         status, reply = http(running.port, f"{request}If-None-Match: {header}\r\n\r\n".encode())
         assert (status, split(reply)[1]) == (304, "")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from faults_kit import storage
-from looking import browsing, expect, looking
+from looking import browsing, expect, live, looking
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, locked, scratch
 
@@ -54,11 +54,6 @@ def configured(daemon: Daemon, setting: str) -> Daemon:
     """The daemon with a setting in its section of the WebSocket."""
     daemon.config.write_text(daemon.config.read_text().replace("[websocket]\n", f"[websocket]\n{setting}\n"))
     return daemon
-
-
-def live(page: Page) -> None:
-    """Waits until the page is live."""
-    expect(page.locator(".state")).to_have_text("live")
 
 
 def rows(page: Page) -> Any:
@@ -148,7 +143,7 @@ def test_a_theme_is_chosen_and_kept(browser: Browser, home: Daemon) -> None:
 
 def test_who_has_no_token_is_asked_for_it(browser: Browser, daemon: Make) -> None:
     guarded = configured(daemon(), "token = secretly")
-    with guarded, looking(browser, guarded.port) as page:
+    with guarded, looking(browser, guarded.port, losing=True) as page:
         asks = page.get_by_role("dialog", name="A token is needed")
         expect(page.locator(".state")).to_have_text("a token is needed")
         page.keyboard.press("Escape")
@@ -172,7 +167,7 @@ def test_who_has_no_token_is_asked_for_it(browser: Browser, daemon: Make) -> Non
 
 @pytest.mark.slow
 def test_who_guesses_tokens_is_told_that_it_takes_a_while(browser: Browser, daemon: Make) -> None:
-    with configured(daemon(), "token = secretly") as guarded, looking(browser, guarded.port) as page:
+    with configured(daemon(), "token = secretly") as guarded, looking(browser, guarded.port, losing=True) as page:
         asks = page.get_by_role("dialog", name="A token is needed")
         connect = asks.get_by_role("button", name="Connect")
         for guess in range(40):
@@ -188,7 +183,7 @@ def test_who_guesses_tokens_is_told_that_it_takes_a_while(browser: Browser, daem
 
 @pytest.mark.slow
 def test_how_old_is_what_is_shown_while_the_daemon_is_away(browser: Browser, daemon: Make) -> None:
-    with daemon() as started, looking(browser, started.port) as page:
+    with daemon() as started, looking(browser, started.port, losing=True) as page:
         live(page)
         started.kill()
         state = page.locator(".state")
@@ -270,6 +265,22 @@ def test_flows_are_filtered_by_the_url_and_the_fields_and_exported_as_shown(brow
         expect(page.get_by_text("No flow is like that")).to_be_visible()
 
 
+def test_rows_are_called_anew_when_a_device_is_and_their_links_keep_the_filters(browser: Browser, daemon: Make) -> None:
+    with daemon(storage()) as started:
+        started.emit(*EVENTS)
+        with looking(browser, started.port, "?view=flows&protocol=udp") as page:
+            expect(rows(page)).to_have_count(2)
+            named = rows(page).get_by_role("rowheader")
+            expect(named).to_have_text([HOST, "Big box"])
+            assert started.cli("name", MAC, "Cellar").returncode == 0
+            expect(named).to_have_text([HOST, "Cellar"])
+            rows(page).get_by_role("link", name="93.184.216.34").click()
+            page.wait_for_url("**/?view=flows&protocol=udp&peer=93.184.216.34")
+            expect(rows(page)).to_have_count(1)
+            page.go_back()
+            expect(rows(page)).to_have_count(2)
+
+
 def test_flows_come_live_and_wait_while_they_are_paused(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started, looking(browser, started.port, "?view=flows") as page:
         expect(page.get_by_text("No flows yet")).to_be_visible()
@@ -288,7 +299,7 @@ def test_flows_come_live_and_wait_while_they_are_paused(browser: Browser, daemon
 def test_flows_that_came_while_the_connection_was_away_are_not_missing(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started:
         started.emit(flow(1))
-        with looking(browser, started.port, "?view=flows") as page:
+        with looking(browser, started.port, "?view=flows", losing=True) as page:
             expect(rows(page)).to_have_count(1)
             live(page)
             started.stop()

@@ -132,7 +132,7 @@ def test_nothing_is_wrong_is_said_with_how_that_is_known(browser: Browser, daemo
 
 
 def test_who_sees_nothing_does_not_say_that_nothing_is_wrong(browser: Browser, daemon: Make) -> None:
-    with daemon() as started, looking(browser, started.port, refused=True) as page:
+    with daemon() as started, looking(browser, started.port, losing=True) as page:
         answer = page.locator(".wrong .answer")
         expect(answer).to_have_text("No threat is open, but netwatchd has trouble of its own.")
         expect(page.locator(".troubles")).to_contain_text("No source is on that shows conversations or packets")

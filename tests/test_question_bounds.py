@@ -165,6 +165,22 @@ def test_what_takes_too_long_is_ended_wherever_it_is(home: Path, slow: Slow, mon
     assert len(found(of.answer("flows", {}))) == 50
 
 
+def test_at_the_end_of_the_daemon_nothing_is_looked_for_any_longer(
+    home: Path, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "_STEPS", 1)
+    of = Questions(home, Counters())
+    one = Asking(of, "slow")
+    eventually(lambda: slow.started == 1)
+    of.end()
+    slow.may.set()
+    one.join()
+    assert one.refusal
+    assert one.refusal.word == "closing"
+    with pytest.raises(Refusal, match="the server is going away"):
+        of.answer("flows", {})
+
+
 def test_the_bounds_of_one_question_concern_no_other_reader(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "_STEPS", 1)
     monkeypatch.setattr(questions, "LONGEST", 0.0)

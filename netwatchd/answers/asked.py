@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from netwatchd.answers.activity import activity
 from netwatchd.answers.devices import devices, portrait
 from netwatchd.answers.flows import Like, part
 from netwatchd.answers.moments import moment
 from netwatchd.answers.portrait import as_json
+from netwatchd.answers.presence import presence
 from netwatchd.answers.threats import UNDISMISSED, threat, threats
 from netwatchd.answers.top import top
+from netwatchd.answers.traffic import STEPS, traffic
 from netwatchd.broadcast.http import Refusal
 from netwatchd.broadcast.messages import flow_json
 from netwatchd.events import SEVERITIES, ThreatStatus
@@ -106,6 +109,14 @@ def _top(directory: Path, *, by: str = "device", since: int | None = None, **ask
     return top(directory, by, since=moment("24 h") if since is None else since, **asked).rows
 
 
+def _presence(directory: Path, *, since: int | None = None, **asked: Any) -> Any:
+    return presence(directory, since=moment("24 h") if since is None else since, **asked)
+
+
+def _traffic(directory: Path, *, since: int | None = None, **asked: Any) -> Any:
+    return traffic(directory, since=moment("24 h") if since is None else since, **asked)
+
+
 class Question(NamedTuple):
     """What answers a question, by which parameters, of which these are needed."""
 
@@ -128,5 +139,8 @@ QUESTIONS = {
         _threats, {**_COMMON, "status": _statuses, "kind": str, "severity": _one_of(SEVERITIES), "text": str}
     ),
     "threat": Question(lambda directory, id: threat(directory, id), {"id": _number}, ("id",)),
-    "top": Question(_top, {"by": _one_of(_BY), "since": moment, "limit": _count}),
+    "top": Question(_top, {"by": _one_of(_BY), **_COMMON, "until": moment}),
+    "traffic": Question(_traffic, {"since": moment, "until": moment, "step": _one_of(tuple(STEPS)), "device": str}),
+    "activity": Question(activity, {"since": moment, "device": str, "today": moment}),
+    "presence": Question(_presence, _COMMON),
 }

@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Questions:
         self._directory = directory
         self._counters = counters
         self._places = threading.BoundedSemaphore(most_at_once)
+        self._ended = threading.Event()
         self._lock = threading.Lock()  # for the next two
         self._kept: dict[Asked, tuple[float, Answer]] = {}  # until when (monotonic seconds), the oldest first
         self._asking: dict[Asked, threading.Event] = {}
@@ -67,6 +68,10 @@ class Questions:
                 del self._asking[asked]
             mine.set()
 
+    def end(self) -> None:
+        """Answers nothing any more: what is being looked for is given up, since the daemon ends."""
+        self._ended.set()
+
     def _recall(self, asked: Asked) -> Answer | None:
         """Call with the lock held."""
         until, answer = self._kept.get(asked, (0.0, None))
@@ -83,23 +88,27 @@ class Questions:
         if not self._places.acquire(timeout=max(end - time.monotonic(), 0)):
             raise _busy()
         deadline = time.monotonic() + LONGEST
-        mark = queries.deadline.set(deadline)
+
+        def given_up() -> bool:
+            return self._ended.is_set() or time.monotonic() >= deadline
+
+        mark = queries.given_up.set(given_up)
         try:
             found = QUESTIONS[name].answer(self._directory, **values)
             rows = found.rows if isinstance(found, Part) else found
-            zipped, size = json_text.zipped(_in_time(json_text.pieces_of(rows), deadline))
-            headers = {"ETag": f'"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
+            zipped, size = json_text.zipped(_in_time(json_text.pieces_of(rows), given_up))
+            headers = {"ETag": f'W/"{hashlib.blake2b(zipped, digest_size=9).hexdigest()}"'}
             return Answer(zipped, size, headers | (_rest_of(found.search) if isinstance(found, Part) else {}))
         except Misasked as error:
             raise Refusal(400, str(error), "bad_request") from error
         except NotFound as error:
             raise Refusal(404, str(error), "not_found") from error
         except (queries.NoDatabase, sqlite3.Error, TimeoutError) as error:
-            if time.monotonic() >= deadline:
-                raise _too_long() from error
+            if given_up():
+                raise (_ending() if self._ended.is_set() else _too_long()) from error
             raise Refusal(503, f"the database cannot be read: {error}", "no_answer", {"Retry-After": "5"}) from error
         finally:
-            queries.deadline.reset(mark)
+            queries.given_up.reset(mark)
             self._places.release()
 
 
@@ -110,11 +119,15 @@ def _rest_of(search: Search) -> dict[str, str]:
     return {"Netwatchd-Before": str(search.before), "Netwatchd-Stopped": "yes" if search.stopped else "no"}
 
 
-def _in_time(pieces: Iterator[str], deadline: float) -> Iterator[str]:
+def _in_time(pieces: Iterator[str], given_up: Callable[[], bool]) -> Iterator[str]:
     for piece in pieces:
-        if time.monotonic() >= deadline:
+        if given_up():
             raise TimeoutError
         yield piece
+
+
+def _ending() -> Refusal:
+    return Refusal(503, "the server is going away", "closing")
 
 
 def _busy() -> Refusal:

@@ -67,10 +67,10 @@ class Request:
                 return parameters.replace(" ", "").rstrip("0.") not in ("q=", "Q=")
         return False
 
-    @property
-    def known_tags(self) -> set[str]:
-        """Of which content the client has a copy (RFC 9110 section 13.1.2)."""
-        return {tag.strip().removeprefix("W/") for tag in self.headers.get("if-none-match", "").split(",")}
+    def has(self, tag: str | None) -> bool:
+        """Whether the client has a copy of what this `ETag` stands for (RFC 9110 section 13.1.2)."""
+        known = {each.strip().removeprefix("W/") for each in self.headers.get("if-none-match", "").split(",")}
+        return tag is not None and bool(known & {tag.removeprefix("W/"), "*"})
 
     @property
     def wants_upgrade(self) -> bool:

@@ -18,7 +18,7 @@ from netwatchd.config import Websocket
 # All that the page needs comes from here, and it makes no HTML of data. Some browsers do not take a WebSocket for
 # 'self', so that it is named.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {socket}; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{socket}; "
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
@@ -78,7 +78,7 @@ class Pages:
             "Content-Type": file.type, "ETag": file.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding",
             "Content-Security-Policy": self._policy(request),
         }  # fmt: skip
-        if file.tag in request.known_tags:
+        if request.has(file.tag):
             return unchanged(headers)
         if request.takes_gzip:
             return reply(200, file.zipped, headers | {"Content-Encoding": "gzip"})
@@ -86,12 +86,14 @@ class Pages:
 
     def _policy(self, request: Request) -> str:
         scheme = "wss" if self._settings.tls_certificate else "ws"
-        return POLICY.format(socket=f"{scheme}://{request.headers.get('host', '')}")
+        host = request.headers.get("host", "")
+        # A policy has no way to write an IPv6 address (CSP 3, section 2.3.1): there, 'self' has to do.
+        return POLICY.format(socket="" if "[" in host else f" {scheme}://{host}")
 
 
 def _answer(answer: Answer, request: Request) -> Reply:
     headers = JSON | answer.headers
-    if answer.headers.get("ETag") in request.known_tags:
+    if request.has(answer.headers.get("ETag")):
         return unchanged(headers)
     if request.takes_gzip:
         return reply(200, answer.zipped, headers | {"Content-Encoding": "gzip"})

@@ -30,8 +30,8 @@ class File:
 
     @cached_property
     def tag(self) -> str:
-        """What changes with the content (RFC 9110 section 8.8.3)."""
-        return f'"{hashlib.blake2b(self.content, digest_size=9).hexdigest()}"'
+        """What changes with the content; a weak one, because it is the same with gzip (RFC 9110 section 8.8.3)."""
+        return f'W/"{hashlib.blake2b(self.content, digest_size=9).hexdigest()}"'
 
     @cached_property
     def zipped(self) -> bytes:

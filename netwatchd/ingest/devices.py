@@ -68,7 +68,7 @@ class Devices(Merging):
         self._full = float("-inf")
         self._began: int | None = None  # when this run began by its wall clock (Unix ms)
         self._noticed: tuple[Now, float | None] | None = None  # and how long this machine had slept by then
-        self.owner_of = self._owners.get
+        self.owner_of, self.owned = self._owners.get, self._owners.keys()  # by address
 
     def all(self) -> list[Device]:
         """Every device, as it is now."""

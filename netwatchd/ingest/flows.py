@@ -6,15 +6,18 @@ what is rewritten. All methods may be called by any thread.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from operator import add
+from collections.abc import Callable, Collection, Sequence
+from operator import add, sub
 
+from netwatchd.addresses import Address
 from netwatchd.clock import Now
 from netwatchd.events import LIVE, Flow, FlowBatch
 from netwatchd.ingest import Hour, Publish, Store
 from netwatchd.ingest.devices import Devices
+from netwatchd.ingest.throughput import Batch, Growth, Throughput
 
 Counts = tuple[int, int]  # bytes out, bytes in
+Traffic = dict[str, list[int]]  # by device: bytes in, bytes out, flows
 
 
 class Flows:
@@ -24,6 +27,7 @@ class Flows:
         self._devices = devices
         self._publish = publish
         self._store = store
+        self.throughput = Throughput()
         # Who is shown the flows, and which of them are told for the first time (1).
         self.watch: Callable[[FlowBatch, list[int], Now], None] | None = None
         self._lock = threading.Lock()
@@ -50,12 +54,17 @@ class Flows:
 
     def see(self, flows: Sequence[Flow], now: Now) -> None:
         """Accounts the flows, publishes them, and stores those that are due."""
-        traffic: dict[str, list[int]] = {}
+        traffic: Traffic = {}
         heard: dict[str, int] = {}
         with self._lock:
             hour = self._store.rollups.hour(now.wall)
-            owners, ids, fresh, live = self._account(flows, traffic, heard, hour)
+            big: list[Growth] = []
+            here = self._devices_among(flows)
+            before = _sum_of(hour.peers, here)
+            owners, ids, fresh, live = self._account(flows, traffic, heard, hour, big, now.wall)
             owned = FlowBatch(flows, owners)
+            # What a device has opened to another one here: the peer is a device, too.
+            internal = tuple(map(sub, _sum_of(hour.peers, here), before))
             for key, counts in traffic.items():
                 sums = hour.devices.setdefault(key, [0, 0, 0])
                 sums[:] = map(add, sums, counts)
@@ -65,6 +74,7 @@ class Flows:
             self._publish(owned)
             self._store.add_traffic(now.wall, traffic, self._last_id)
             self._devices.account(traffic, heard, now)
+            self.throughput.add(Batch(traffic, internal, big, flows[len(flows) // 2].end), now)
             if usual:
                 self._store.add_flows(due)
             else:
@@ -99,7 +109,7 @@ class Flows:
     def _keep(self, due: Sequence[Flow]) -> None:
         """Stores flows; what those from before the last settling brought since goes into the totals with them."""
         late = [flow for flow in due if flow.id <= self._settled]
-        traffic: dict[str, list[int]] = {}
+        traffic: Traffic = {}
         for flow in due:
             out, back = self._saved.pop(flow.id, (0, 0))
             if flow.state in LIVE:
@@ -113,17 +123,18 @@ class Flows:
             self._store.settle(self._devices.settle_part(traffic), late, self._settled)
         self._store.add_flows([flow for flow in due if flow.id > self._settled] if late else due)
 
-    def _account(
-        self, flows: Sequence[Flow], traffic: dict[str, list[int]], heard: dict[str, int], hour: Hour
+    def _account(  # noqa: PLR0915  # see below
+        self, flows: Sequence[Flow], traffic: Traffic, heard: dict[str, int], hour: Hour, big: list[Growth], now: int
     ) -> tuple[list[str | None], list[int], list[int], bool]:
-        """Adds what the flows brought since they were last told to `traffic` and to the hour.
+        """Adds what the flows brought since they were last told to `traffic` and to the hour; the big ones to `big`.
 
         Returns the device of each flow, the ids, 1 for each that is told for the first time (else 0), and whether any
         is alive. This loop is what every flow costs here: it takes them apart once, and calls nothing that it need not.
         """
         owner_of, live, peers, ports = self._devices.owner_of, self._live, hour.peers, hour.ports
+        owned, most, told = self._devices.owned, self.throughput.big, now - int(self.throughput.interval * 1000)
         owners, ids, fresh, any_live = [], [], [], False
-        for number, _, end, src, _, dst, port, protocol, _, out, _, back, state, _, _, _ in flows:
+        for number, start, end, src, _, dst, port, protocol, _, out, _, back, state, _, _, _ in flows:
             ids.append(number)
             new = 1
             if state in LIVE:
@@ -136,6 +147,9 @@ class Flows:
                 peer, arrived, left = dst, back, out
             else:
                 peer, arrived, left = src, out, back
+            if out + back > most:
+                here = src in owned and dst in owned
+                big.append(Growth(start if new else max(start, told), end, arrived, left, here))
             owners.append(owner)
             fresh.append(new)
             key = owner or ""
@@ -165,6 +179,14 @@ class Flows:
                 heard[owner] = end
         return owners, ids, fresh, any_live
 
+    def _devices_among(self, flows: Sequence[Flow]) -> Collection[Address]:
+        """The addresses of devices here to which flows may have been opened."""
+        owned = self._devices.owned
+        if len(owned) < len(flows):
+            return list(owned)
+        # One by one, because another thread may add to them meanwhile.
+        return [ip for ip in {flow.dst_ip for flow in flows} if ip in owned]
+
     def _is_due(self, flow: Flow) -> bool:
         """Whether the flow's row is to be written now; keeps its account."""
         if flow.state not in LIVE:
@@ -177,3 +199,9 @@ class Flows:
             return True
         self._unsaved[flow.id] = flow
         return False
+
+
+def _sum_of(peers: dict[Address, list[int]], wanted: Collection[Address]) -> Counts:
+    """What came in and went out between devices and these peers."""
+    found = [peers[ip] for ip in wanted if ip in peers]
+    return sum(counts[0] for counts in found), sum(counts[1] for counts in found)

@@ -6,9 +6,6 @@ import { Store } from "./store.js";
 import { route, watchLinks } from "./route.js";
 import { Shell } from "./shell.js";
 import { Overview } from "./overview.js";
-import { Devices } from "./devices.js";
-import { DeviceView } from "./device.js";
-import { Traffic } from "./traffic.js";
 import { lazily } from "./lazy.js";
 import { watchThreats } from "./alarm.js";
 
@@ -18,10 +15,10 @@ import { watchThreats } from "./alarm.js";
 const VIEWS = {
   overview: Overview,
   threats: lazily("Threats", async () => (await import("./threats.js")).Threats),
-  devices: Devices,
-  device: DeviceView,
+  devices: lazily("Devices", async () => (await import("./devices.js")).Devices),
+  device: lazily("Device", async () => (await import("./device.js")).DeviceView),
   flows: lazily("Flows", async () => (await import("./flows.js")).Flows),
-  traffic: Traffic,
+  traffic: lazily("Traffic", async () => (await import("./traffic.js")).Traffic),
   status: lazily("Status", async () => (await import("./status.js")).Status),
 };
 
@@ -33,7 +30,7 @@ const views = new Map();
 let shown = null;
 
 function viewOf(name) {
-  const known = name in VIEWS ? name : "overview";
+  const known = Object.hasOwn(VIEWS, name) ? name : "overview";
   if (!views.has(known)) views.set(known, new VIEWS[known](context));
   return views.get(known);
 }

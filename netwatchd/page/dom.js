@@ -46,23 +46,38 @@ export function setAttribute(node, name, value) {
 
 /**
  * Makes the children of `parent` be those of `items`, in their order: by its key, an element is kept where it is there,
- * so that focus, selection and scrolling stay. `make(item)` makes one, `update(element, item)` brings it up to date.
+ * so that focus, selection and scrolling stay. `make(item)` makes one, `update(element, item)` brings it up to date. Of
+ * items with the same key, only the first is shown.
  */
 export function reconcile(parent, items, keyOf, make, update) {
-  const known = new Map();
-  for (const child of parent.children) known.set(child.dataset.key, child);
-  let place = parent.firstElementChild;
+  const wanted = new Map();
   for (const item of items) {
     const key = String(keyOf(item));
+    if (!wanted.has(key)) wanted.set(key, item);
+  }
+  const known = new Map();
+  for (const child of [...parent.children]) {
+    const { key } = child.dataset;
+    if (wanted.has(key) && !known.has(key)) known.set(key, child);
+    else child.remove();
+  }
+  let place = parent.firstElementChild;
+  for (const [key, item] of wanted) {
     let child = known.get(key);
-    if (child) known.delete(key);
-    else {
+    if (!child) {
       child = make(item);
       child.dataset.key = key;
     }
     update(child, item);
+    // Where one has gone further down, it is the one that is moved, when it is its turn, and not all behind it.
+    if (place && child === place.nextElementSibling) place = child;
     if (child === place) place = place.nextElementSibling;
-    else parent.insertBefore(child, place);
+    else put(parent, child, place);
   }
-  for (const child of known.values()) child.remove();
+}
+
+// Who is at an element that is moved stays there, where the browser can do that.
+function put(parent, child, place) {
+  if (parent.moveBefore && child.parentNode === parent && parent.isConnected) parent.moveBefore(child, place);
+  else parent.insertBefore(child, place);
 }

@@ -1,6 +1,6 @@
 // How a flow is shown: as a row of a list, with all its details, and in exports.
 
-import { element, setText } from "./dom.js";
+import { element, setAttribute, setText } from "./dom.js";
 import { count, moment, size, span, time } from "./format.js";
 import { timeColumn } from "./export.js";
 import { dialog } from "./notice.js";
@@ -8,7 +8,8 @@ import { portText, serviceOf } from "./ports.js";
 import { linkTo, route } from "./route.js";
 import { keyOf, nameOf } from "./store.js";
 
-const LIVES = new Set(["new", "active"]);
+/** The states of flows that live. */
+export const LIVES = new Set(["new", "active"]);
 
 /**
  * A flow as its local side sees it: `device` (as far as it is known), `own` and `peer` (addresses), `isOut` (whether
@@ -42,26 +43,38 @@ export function flowColumns(store, { filters = true } = {}) {
         return open;
       },
     },
-    { title: "Device", isHead: true, class: "who", fill: (cell, flow) => fillDevice(cell, sideOf(flow, store)) },
+    {
+      title: "Device", isHead: true, class: "who",
+      make: () => element("a"),
+      fill: (cell, flow) => {
+        const { device, own } = sideOf(flow, store);
+        const href = device && linkTo({ view: "device", device: keyOf(device) });
+        fillLink(cell.firstElementChild, href, device ? nameOf(device) : own, own);
+      },
+    },
     {
       title: "Peer", class: "whole peer",
+      make: () => [
+        element("span", { class: "way", "aria-hidden": "true" }), element("span", { class: "visually-hidden" }),
+        element("a"),
+      ],
       fill: (cell, flow) => {
         const { peer, isOut } = sideOf(flow, store);
-        const called = store.called(peer);
-        const sign = element("span", { class: "way", "aria-hidden": "true", text: isOut ? "→" : "←" });
-        const word = element("span", { class: "visually-hidden", text: isOut ? "to " : "from " });
-        cell.replaceChildren(sign, word, element("a", { href: filter({ peer }), text: called, title: peer }));
+        setText(cell.children[0], isOut ? "→" : "←");
+        setText(cell.children[1], isOut ? "to " : "from ");
+        fillLink(cell.children[2], filter({ peer }), store.called(peer), peer);
       },
     },
     {
       title: "Port", class: "nowrap port",
-      fill: (cell, flow) => {
+      make: (flow) => {
         const text = portText(flow.protocol, flow.dst_port);
         const service = serviceOf(flow.protocol, flow.dst_port);
-        const hasPort = text.includes("/");
-        const href = filter(hasPort ? { port: text } : { protocol: text });
-        const word = element("span", { class: "muted service", text: service && ` ${service}` });
-        cell.replaceChildren(element("a", { href, text }), word);
+        return [element("a", { text }), element("span", { class: "muted", text: service && ` ${service}` })];
+      },
+      fill: (cell, flow) => {
+        const text = portText(flow.protocol, flow.dst_port);
+        fillLink(cell.firstElementChild, filter(text.includes("/") ? { port: text } : { protocol: text }), text);
       },
     },
     { title: "Down", class: "numbers", fill: (cell, flow) => setText(cell, size(sideOf(flow, store).down)) },
@@ -69,19 +82,21 @@ export function flowColumns(store, { filters = true } = {}) {
     { title: "Lasted", class: "numbers extra", fill: (cell, flow) => setText(cell, span(flow.end - flow.start)) },
     {
       title: "State", class: "nowrap state-cell",
+      make: () => element("span"),
       fill: (cell, flow) => {
         const lives = LIVES.has(flow.state);
-        cell.replaceChildren(element("span", { class: lives ? "dot on" : "muted", text: lives ? "live" : flow.state }));
+        setAttribute(cell.firstElementChild, "class", lives ? "dot on" : "muted");
+        setText(cell.firstElementChild, lives ? "live" : flow.state);
       },
     },
   ];
 }
 
-function fillDevice(cell, { device, own }) {
-  const link = device
-    ? element("a", { href: linkTo({ view: "device", device: keyOf(device) }), text: nameOf(device), title: own })
-    : element("span", { text: own });
-  cell.replaceChildren(link);
+// Only what is another one is set: who is about to click a link keeps it.
+function fillLink(link, href, text, title = null) {
+  setAttribute(link, "href", href);
+  setAttribute(link, "title", title);
+  setText(link, text);
 }
 
 /** Shows all that is known of a flow. */

@@ -7,7 +7,7 @@ import { askPart } from "./api.js";
 import { element, setText } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { FILTERS, FlowFilters } from "./flowfilters.js";
-import { flowColumns, flowExport, seenAt } from "./flowrows.js";
+import { flowColumns, flowExport, LIVES, seenAt } from "./flowrows.js";
 import { count, time } from "./format.js";
 import { List } from "./list.js";
 import { matcher } from "./matching.js";
@@ -16,6 +16,8 @@ import { change, linkTo } from "./route.js";
 const PAGE = 200; // flows that are asked for at once
 const MOST_MISSED = 1000; // flows that are asked for to fill a hole; where more are missing, the list begins anew
 const MOST = 10_000; // flows that are kept here; older ones are asked for again
+// What was not written yet when it was asked for is, by then (commit_interval).
+const WRITTEN = 8_000; // milliseconds
 const PACE = 500; // milliseconds between two looks at what came live
 const narrow = matchMedia("(max-width: 47.99rem)");
 
@@ -35,6 +37,7 @@ export class Flows {
     this.foot = element("footer", { class: "card-foot line" });
     const fold = element("details", { class: "fold", open: !narrow.matches },
       element("summary", { text: "Filters" }), this.filters.node);
+    narrow.addEventListener("change", () => (fold.open = !narrow.matches));
     const menu = exportMenu("flows", () => this.items, flowExport(this.store));
     this.node = element("div", { class: "flows" },
       element("header", { class: "view-head" }, element("h1", { text: this.title }),
@@ -76,12 +79,15 @@ export class Flows {
 
   update(changed) {
     if (changed.has("stats") && this.store.missed !== this.missed) this.fillHole();
-    if (changed.has("flows") && !this.timer) {
-      this.timer = setTimeout(() => {
-        this.timer = 0;
-        this.look();
-      }, PACE);
-    }
+    this.isRenamed ||= changed.has("devices");
+    if ((changed.has("flows") || this.isRenamed) && !this.timer) this.timer = setTimeout(() => this.lookAgain(), PACE);
+  }
+
+  lookAgain() {
+    this.timer = 0;
+    if (this.isRenamed) this.list.refresh();
+    this.isRenamed = false;
+    this.look();
   }
 
   begin(route) {
@@ -98,6 +104,7 @@ export class Flows {
     this.isComplete = this.failed = this.isStopped = false;
     this.pause.hidden = !this.isLive;
     this.setPause(false);
+    this.list.refresh(); // its links hold the filters
     this.list.show([]);
   }
 
@@ -120,28 +127,40 @@ export class Flows {
       this.failed = error;
     }
     this.isAsking = false;
+    if (this.isLive) this.askAgain();
     this.look(true);
   }
 
   // What did not come live (the connection was away for long, or the view was) is asked for.
-  async fillHole() {
+  async fillHole(isAgain = false) {
     this.missed = this.store.missed;
-    if (!this.isLive || !this.items.length || this.isAsking) return;
+    if (!isAgain) this.askAgain();
+    if (!this.isLive || (!this.items.length && !isAgain) || this.isAsking || !this.isShown) return;
     const asked = (this.asked = new AbortController());
     try {
-      const since = seenAt(this.items[0].id);
+      // From the oldest one on that is shown and still lives: what became of it may not have been heard either.
+      const from = isAgain ? this.items[0] : this.items.findLast((flow) => LIVES.has(flow.state)) ?? this.items[0];
+      const since = from && seenAt(from.id) - WRITTEN;
       const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
       if (asked.signal.aborted) return;
       if (found.before !== null) {
         this.begin(this.parameters);
         this.ask();
       } else {
-        for (const flow of found.rows) if (!this.store.flows.has(flow.id)) this.late.set(flow.id, flow);
+        for (const flow of found.rows) {
+          if (this.store.flows.has(flow.id)) this.store.correctFlow(flow);
+          else this.late.set(flow.id, flow);
+        }
         this.look();
       }
     } catch {
       // Then it is not there either; the state of the connection says why.
     }
+  }
+
+  askAgain() {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.fillHole(true), WRITTEN);
   }
 
   /** Takes in what came live, where that is wanted, and shows it. */

@@ -1,6 +1,7 @@
 // Ways by keyboard alone, and the dialog that tells them.
 
 import { element } from "./dom.js";
+import { forget, keep, kept } from "./kept.js";
 import { dialog } from "./notice.js";
 import { go } from "./route.js";
 
@@ -57,8 +58,8 @@ export function showHelp() {
   if (open) return;
   const isOn = element("input", { type: "checkbox", checked: !isOff() });
   isOn.addEventListener("change", () => {
-    if (isOn.checked) localStorage.removeItem(KEPT);
-    else localStorage.setItem(KEPT, "off");
+    if (isOn.checked) forget(KEPT);
+    else keep(KEPT, "off");
   });
   open = dialog("Help", [
     element("h3", { text: "Keys" }),
@@ -78,7 +79,7 @@ export function showHelp() {
 }
 
 function isOff() {
-  return localStorage.getItem(KEPT) === "off";
+  return kept(KEPT) === "off";
 }
 
 function isTyping(target) {

@@ -46,6 +46,12 @@ export class List {
     this.look();
   }
 
+  /** Has all rows that are seen be filled again, as when those are called otherwise whom they name. */
+  refresh() {
+    for (const row of this.rows.children) row.isStale = true;
+    this.look();
+  }
+
   /** Whether the first row is above the window, or somebody is at a row: then rows should not move. */
   get isBusy() {
     return this.rows.contains(document.activeElement) || this.node.getBoundingClientRect().top < -this.height;
@@ -87,8 +93,9 @@ export class List {
 
   fill(row, item) {
     setAttribute(row, "aria-rowindex", this.places.get(item));
-    if (row.item === item) return;
+    if (row.item === item && !row.isStale) return;
     row.item = item;
+    row.isStale = false;
     this.columns.forEach((column, place) => column.fill?.(row.children[place], item));
   }
 }

@@ -46,7 +46,7 @@ export class Live {
 
   turn() {
     const { state } = this.connection;
-    if (state === "lost" && !this.lostAt) this.lostAt = Date.now();
+    if (state === "lost" && !this.lostAt) this.lostAt = performance.now();
     if (state === "live") {
       this.version ??= this.connection.server;
       if (this.isSaid) announce("Live again.", { asked: true });
@@ -58,9 +58,8 @@ export class Live {
 
   /** Brings up to date what is said; once a second, and when figures come. */
   tell() {
-    const { state, heard } = this.connection;
+    const { state, heard, age } = this.connection;
     const stats = this.store.stats;
-    const age = heard ? Date.now() - heard : 0;
     const text = {
       live: "live",
       connecting: "connecting",
@@ -71,7 +70,7 @@ export class Live {
     setAttribute(this.state, "data-state", state);
     this.state.classList.toggle("on", state === "live");
     setAttribute(this.state, "title", heard ? `last word at ${time(heard)}` : null);
-    const away = this.lostAt ? Date.now() - this.lostAt : 0;
+    const away = this.lostAt ? performance.now() - this.lostAt : 0;
     if (away > SAID_AFTER && !this.isSaid) {
       this.isSaid = true;
       announce("The connection to netwatchd is lost. It is tried again.", { asked: true });
@@ -95,10 +94,17 @@ export class Live {
 
   troubles(stats, away) {
     const found = [];
-    if (away > EXPLAINED_AFTER && this.connection.heard) {
+    if (this.connection.isBlocked) {
+      found.push({
+        key: "blocked", level: "medium",
+        text: "netwatchd answers, but not over the WebSocket at ws. A proxy in between has to pass that on, and " +
+          `${location.origin} has to stand in allowed_origins of config.ini where the proxy asks under another name.`,
+        act: { text: "Try now", do: () => this.connection.hurry() },
+      });
+    } else if (away > EXPLAINED_AFTER && this.connection.heard) {
       found.push({
         key: "away", level: "medium",
-        text: `netwatchd has not been heard for ${span(Date.now() - this.connection.heard)}. What is shown is of ` +
+        text: `netwatchd has not been heard for ${span(this.connection.age)}. What is shown is of ` +
           `${time(this.connection.heard)}. Is the daemon running, and the network there?`,
         act: { text: "Try now", do: () => this.connection.hurry() },
       });

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { dialog } from "./notice.js";
-import { canBeToken, keep, token } from "./token.js";
+import { canBeToken, isKeptForGood, keep, token } from "./token.js";
 
 let connection = null;
 let open = null;
@@ -27,7 +27,7 @@ export function openLogin() {
     type: "password", name: "token", autocomplete: "current-password", required: true, spellcheck: "false",
     "aria-describedby": "login-hint login-problem",
   });
-  const forGood = element("input", { type: "checkbox", checked: localStorage.length > 0 && Boolean(token()) });
+  const forGood = element("input", { type: "checkbox", checked: isKeptForGood() });
   const wrong = element("p", { class: "problem", id: "login-problem", role: "alert" });
   const button = element("button", { class: "button primary", type: "submit", text: "Connect" });
   const form = element("form", { class: "stack", method: "dialog" },
@@ -49,8 +49,8 @@ export function openLogin() {
   };
   const wait = () => {
     button.disabled = false;
-    wrong.textContent = "There is no answer now; it is tried again by itself. Who has shown several wrong tokens has to " +
-      "wait for a while.";
+    wrong.textContent = "There is no answer now; it is tried again by itself. Who has shown several wrong tokens " +
+      "has to wait for a while.";
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -2,6 +2,8 @@
 // has changed, however many messages came meanwhile.
 
 const MOST_FLOWS = 2000; // the latest; what is older is asked for
+const MOST_JUDGED = 1000; // threats that are not open any more
+const HIDDEN = 2_000; // milliseconds between two tellings while nobody sees the page: its title still counts
 
 /** The key of a device. */
 export const keyOf = (device) => device.mac ?? device.ip;
@@ -21,7 +23,8 @@ export class Store {
     this.changed = new Set(); // topics, since the last frame
     this.owners = new Map(); // keys of devices, by their addresses and MACs
     this.listeners = new Set();
-    this.frame = 0;
+    this.cancel = null; // what tells the listeners soon, where that is due
+    addEventListener("visibilitychange", () => this.cancel && this.tellSoon());
   }
 
   /** Has `listener(changed)` be called once a frame with the set of topics that have changed; returns how to end it. */
@@ -30,7 +33,7 @@ export class Store {
     return () => this.listeners.delete(listener);
   }
 
-  /** Takes in a message of the WebSocket. */
+  /** Takes in a message of the WebSocket; what is of another type is left alone. */
   take(message) {
     switch (message.type) {
       case "snapshot":
@@ -40,12 +43,10 @@ export class Store {
         this.putDevice(message.device);
         break;
       case "device_removed":
-        this.devices.delete(message.key);
-        this.touch("devices");
+        this.removeDevice(message.key);
         break;
       case "threat_update":
-        this.threats.set(message.threat.id, message.threat);
-        this.touch("threats");
+        this.putThreat(message.threat);
         break;
       case "flow_update":
         this.putFlow(message.flow);
@@ -73,15 +74,46 @@ export class Store {
 
   putDevice(device) {
     const key = keyOf(device);
+    const before = this.devices.get(key);
+    if (before) this.disown(key, before);
     this.devices.set(key, device);
-    for (const each of [...device.ips, ...device.macs, key]) this.owners.set(each, key);
+    for (const each of textsOf(device)) this.owners.set(each, key);
     this.touch("devices");
+  }
+
+  removeDevice(key) {
+    const before = this.devices.get(key);
+    if (before) this.disown(key, before);
+    this.devices.delete(key);
+    this.touch("devices");
+  }
+
+  // An address may belong to another device by now.
+  disown(key, device) {
+    for (const each of textsOf(device)) if (this.owners.get(each) === key) this.owners.delete(each);
+  }
+
+  putThreat(threat) {
+    this.threats.delete(threat.id);
+    this.threats.set(threat.id, threat);
+    this.touch("threats");
+    if (this.threats.size <= MOST_JUDGED) return;
+    const judged = [...this.threats.values()].filter((each) => each.status !== "open");
+    for (const each of judged.slice(0, Math.max(judged.length - MOST_JUDGED, 0))) this.threats.delete(each.id);
   }
 
   putFlow(flow) {
     this.flows.delete(flow.id); // what lives on is new again
     this.flows.set(flow.id, flow);
     if (this.flows.size > MOST_FLOWS) this.flows.delete(this.flows.keys().next().value);
+    this.touch("flows");
+  }
+
+  /** Takes in what was asked for of a flow that is known here, unless that is newer: its last word may not have come. */
+  correctFlow(flow) {
+    const known = this.flows.get(flow.id);
+    if (!known || known.end > flow.end || (known.end === flow.end && known.state === flow.state)) return;
+    this.flows.set(flow.id, flow);
     this.touch("flows");
   }
 
@@ -98,13 +130,35 @@ export class Store {
 
   touch(topic) {
     this.changed.add(topic);
-    if (!this.frame) this.frame = requestAnimationFrame(() => this.tell());
+    if (!this.cancel) this.tellSoon();
+  }
+
+  // A browser draws no frames of a page that nobody sees.
+  tellSoon() {
+    this.cancel?.();
+    if (document.hidden) {
+      const timer = setTimeout(() => this.tell(), HIDDEN);
+      this.cancel = () => clearTimeout(timer);
+    } else {
+      const frame = requestAnimationFrame(() => this.tell());
+      this.cancel = () => cancelAnimationFrame(frame);
+    }
   }
 
   tell() {
-    this.frame = 0;
-    const changed = this.changed;
+    this.cancel = null;
+    const { changed } = this;
     this.changed = new Set();
-    for (const listener of this.listeners) listener(changed);
+    for (const listener of this.listeners) {
+      try {
+        listener(changed);
+      } catch (error) {
+        reportError(error); // what one cannot show, the others still can
+      }
+    }
   }
+}
+
+function textsOf(device) {
+  return [...device.ips, ...device.macs, keyOf(device)];
 }

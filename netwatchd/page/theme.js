@@ -1,5 +1,7 @@
 // Light or dark, as the user or else the system wants. Loaded before anything is drawn.
 
+import { forget, keep, kept } from "./kept.js";
+
 const KEY = "netwatchd.theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -8,14 +10,14 @@ export const THEMES = ["system", "light", "dark"];
 
 /** What the user has chosen: `system`, `light` or `dark`. */
 export function chosen() {
-  const kept = localStorage.getItem(KEY);
-  return THEMES.includes(kept) ? kept : "system";
+  const choice = kept(KEY);
+  return THEMES.includes(choice) ? choice : "system";
 }
 
 /** Chooses a theme, and keeps the choice in this browser. */
 export function choose(theme) {
-  if (theme === "system") localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, theme);
+  if (theme === "system") forget(KEY);
+  else keep(KEY, theme);
   apply();
 }
 

@@ -1,7 +1,10 @@
 // The token that the daemon may want. It comes by /#token=..., which no server sees, or is typed in, and is kept in this
 // browser: for this tab, or for good where the user wants that.
 
-const KEY = "netwatchd.token";
+import * as store from "./kept.js";
+
+/** The key under which it is kept: another tab may have it, too. */
+export const KEY = "netwatchd.token";
 const FORM = /^[A-Za-z0-9._~-]{8,}$/; // as the daemon's configuration wants it
 
 /** Whether a text can be a token at all. */
@@ -16,18 +19,21 @@ export function token() {
     keep(given, false);
     history.replaceState(history.state, "", location.pathname + location.search);
   }
-  const kept = sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "";
+  const kept = store.kept(KEY) ?? "";
   return canBeToken(kept) ? kept : "";
+}
+
+/** Whether a token is kept beyond this tab. */
+export function isKeptForGood() {
+  return Boolean(token()) && store.isForGood(KEY);
 }
 
 /** Keeps a token; `forGood` beyond this tab. */
 export function keep(text, forGood) {
-  forget();
-  (forGood ? localStorage : sessionStorage).setItem(KEY, text);
+  store.keep(KEY, text, forGood);
 }
 
 /** Forgets the token. */
 export function forget() {
-  sessionStorage.removeItem(KEY);
-  localStorage.removeItem(KEY);
+  store.forget(KEY);
 }

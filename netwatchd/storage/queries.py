@@ -1,13 +1,13 @@
 """What is read: by the command line, which opens the files read-only, and once by the daemon, at its start."""
 
 import sqlite3
-import time
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from netwatchd.addresses import PRIVATE, Address, Networks
 from netwatchd.events import LIVE, Alias, Device, Flow, Record, Session, Threat, Trait
@@ -22,10 +22,10 @@ FOLLOWED = "followed."  # what begins the keys of places in logs, in meta
 # only ever appended to and unlinked, so that what is mapped stays; the daemon itself reads without (`map_file`).
 MAPPED = 2**30
 READ_TIMEOUT = 5.0  # seconds; readers of a WAL wait for nobody except around recovery
-# When whoever asks gives up (monotonic seconds): what is read by then is interrupted, by an OperationalError. It
-# is set where the daemon itself reads for somebody.
-deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-_STEPS = 100_000  # of SQLite's machine between two looks at the clock: some milliseconds
+# Whether who asks has given up: what is being read then is interrupted, by an OperationalError. It is set where the
+# daemon itself reads for somebody.
+given_up: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", default=None)
+_STEPS = 100_000  # of SQLite's machine between two looks at that: some milliseconds
 
 
 # total() never overflows, as sum() does on what a liar reports, and is exact up to 2**53.
@@ -113,7 +113,7 @@ SELECT CASE WHEN opened THEN dst_ip ELSE src_ip END AS peer, protocol << 16 | ds
     CAST(total(CASE WHEN opened THEN bytes_out ELSE bytes_in END) AS INTEGER), count(*), max("end"),
     sum(count(*)) OVER ()
 FROM (SELECT *, src_ip IN own OR dst_ip NOT IN own AND (is_private(src_ip) OR NOT is_private(dst_ip)) AS opened
-      FROM flows WHERE id >= ? AND {{owner}} IN ({{numbers}}) ORDER BY id DESC LIMIT ?)
+      FROM flows WHERE id >= ? AND id < ? AND {{owner}} IN ({{numbers}}) ORDER BY id DESC LIMIT ?)
 GROUP BY peer, service ORDER BY total(bytes_in) + total(bytes_out) DESC LIMIT {MOST_PEERS}
 """
 _MOST = """
@@ -128,18 +128,38 @@ FROM placed GROUP BY peer ORDER BY total(bytes_in) + total(bytes_out) DESC, sum(
 """
 
 
-def peers(directory: Path, device: str, since: int, limit: int, most: int = MOST_LOOKED_AT) -> list[Peer]:
-    """Whom a device (its key) exchanged most bytes with, by its flows first seen at `since` (Unix ms) or later.
+_MOST_PORTS = """
+SELECT service, CAST(total(bytes_in) AS INTEGER), CAST(total(bytes_out) AS INTEGER), sum(flows)
+FROM found GROUP BY service ORDER BY total(bytes_in) + total(bytes_out) DESC, sum(flows) DESC, service LIMIT ?
+"""
+
+
+def peers(
+    directory: Path, device: str, since: int, limit: int, most: int = MOST_LOOKED_AT, until: int = 2**50
+) -> list[Peer]:
+    """Whom a device (its key) exchanged most bytes with, by its flows first seen from `since` to `until` (Unix ms).
 
     The flows of MACs that were merged into it are its own, too. Only the newest `most` are looked at, and what was
     removed is not known. Which side of a flow the device is, is told by its addresses of today; where it has neither,
     the side in a private network is its own. Raises NoDatabase.
     """
+    first = _exchanged(directory, device, (since, until), most, _MOST, limit)
+    return [Peer(ip, into, out, n, last, used >> 16, used & 65535) for ip, into, out, n, last, used in first]
+
+
+def ports(directory: Path, device: str, since: int, limit: int, until: int = 2**50) -> list[tuple[int, int, int, int]]:
+    """By which ports (protocol << 16 | port of who answered) it did so: bytes in, bytes out and flows of each."""
+    return _exchanged(directory, device, (since, until), MOST_LOOKED_AT, _MOST_PORTS, limit)
+
+
+def _exchanged(
+    directory: Path, device: str, between: tuple[int, int], most: int, query: str, limit: int
+) -> list[tuple[Any, ...]]:
     keys, own = _known_as(directory, device)
     private, left = Networks(PRIVATE.split()), most
     with closing(sqlite3.connect("")) as found:  # in a file of its own as soon as it is more than a little
         found.execute("CREATE TABLE found (peer, service, bytes_in, bytes_out, flows, last_seen)")
-        for db in days(directory, since):
+        for db in days(directory, *between):
             known = words.read(db)
             if not (numbers := [number for key in sorted(keys) for number in known.owned_by(key)]):
                 continue
@@ -147,14 +167,13 @@ def peers(directory: Path, device: str, since: int, limit: int, most: int = MOST
             db.execute("CREATE TEMP TABLE own (ip ANY PRIMARY KEY) WITHOUT ROWID")
             db.executemany("INSERT OR IGNORE INTO own VALUES (?)", [(ip,) for ip in own])
             db.create_function("is_private", 1, private.__contains__, deterministic=True)
-            query = _PEERS.format(owner=known.column, numbers=marks(numbers))
-            sums = db.execute(query, [since << 12, *numbers, left]).fetchall()
+            sql = _PEERS.format(owner=known.column, numbers=marks(numbers))
+            sums = db.execute(sql, [*(time << 12 for time in between), *numbers, left]).fetchall()
             found.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", [row[:6] for row in sums])
             left -= sums[0][6] if sums else 0
             if left <= 0:
                 break
-        first = found.execute(_MOST, (limit,)).fetchall()
-    return [Peer(ip, into, out, n, last, used >> 16, used & 65535) for ip, into, out, n, last, used in first]
+        return found.execute(query, (limit,)).fetchall()
 
 
 def _known_as(directory: Path, device: str) -> tuple[set[str], set[Address]]:
@@ -210,8 +229,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def _open(uri: str) -> sqlite3.Connection:
     db = sqlite3.connect(uri, uri=True, timeout=READ_TIMEOUT)
-    if (end := deadline.get()) is not None:
-        db.set_progress_handler(lambda: time.monotonic() >= end, _STEPS)
+    if has_given_up := given_up.get():
+        db.set_progress_handler(has_given_up, _STEPS)
     try:
         db.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.Error:
@@ -225,7 +244,7 @@ def map_file(db: sqlite3.Connection) -> None:
 
     A page that cannot be read ends the process then, by SIGBUS: the daemon must not be ended by a bad card.
     """
-    if deadline.get() is None:
+    if given_up.get() is None:
         db.execute(f"PRAGMA mmap_size = {MAPPED}")
 
 

@@ -49,6 +49,11 @@ def are_few(directory: Path, low: int, high: int, most: int) -> bool:
     return True
 
 
+def devices_by_hour(directory: Path, mark: Mark, own: list[tuple[Address]]) -> Iterator[tuple[str, int, list[int]]]:
+    """What the sums lack, which have come as far as `mark`: device ('': none known), hour and sums of each."""
+    yield from _groups(directory, "devices", mark.newest, 2**62, own, mark)
+
+
 def unwritten(directory: Path) -> Delta | None:
     """What the sums of core.db lack of the flows that are stored; to be added before any more are."""
     with closing(queries.open_read_only(directory / "core.db")) as db:

@@ -34,18 +34,20 @@ class _Plan:
     scans: list[tuple[int, int]]  # flows above and up to these event ids
     first_day: int  # days from this one to `daily_to`
     first_hour: int  # hours from this one on that are in none of these days
+    until: int = 2**62  # hours before this one
 
 
-def top(directory: Path, by: str, since: int, limit: int | None) -> Top:
+def top(directory: Path, by: str, since: int, limit: int | None, until: int | None = None) -> Top:
     """Who moved most bytes since `since` (Unix ms), by `device`, `destination` or `port`; the most first.
 
-    A flow's bytes are in and out as its device sees them, or who opened it where no device is known. What peers and
-    ports moved that were not among the first of their hour stands in a row without a name, after the others.
+    Where it is to be counted `until` an hour that is over, it is by whole hours. A flow's bytes are in and out as its
+    device sees them, or who opened it where no device is known. What peers and ports moved that were not among the
+    first of their hour stands in a row without a name, after the others.
     """
     for _ in range(TRIES):
         with closing(queries.open_read_only(directory / "core.db")) as core:
             mark = hourly.mark(core)
-            answer = _top(core, directory, by, since, limit)
+            answer = _top(core, directory, by, since, limit, until)
             if hourly.mark(core) == mark:
                 break  # else the sums were written meanwhile, and flows may have been counted twice
     return answer
@@ -70,11 +72,16 @@ def traffic_since(directory: Path, since: int) -> dict[str, tuple[int, int]]:
     return sums
 
 
-def _top(core: sqlite3.Connection, directory: Path, by: str, since: int, limit: int | None) -> Top:
+def _top(core: sqlite3.Connection, directory: Path, by: str, since: int, limit: int | None, until: int | None) -> Top:
     kind, mark = KINDS[by], hourly.mark(core)
     own: list[tuple[Address]] = [(ip,) for device in queries.devices(core) for ip in device.ips]
     before = _Plan(since, [((since << 12) - 1, 2**62)], 0, 0)  # netwatchd 0.1 had no sums
-    plan = _plan(core, directory, since, mark.newest) if _has_totals(core) else before
+    last = None if until is None else -(-until // HOUR_MS) * HOUR_MS
+    if last is not None and last <= hour_of(mark.newest >> 12) and _has_totals(core):
+        plan = _plan(core, directory, hour_of(since), mark.newest)
+        plan.scans, plan.until = [scan for scan in plan.scans if scan[1] < last << 12], last
+    else:
+        plan = _plan(core, directory, since, mark.newest) if _has_totals(core) else before
     core.execute("CREATE TEMP TABLE scanned (key, bytes_in, bytes_out, flows)")
     for low, high in plan.scans:
         late = mark if high > mark.newest and plan.since <= mark.newest >> 12 else None
@@ -128,16 +135,18 @@ def _found(core: sqlite3.Connection, kind: str, plan: _Plan) -> tuple[str, list[
         return "SELECT * FROM temp.scanned", []
     daily_to = hourly.number(core, "daily_to")
     # Hours of days before this are in the days.
-    end = max(plan.first_day, 0 if daily_to is None else daily_to + hourly.DAY_MS)
+    end = 0 if daily_to is None else daily_to + hourly.DAY_MS
+    end = max(plan.first_day, min(end, plan.until // hourly.DAY_MS * hourly.DAY_MS))
     columns = f"{hourly.KEYS[kind]} AS key, bytes_in, bytes_out, flows"
     # Two ranges of hours, because SQLite reads the whole table for an OR.
     parts = [
         f"SELECT {columns} FROM main.daily_{kind} WHERE day >= ? AND day < ?",
         f"SELECT {columns} FROM main.hourly_{kind} WHERE hour >= ? AND hour < ?",
-        f"SELECT {columns} FROM main.hourly_{kind} WHERE hour >= ?",
+        f"SELECT {columns} FROM main.hourly_{kind} WHERE hour >= ? AND hour < ?",
         "SELECT * FROM temp.scanned",
     ]
-    values = [plan.first_day, end, plan.first_hour, plan.first_day, max(end, plan.first_hour)]
+    hours = [plan.first_hour, min(plan.first_day, plan.until), max(end, plan.first_hour), plan.until]
+    values = [plan.first_day, end, *hours]
     return " UNION ALL ".join(parts), values
 
 

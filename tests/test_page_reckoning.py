@@ -1,0 +1,188 @@
+"""What the page's own small modules reckon: sizes, times, lists of elements, addresses of views, what is kept."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from looking import browsing, expect, live, looking
+from playwright.sync_api import Browser, Page
+from running import Daemon, scratch
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all."""
+    with browsing() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[Daemon]:
+    """A daemon that knows nothing."""
+    with Daemon(scratch()) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, house: Daemon) -> Iterator[Page]:
+    """Its page."""
+    with looking(browser, house.port, "?view=status", locale="en-GB", timezone_id="Europe/Berlin") as shown:
+        live(shown)
+        yield shown
+
+
+def call(page: Page, module: str, code: str, given: Any = None) -> Any:
+    """What a piece of JavaScript returns that is given a module's exports as `m`, and `given`."""
+    return page.evaluate(f"async (given) => {{ const m = await import('/{module}'); {code} }}", given)
+
+
+SIZES = {
+    0: "0 B", 1: "1 B", 999: "999 B", 999.6: "1.0 kB", 1000: "1.0 kB", 1300: "1.3 kB", 9949: "9.9 kB", 9960: "10 kB",
+    999_499: "999 kB", 999_500: "1.0 MB", 42_000_000: "42 MB", 9_960_000: "10 MB", 2**53: "9.0 PB",
+    10**30: "1000000000000000 PB", -1300: "−1.3 kB",
+}  # fmt: skip
+
+
+def test_sizes_are_rounded_to_what_is_read(page: Page) -> None:
+    assert call(page, "format.js", "return given.map(m.size);", list(SIZES)) == list(SIZES.values())
+    assert call(page, "format.js", "return m.rate(1_050_000);") == "8.4 Mbit/s"
+
+
+def test_what_is_no_number_and_no_time_is_a_dash_and_breaks_nothing(page: Page) -> None:
+    code = """
+      const odd = [NaN, Infinity, undefined, "12", {}, 9e15];
+      return ["count", "size", "span", "ago", "time", "moment"].map((name) => odd.map((each) => m[name](each)));
+    """
+    counts, sizes, spans, *times = call(page, "format.js", code)
+    dash = ["–"] * 5
+    assert (counts[:5], sizes[:5], spans[:5]) == (dash, dash, dash)
+    assert times == [[*dash, "–"]] * 3
+
+
+SPANS = {0: "0 s", 59_400: "59 s", 59_600: "1 min", 3_599_000: "59 min", 3_600_000: "1 h 0 min", 90_000_000: "1 d 1 h",
+         -5: "0 s"}  # fmt: skip
+
+
+def test_spans_and_ages(page: Page) -> None:
+    assert call(page, "format.js", "return given.map(m.span);", list(SPANS)) == list(SPANS.values())
+    ages = [-60_000, 0, 9_999, 10_000, 60_000, 3_600_000, 86_400_000]
+    said = ["just now", "just now", "just now", "10 s ago", "1 min ago", "1 h ago", "1 d ago"]
+    assert call(page, "format.js", "return given.map((age) => m.ago(1e12 - age, 1e12));", ages) == said
+
+
+def test_times_are_in_the_viewers_zone(page: Page) -> None:
+    assert call(page, "format.js", "return m.time(given);", 1795426694503) == "23/11/2026, 10:38"
+    # Midnight in Berlin, also where the clocks have changed on that day.
+    code = "return given.map((time) => new Date(m.midnight(Date.parse(time))).toISOString());"
+    given = ["2026-11-23T09:38:14Z", "2026-03-29T12:00:00Z", "2026-10-25T23:30:00Z"]
+    assert call(page, "format.js", code, given) == [
+        "2026-11-22T23:00:00.000Z", "2026-03-28T23:00:00.000Z", "2026-10-25T23:00:00.000Z",
+    ]  # fmt: skip
+
+
+ORDERS = ["abc", "bc", "cab", "acb", "bca", "", "xabcy", "ab", "edcba", "abcde", "abcab", "e", "abcdefgh", "hbcdefga"]
+
+
+def test_a_list_of_elements_becomes_any_other_one_by_moving_what_is_there(page: Page) -> None:
+    code = """
+      const parent = document.createElement("ul");
+      document.body.append(parent);
+      const made = new Map();
+      const make = (item) => { const node = document.createElement("li"); made.set(item, node); return node; };
+      const found = [];
+      for (const one of given) for (const other of given) for (const order of [one, other]) {
+        const before = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+        m.reconcile(parent, [...order], (item) => item, make, (node, item) => { node.textContent = item; });
+        const kept = [...parent.children].every((node) => !before.has(node.dataset.key)
+          || before.get(node.dataset.key) === node);
+        if (parent.textContent !== [...new Set(order)].join("") || !kept) found.push([one, other, parent.textContent]);
+      }
+      parent.remove();
+      return found;
+    """
+    assert call(page, "dom.js", code, ORDERS) == []
+
+
+def test_who_is_at_an_element_of_a_list_stays_there(page: Page) -> None:
+    code = """
+      const parent = document.createElement("div");
+      document.body.append(parent);
+      const show = (order) => m.reconcile(parent, [...order], (item) => item,
+        () => document.createElement("button"), (node, item) => { node.textContent = item; });
+      show("abcd");
+      parent.children[2].focus();
+      let moves = 0;
+      const count = new MutationObserver((found) => { moves += found.length; });
+      count.observe(parent, { childList: true });
+      const at = [];
+      for (const order of ["abcd", "bcd", "xbcd", "bcdx", "dcbx", "xc"]) {
+        show(order);
+        at.push(document.activeElement.textContent);
+        await Promise.resolve();
+      }
+      parent.remove();
+      return [at, moves];
+    """
+    at, moves = call(page, "dom.js", code)
+    assert at == ["c"] * 6
+    assert moves <= 12
+
+
+def test_elements_are_made_of_texts_and_never_of_html(page: Page) -> None:
+    code = """
+      const node = m.element("p", { class: "a", title: given, hidden: false, text: given, id: null }, null, [given]);
+      return [node.textContent, node.children.length, node.title, node.hasAttribute("hidden"), node.attributes.length];
+    """
+    text = "<img src=x onerror=alert(1)>"
+    assert call(page, "dom.js", code, text) == [text * 2, 0, text, False, 2]
+
+
+ODD = ["__proto__", "constructor", "toString", "hasOwnProperty", "<img src=x onerror=alert(1)>", "%00", "a" * 3000]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Daemon, name: str) -> None:
+    at = f"?view={name}&{name}={name}&device={name}&__proto__=x&constructor=x"
+    with looking(browser, house.port, at) as shown:
+        live(shown)
+        expect(shown.locator("h1")).to_have_count(1)
+        shown.get_by_role("link", name="Flows", exact=True).click()
+        expect(shown.locator("h1")).to_have_text("Flows")
+        assert shown.locator("img").count() == 0
+        assert shown.evaluate("({}).x") is None
+
+
+@pytest.mark.parametrize("view", ["threats", "threat", "devices", "device", "flows", "traffic", "status"])
+def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house: Daemon, view: str) -> None:
+    hostile = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
+    names = ("id", "device", "text", "q", "peer", "port", "state", "status", "kind", "severity", "since", "until",
+             "before", "sort", "by", "protocol", "span", "__proto__")  # fmt: skip
+    # The daemon says no to some of them, by a sentence: that is no error of the page.
+    with looking(browser, house.port, f"?view={view}&" + "&".join(f"{n}={hostile}" for n in names), refused=True) as it:
+        live(it)
+        expect(it.locator("h1")).to_have_count(1)
+        expect(it.locator(".loading")).to_have_count(0)
+        assert it.locator("img").count() == 0
+
+
+def test_where_the_browser_keeps_nothing_the_page_works_all_the_same(browser: Browser, house: Daemon) -> None:
+    deny = "{ get() { throw new DOMException('denied', 'SecurityError'); } }"
+    with looking(browser, house.port, None) as shown:
+        for name in ("localStorage", "sessionStorage"):
+            shown.add_init_script(f"Object.defineProperty(window, '{name}', {deny});")
+        shown.goto(f"http://127.0.0.1:{house.port}/#token=correct-horse")
+        live(shown)
+        shown.get_by_role("button", name="Theme").click()
+        shown.get_by_role("menuitemradio", name="Dark").click()
+        expect(shown.locator("html")).to_have_attribute("data-theme", "dark")
+        assert call(shown, "token.js", "return m.token();") == "correct-horse"
+
+
+def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, house: Daemon) -> None:
+    with looking(browser, house.port, "?view=status#token=correct-horse") as shown:
+        live(shown)
+        assert shown.url.endswith("?view=status")
+        assert call(shown, "token.js", "return m.token();") == "correct-horse"
+        shown.reload()
+        assert call(shown, "token.js", "return m.token();") == "correct-horse"
+        assert shown.evaluate("localStorage.length") == 0
