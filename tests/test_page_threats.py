@@ -161,6 +161,7 @@ def test_a_threat_is_dismissed_said_once_and_undone(browser: Browser, daemon: Ma
             eventually(lambda: status_of(started, "inbound") == "open")
 
 
+@pytest.mark.slow
 def test_the_last_one_that_is_dismissed_leaves_the_focus_at_the_answer(browser: Browser, daemon: Make) -> None:
     with daemon() as started:
         started.emit(flow_line(1), THREATS[0])
@@ -347,6 +348,7 @@ def test_what_became_of_a_threat_is_told_whatever_stands_in_its_notes(browser: B
             assert page.evaluate(code, odd) == []
 
 
+@pytest.mark.slow
 def test_who_has_judged_a_threat_reads_so(browser: Browser, daemon: Make) -> None:
     with daemon() as started:
         started.emit(*DEVICES, THREATS[0])
