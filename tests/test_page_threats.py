@@ -81,6 +81,15 @@ def notices(page: Page) -> Locator:
     return page.get_by_role("region", name="Notices")
 
 
+def heed(page: Page) -> None:
+    """Keeps what screen readers are told, as `said`."""
+    page.evaluate("""() => {
+      window.said = [];
+      const node = document.querySelector("p[role=status][aria-live=polite]");
+      new MutationObserver(() => window.said.push(node.textContent)).observe(node, { childList: true });
+    }""")
+
+
 def query_of(link: Locator) -> dict[str, list[str]]:
     """The filters to which a link leads."""
     return parse_qs(urlsplit(link.get_attribute("href") or "").query)
@@ -136,11 +145,7 @@ def test_a_threat_is_dismissed_said_once_and_undone(browser: Browser, daemon: Ma
         started.emit(*DEVICES, *THREATS)
         with looking(browser, started.port) as page:
             said = page.locator("p[role=status][aria-live=polite]")
-            page.evaluate("""() => {
-              window.said = [];
-              const node = document.querySelector("p[role=status][aria-live=polite]");
-              new MutationObserver(() => window.said.push(node.textContent)).observe(node, { childList: true });
-            }""")
+            heed(page)
             dismiss = wrong(page).nth(1).get_by_role("button", name="Dismiss")
             dismiss.focus()
             page.keyboard.press("Enter")
@@ -156,6 +161,7 @@ def test_a_threat_is_dismissed_said_once_and_undone(browser: Browser, daemon: Ma
             eventually(lambda: status_of(started, "inbound") == "open")
 
 
+@pytest.mark.slow
 def test_the_last_one_that_is_dismissed_leaves_the_focus_at_the_answer(browser: Browser, daemon: Make) -> None:
     with daemon() as started:
         started.emit(flow_line(1), THREATS[0])
@@ -342,6 +348,7 @@ def test_what_became_of_a_threat_is_told_whatever_stands_in_its_notes(browser: B
             assert page.evaluate(code, odd) == []
 
 
+@pytest.mark.slow
 def test_who_has_judged_a_threat_reads_so(browser: Browser, daemon: Make) -> None:
     with daemon() as started:
         started.emit(*DEVICES, THREATS[0])
@@ -382,14 +389,14 @@ def test_a_new_high_threat_is_said_once_wherever_one_is(browser: Browser, daemon
         started.emit(*DEVICES)
         with looking(browser, started.port, "?view=status") as page:
             live(page)
+            heed(page)
             started.emit(threat("beacon", severity="low"), threat("flood", severity="high"))
-            expect(notices(page).locator("p")).to_have_text(["New threat, high: somebody did flood"])
-            started.emit(threat("flood", severity="high", count=2))
+            started.emit(threat("flood", severity="high"))
             expect(page).to_have_title("(2) Status · netwatchd")
-            notices(page).get_by_role("button", name="Look").click()
-            expect(page.get_by_role("heading", level=1)).to_have_text("Flood: Big box")
-            expect(page.locator(".threat")).to_contain_text("3 times")
-            expect(notices(page).locator("p")).to_have_count(0)
+            started.emit(threat("flood", severity="critical"), threat("upload", severity="critical"))
+            expect(page).to_have_title("(3) Status · netwatchd")
+            said = ["New threat, high: somebody did flood", "2 new threats, high or critical."]
+            eventually(lambda: page.evaluate("window.said") == said)
 
 
 def test_threats_are_exported_as_shown(browser: Browser, home: Daemon) -> None:

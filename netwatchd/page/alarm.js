@@ -1,12 +1,10 @@
 // Says that something bad has begun, once, whatever view is shown; how many threats are open stands in the title.
 
-import { announce, Budget, notice } from "./notice.js";
-import { go, route } from "./route.js";
+import { announce, Budget } from "./notice.js";
 import { rank, SEVERITIES } from "./threatwords.js";
 
 const BAD = SEVERITIES.indexOf("high");
 const LONGEST = 120; // characters of a description
-const SHOW_THEM = new Set([undefined, "overview", "threats"]); // views that show it by themselves
 
 /** Tells of each threat that is new, or open again, or worse than it was, and is high or critical. */
 export function watchThreats({ store }) {
@@ -25,20 +23,9 @@ export function watchThreats({ store }) {
       }
     }
     isBegun = true;
-    if (bad.length) tell(bad, budget);
+    // It has a budget of its own: what else was said must not keep it back.
+    if (bad.length && budget.spend(performance.now()) !== null) announce(sentence(bad), { asked: true });
   });
-}
-
-function tell(bad, budget) {
-  const before = budget.spend(performance.now());
-  if (before === null) return;
-  const text = sentence(bad);
-  if (SHOW_THEM.has(route().view)) {
-    announce(text, { asked: true });
-    return;
-  }
-  const parts = bad.length === 1 ? { view: "threats", id: bad[0].id } : { view: "threats" };
-  notice(text, { action: { text: "Look", do: () => go(parts) } });
 }
 
 function sentence(bad) {

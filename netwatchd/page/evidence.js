@@ -28,12 +28,11 @@ const UNITS = [
   [/^bytes|_bytes$/, size], [/^most_before$/, size], [/^seconds$|^period$/, (value) => duration(value * 1000)],
   [/^away$/, duration], [/^jitter$|^regular$/, (value) => `${Math.round(value * 100)} %`],
 ];
-// Of those that mean something else in each.
-const UNITS_OF = {
-  brute_force: { answered: size, sent: size, lasted: duration },
-  icmp_tunnel: { largest: size, unexplained: size },
-  upload: { peers: size },
-};
+// Of those that mean something else in each, by `kind.key`.
+const UNITS_OF = new Map([
+  ["brute_force.answered", size], ["brute_force.sent", size], ["brute_force.lasted", duration],
+  ["icmp_tunnel.largest", size], ["icmp_tunnel.unexplained", size], ["upload.peers", size],
+]);
 
 /** The evidence as a table, without what netwatchd notes of the threat itself; null where there is none. */
 export function evidenceTable(threat, store) {
@@ -69,8 +68,7 @@ function valueNode(value, name, about, depth) {
 }
 
 function numberNode(value, name, kind) {
-  const own = Object.hasOwn(UNITS_OF, kind) ? UNITS_OF[kind] : {};
-  const unit = (Object.hasOwn(own, name) && own[name]) || UNITS.find(([names]) => names.test(name))?.[1];
+  const unit = UNITS_OF.get(`${kind}.${name}`) ?? UNITS.find(([names]) => names.test(name))?.[1];
   if (unit) return element("span", { text: unit(value), title: count(value) });
   if (Number.isInteger(value) && value >= FIRST && value < LAST) {
     return element("time", { datetime: new Date(value).toISOString(), title: moment(value), text: time(value) });

@@ -22,7 +22,7 @@ export function statusesOf({ status }) {
 export function momentOf(text, now = Date.now()) {
   if (/^[0-9]{5,15}$/.test(text)) return Number(text);
   const [, number, unit] = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*$/.exec(text) ?? [];
-  if (unit in UNITS) return now - Number(number) * UNITS[unit] * 1000;
+  if (unit && Object.hasOwn(UNITS, unit)) return now - Number(number) * UNITS[unit] * 1000;
   const date = Date.parse(/^[0-9-]{10}$/.test(text) ? `${text}T00:00` : text.replace(" ", "T"));
   return Number.isNaN(date) ? null : date;
 }

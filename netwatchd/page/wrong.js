@@ -73,8 +73,8 @@ export class Wrong {
   }
 
   update(changed) {
-    if (changed.has("threats")) this.askedPastAt = 0;
-    if (changed.has("stats")) this.look();
+    // It is asked for when the last open one goes, if it was not before.
+    if (changed.has("stats") || (changed.has("threats") && !this.past)) this.look();
     if (["threats", "stats", "devices"].some((topic) => changed.has(topic))) this.draw();
   }
 
@@ -140,10 +140,12 @@ export class Wrong {
     if (isCalm) calmOf(this.calm, { stats: this.store.stats, status: this.status, past: this.pastNow(), troubles });
   }
 
-  // What was asked for may have changed since.
+  // What was asked for may have changed since, and others were judged.
   pastNow() {
-    return this.past?.map((threat) => this.store.threats.get(threat.id) ?? threat)
-      .filter((threat) => threat.status !== "open") ?? null;
+    if (!this.past) return null;
+    const known = new Map(this.past.map((threat) => [threat.id, threat]));
+    for (const threat of this.store.threats.values()) if (known.has(threat.id) || !isNews(threat)) known.set(threat.id, threat);
+    return [...known.values()].filter((threat) => threat.status !== "open");
   }
 
   tellMore(length) {
