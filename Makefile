@@ -30,7 +30,7 @@ COMPLETIONS := $(SHARE)/bash-completion/completions/netwatchd $(SHARE)/zsh/site-
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup watch alert-test man test test-slow test-systemd lab lab-threats soak lint format bench bench-flows accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup watch alert-test man test test-slow test-systemd lab lab-threats soak lint format bench bench-flows bench-page screenshots accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +44,7 @@ help:
 	@echo 'make test                                   lint, and the whole test suite'
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make bench-flows                            flows from exporters, beside nfcapd and nfacctd; ARGS=--quick'
+	@echo 'make bench-page | screenshots               the page in a browser: figures, and the pictures of docs/; needs chromium'
 	@echo 'make accuracy                               what others recorded, compared with what they made of it'
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
@@ -115,6 +116,7 @@ lint: $(VENV)/installed-tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@test ! -x $(BIN)/oxlint || $(BIN)/oxlint --deny-warnings netwatchd/page
 
 format: $(VENV)/installed-tools
 	$(BIN)/ruff check --fix
@@ -126,6 +128,13 @@ bench: $(VENV)/installed-tools
 # Beside those of nfdump and pmacct, where they are installed: apt install nfdump pmacct
 bench-flows: $(VENV)/installed-tools
 	@PYTHONPATH=tests $(BIN)/python -m bench.flows $(ARGS)
+
+# The page in Debian's browser: apt install chromium
+bench-page: $(VENV)/installed-tools
+	@PYTHONPATH=tests $(BIN)/python -m bench.page $(ARGS)
+
+screenshots: $(VENV)/installed-tools
+	@$(BIN)/python tests/screenshots.py $(ARGS)
 
 accuracy: $(VENV)/installed-tools
 	@$(BIN)/python -m accuracy $(ARGS)

@@ -89,15 +89,15 @@ class Watched:
 
 @contextmanager
 def looking(
-    browser: Browser, port: int, at: str | None = "", losing: bool = False, refused: bool = False, scheme: str = "http",
-    **settings: Any,
+    browser: Browser, port: int, at: str | None = "", *, losing: bool = False, refused: bool = False,
+    scheme: str = "http", host: str = "127.0.0.1", **settings: Any,
 ) -> Iterator[Page]:  # fmt: skip
     """A page of its own, with a memory of its own; fails where something went wrong in it.
 
     Where `at` is None, it has gone nowhere yet. `losing`: the daemon may be away, or want a token. `refused`: it may
     say no to a question. `settings` are those of the context.
     """
-    origin = f"{scheme}://127.0.0.1:{port}"
+    origin = f"{scheme}://{host}:{port}"
     context = browser.new_context(**settings)
     watched = Watched(context, origin, losing, refused)
     page = context.new_page()

@@ -140,19 +140,19 @@ def test_elements_are_made_of_texts_and_never_of_html(page: Page) -> None:
 ODD = ["__proto__", "constructor", "toString", "hasOwnProperty", "<img src=x onerror=alert(1)>", "%00", "a" * 3000]
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", [*ODD[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in ODD[2:])])
 def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Daemon, name: str) -> None:
     at = f"?view={name}&{name}={name}&device={name}&__proto__=x&constructor=x"
     with looking(browser, house.port, at) as shown:
         live(shown)
-        expect(shown.locator("h1")).to_have_count(1)
+        expect(shown.get_by_role("heading", level=1)).to_have_count(1)
         shown.get_by_role("link", name="Flows", exact=True).click()
         expect(shown.locator("h1")).to_have_text("Flows")
         assert shown.locator("img").count() == 0
         assert shown.evaluate("({}).x") is None
 
 
-@pytest.mark.parametrize("view", ["threats", "threat", "devices", "device", "flows", "traffic", "status"])
+@pytest.mark.parametrize("view", ["threats", "devices", "device", "flows", "traffic"])
 def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house: Daemon, view: str) -> None:
     hostile = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
     names = ("id", "device", "text", "q", "peer", "port", "state", "status", "kind", "severity", "since", "until",
@@ -160,7 +160,7 @@ def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house
     # The daemon says no to some of them, by a sentence: that is no error of the page.
     with looking(browser, house.port, f"?view={view}&" + "&".join(f"{n}={hostile}" for n in names), refused=True) as it:
         live(it)
-        expect(it.locator("h1")).to_have_count(1)
+        expect(it.get_by_role("heading", level=1)).to_have_count(1)
         expect(it.locator(".loading")).to_have_count(0)
         assert it.locator("img").count() == 0
 

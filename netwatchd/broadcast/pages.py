@@ -19,7 +19,7 @@ from netwatchd.config import Websocket
 # All that the page needs comes from here, and it makes no HTML of data. Some browsers do not take a WebSocket for
 # 'self', so that it is named.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {socket}; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{socket}; "
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
@@ -90,7 +90,9 @@ class Pages:
 
     def _policy(self, request: Request) -> str:
         scheme = "wss" if self._settings.tls_certificate else "ws"
-        return POLICY.format(socket=f"{scheme}://{request.headers.get('host', '')}")
+        host = request.headers.get("host", "")
+        # A policy has no way to write an IPv6 address (CSP 3, section 2.3.1): there, 'self' has to do.
+        return POLICY.format(socket="" if "[" in host else f" {scheme}://{host}")
 
 
 def _exposition(told: Metrics, request: Request) -> Reply:

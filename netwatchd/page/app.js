@@ -6,15 +6,15 @@ import { Store } from "./store.js";
 import { route, watchLinks } from "./route.js";
 import { Shell } from "./shell.js";
 import { Overview } from "./overview.js";
-import { Threats } from "./threats.js";
 import { lazily } from "./lazy.js";
+import { watchThreats } from "./alarm.js";
 
 // A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
 // `show(route)` is called when it is shown and when its filters change, `hide()` when another one is; `update(changed)`
 // once a frame, while it is shown, with what has changed in the store.
 const VIEWS = {
   overview: Overview,
-  threats: Threats,
+  threats: lazily("Threats", async () => (await import("./threats.js")).Threats),
   devices: lazily("Devices", async () => (await import("./devices.js")).Devices),
   device: lazily("Device", async () => (await import("./device.js")).DeviceView),
   flows: lazily("Flows", async () => (await import("./flows.js")).Flows),
@@ -51,5 +51,6 @@ store.listen((changed) => {
 });
 addEventListener("route", show);
 watchLinks();
+watchThreats(context);
 show();
 connection.open();

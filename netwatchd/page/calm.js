@@ -12,7 +12,7 @@ import { eyesOf, switchedOff, unseen, unwanted } from "./troubles.js";
  * judged) are null as long as they are not known: then nothing is said of them.
  */
 export function calmOf(node, { stats, status, past, troubles }) {
-  const lines = [watched(stats, status), watching(status), learning(status), before(past)].filter(Boolean);
+  const lines = [watched(stats, status), watching(stats, status), learning(status), before(past)].filter(Boolean);
   const blind = status ? blindness(status) : [];
   const key = JSON.stringify([lines.map(String), blind, troubles.length]);
   if (node.said === key) return;
@@ -42,15 +42,16 @@ function watched(stats, status) {
   const hereFor = span(stats.uptime * 1000);
   const since = status ? `since ${time(status.since)} (${hereFor})` : `for ${hereFor}`;
   const records = sumOf(stats.received);
-  const lost = lossOf(stats) ? "" : ", and none of them was lost";
-  const came = records ? `${count(records)} records came in meanwhile${lost}` : "nothing has come in yet";
+  const lost = lossOf(stats) ? "" : ", and none was lost";
+  const came = records ? `${records === 1 ? "1 record" : `${count(records)} records`} came in meanwhile${lost}` :
+    "nothing has come in yet";
   const devices = `${count(stats.online)} of ${count(stats.devices)} known devices are here`;
   return new Line(`netwatchd has watched ${since}: ${came}; ${devices}.`);
 }
 
-function watching(status) {
+function watching(stats, status) {
   if (!status) return null;
-  const eyes = eyesOf(status);
+  const eyes = eyesOf(status, stats);
   return eyes.length ? new Line(`It sees the network by ${list(eyes)}.`) : null;
 }
 

@@ -16,6 +16,8 @@ import { change, linkTo } from "./route.js";
 const PAGE = 200; // flows that are asked for at once
 const MOST_MISSED = 1000; // flows that are asked for to fill a hole; where more are missing, the list begins anew
 const MOST = 10_000; // flows that are kept here; older ones are asked for again
+// What was not written yet when it was asked for is, by then (commit_interval).
+const WRITTEN = 8_000; // milliseconds
 const PACE = 500; // milliseconds between two looks at what came live
 const narrow = matchMedia("(max-width: 47.99rem)");
 
@@ -125,17 +127,20 @@ export class Flows {
       this.failed = error;
     }
     this.isAsking = false;
+    if (this.isLive) this.askAgain();
     this.look(true);
   }
 
   // What did not come live (the connection was away for long, or the view was) is asked for.
-  async fillHole() {
+  async fillHole(isAgain = false) {
     this.missed = this.store.missed;
-    if (!this.isLive || !this.items.length || this.isAsking) return;
+    if (!isAgain) this.askAgain();
+    if (!this.isLive || (!this.items.length && !isAgain) || this.isAsking || !this.isShown) return;
     const asked = (this.asked = new AbortController());
     try {
       // From the oldest one on that is shown and still lives: what became of it may not have been heard either.
-      const since = seenAt(this.items.findLast((flow) => LIVES.has(flow.state))?.id ?? this.items[0].id);
+      const from = isAgain ? this.items[0] : this.items.findLast((flow) => LIVES.has(flow.state)) ?? this.items[0];
+      const since = from && seenAt(from.id) - WRITTEN;
       const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
       if (asked.signal.aborted) return;
       if (found.before !== null) {
@@ -151,6 +156,11 @@ export class Flows {
     } catch {
       // Then it is not there either; the state of the connection says why.
     }
+  }
+
+  askAgain() {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.fillHole(true), WRITTEN);
   }
 
   /** Takes in what came live, where that is wanted, and shows it. */

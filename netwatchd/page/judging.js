@@ -102,18 +102,20 @@ function failure(errors, all) {
   return `Not done with ${errors.length} of ${all} threats: ${reasons.slice(0, 3).join("; ")}${more}.`;
 }
 
-/** Buttons to judge what `threat()` returns when they are used; `fillButtons` shows those that fit. */
+/**
+ * Buttons to judge a threat: `threat(button)` returns the one that is meant when a button is used. `fillButtons` shows
+ * those that fit.
+ */
 export function buttonsFor(threat, judging, { isSmall = true, canMute = true } = {}) {
   const size = isSmall ? "button small" : "button";
-  const act = (op) => element("button", {
-    class: size, type: "button", text: DEEDS[op].text, dataset: { act: op },
-    onclick: () => !judging.busy.has(threat().id) && judging.judge([threat()], op),
-  });
-  const mute = canMute && element("button", {
-    class: `${size} quiet`, type: "button", text: "Mute …", dataset: { act: "mute" },
-    onclick: () => showMute(threat(), () => judging.judge([threat()], "dismiss")),
-  });
-  return element("span", { class: "buttons judge" }, Object.keys(DEEDS).map(act), mute);
+  const act = (op) => {
+    const button = element("button", { class: size, type: "button", text: DEEDS[op].text, dataset: { act: op } });
+    button.addEventListener("click", () => judging.judge([threat(button)], op));
+    return button;
+  };
+  const mute = element("button", { class: `${size} quiet`, type: "button", text: "Mute …", dataset: { act: "mute" } });
+  mute.addEventListener("click", () => showMute(threat(mute), () => judging.judge([threat(mute)], "dismiss")));
+  return element("span", { class: "buttons judge" }, Object.keys(DEEDS).map(act), canMute && mute);
 }
 
 /** Shows those buttons that fit the threat. Who waits keeps the focus: a button is not disabled, but does nothing. */

@@ -3,6 +3,8 @@
 import { element, setText } from "./dom.js";
 import { dialog } from "./notice.js";
 
+const CHARACTERS = 36; // of a line in the dialog
+
 /** Shows the line that mutes a threat, and how it comes to work; `dismiss()` puts the threat away meanwhile. */
 export function showMute(threat, dismiss) {
   const said = element("p", { class: "visually-hidden", role: "status" });
@@ -32,7 +34,10 @@ export function showMute(threat, dismiss) {
 
 /** A line with a button that copies it. */
 function copied(text, what, said) {
-  const line = element("input", { class: "mono copied", readonly: true, value: text, "aria-label": capital(what) });
+  const line = element("textarea", {
+    class: "mono", readonly: true, value: text, "aria-label": capital(what), rows: Math.ceil(text.length / CHARACTERS),
+    spellcheck: "false",
+  });
   line.addEventListener("focus", () => line.select());
   const button = element("button", { class: "button", type: "button", text: "Copy", "aria-label": `Copy ${what}` });
   button.addEventListener("click", async () => {

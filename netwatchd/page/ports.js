@@ -20,7 +20,8 @@ const NO_PORTS = new Set(["icmp", "icmpv6", "igmp", "gre", "esp", "ah"]);
 
 /** What a port is commonly used for, or an empty text. */
 export function serviceOf(protocol, port) {
-  return { tcp: TCP, udp: UDP }[protocol]?.[port] ?? "";
+  const ports = protocol === "tcp" ? TCP : protocol === "udp" ? UDP : {};
+  return ports[port] ?? "";
 }
 
 /** `tcp/443`, and only the protocol where there are no ports. */

@@ -34,7 +34,7 @@ export function worstFirst(one, other) {
 
 /** What people call a kind: `port scan`. */
 export function kindName(kind) {
-  return KINDS[kind] ?? kind.replaceAll("_", " ");
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind] : kind.replaceAll("_", " ");
 }
 
 /** The first letter as a sentence begins. */

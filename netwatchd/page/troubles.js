@@ -7,6 +7,8 @@ import { kindName } from "./threatwords.js";
 const SWITCHED_OFF = "switched off in the configuration";
 // What only asks others, or is there for programs, shows nothing by itself.
 const NO_EYES = new Set(["json", "prober", "asker", "rdns"]);
+// What shows only how devices are called, and that they are there: hardly any threat.
+const NAMES = new Set(["leases", "hosts", "dhcp", "mdns", "ssdp"]);
 
 /**
  * What is wrong with the daemon, each `{key, level, text}`, the worst first. `stats` are the figures that come live,
@@ -26,8 +28,9 @@ export function troublesOf(stats, status) {
     const why = source.reason ? `: ${source.reason}` : "";
     found.push({ key: `source ${source.name}`, level: "high", text: `The source ${source.name} does not work${why}.` });
   }
-  if (status && !eyesOf(status).length) {
-    found.push({ key: "blind", level: "high", text: "No source is on that shows the network: nothing can be seen." });
+  if (status && !eyesOf(status, stats).some((name) => !NAMES.has(name))) {
+    const text = "No source is on that shows conversations or packets: hardly any threat can be seen.";
+    found.push({ key: "blind", level: "high", text });
   }
   for (const list of status?.blocklists ?? []) {
     if (list.error) found.push({ key: `list ${list.name}`, level: "low", text: `The blocklist ${list.name}: ${list.error}.` });
@@ -48,9 +51,10 @@ export function troublesOf(stats, status) {
   return found;
 }
 
-/** The sources that are on and show something, by name. */
-export function eyesOf(status) {
-  return status.sources.filter((source) => source.state === "on" && !NO_EYES.has(source.name)).map((source) => source.name);
+/** The sources that are on and show something, by name; the JSON socket does where somebody has sent something. */
+export function eyesOf(status, stats) {
+  const shows = ({ name }) => !NO_EYES.has(name) || (name === "json" && sumOf(stats.received?.json) > 0);
+  return status.sources.filter((source) => source.state === "on" && shows(source)).map((source) => source.name);
 }
 
 /** The sources that are off though nobody has switched them off: `{name, reason}`. */

@@ -16,7 +16,7 @@ export function unusualOf(store) {
     if (!device) continue;
     const key = device.mac ?? device.ip;
     const known = found.get(key) ?? { severity: null, count: 0, news: null };
-    if (threat.severity === "info") known.news ??= NEWS[threat.kind] ?? null;
+    if (threat.severity === "info") known.news ??= Object.hasOwn(NEWS, threat.kind) ? NEWS[threat.kind] : null;
     else {
       known.count += 1;
       if (RANKS.indexOf(threat.severity) > RANKS.indexOf(known.severity)) known.severity = threat.severity;

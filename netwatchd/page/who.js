@@ -130,7 +130,7 @@ export class Who {
 const keyOfItem = ({ device }) => keyOf(device);
 
 /** When a device that is here came (Unix ms); 0 is not known. */
-function cameAt({ device, sessions }) {
+function cameAt({ sessions }) {
   const latest = sessions?.[0];
   return latest && latest.end === null ? latest.start : 0;
 }

@@ -10,10 +10,12 @@ import { isNews, SEVERITIES, tick, worstFirst } from "./threatwords.js";
 import { troublesOf } from "./troubles.js";
 
 const MOST = 25; // threats that are shown here
+const FEW = 4; // where this section does not scroll within itself
 const MOST_NEWS = 5;
 const REPORT = 30_000; // milliseconds between two looks at what the daemon tells of itself
 const TICK = 10; // seconds
 const DAY = 86_400_000;
+const long = matchMedia("(min-width: 62rem) and (min-height: 40rem)"); // as page.css has it
 
 export class Wrong {
   constructor(context) {
@@ -30,13 +32,14 @@ export class Wrong {
     this.node = element("section", { class: "wrong", "aria-labelledby": "wrong" },
       element("header", { class: "card-head" }, element("h2", { id: "wrong", text: this.title }),
         element("a", { href: linkTo({ view: "threats" }), text: "All threats" })),
-      element("div", { class: "card-body flush" },
-        element("div", { class: "wrong-answer" }, this.answer, this.troubles), this.rows, this.more, this.calm, this.news));
+      element("div", { class: "wrong-answer" }, this.answer, this.troubles),
+      element("div", { class: "card-body flush" }, this.rows, this.more, this.calm, this.news));
     this.connection.addEventListener("state", () => {
       if (this.connection.state === "live") this.askedAt = 0;
       this.draw();
     });
     this.connection.addEventListener("second", () => this.second());
+    long.addEventListener("change", () => this.draw());
     this.seconds = 0;
     this.askedAt = 0;
     this.askedPastAt = 0;
@@ -70,8 +73,8 @@ export class Wrong {
   }
 
   update(changed) {
-    if (changed.has("threats")) this.askedPastAt = 0;
-    if (changed.has("stats")) this.look();
+    // It is asked for when the last open one goes, if it was not before.
+    if (changed.has("stats") || (changed.has("threats") && !this.past)) this.look();
     if (["threats", "stats", "devices"].some((topic) => changed.has(topic))) this.draw();
   }
 
@@ -111,6 +114,10 @@ export class Wrong {
     }
   }
 
+  get most() {
+    return long.matches ? MOST : FEW;
+  }
+
   draw() {
     const open = this.openOnes();
     const [threats, news] = [open.filter((threat) => !isNews(threat)), open.filter(isNews)];
@@ -121,7 +128,7 @@ export class Wrong {
     if (this.answer.textContent !== text) this.answer.textContent = text;
     reconcile(this.troubles, troubles, (trouble) => trouble.key, troubleRow, fillTrouble);
     keepingFocus(this.rows, this.answer, () => {
-      reconcile(this.rows, threats.slice(0, MOST), (threat) => threat.id,
+      reconcile(this.rows, threats.slice(0, this.most), (threat) => threat.id,
         (threat) => threatRow(threat, this.store, this.judging),
         (node, threat) => fillThreat(node, threat, this.store, this.judging));
     });
@@ -133,16 +140,18 @@ export class Wrong {
     if (isCalm) calmOf(this.calm, { stats: this.store.stats, status: this.status, past: this.pastNow(), troubles });
   }
 
-  // What was asked for may have changed since.
+  // What was asked for may have changed since, and others were judged.
   pastNow() {
-    return this.past?.map((threat) => this.store.threats.get(threat.id) ?? threat)
-      .filter((threat) => threat.status !== "open") ?? null;
+    if (!this.past) return null;
+    const known = new Map(this.past.map((threat) => [threat.id, threat]));
+    for (const threat of this.store.threats.values()) if (known.has(threat.id) || !isNews(threat)) known.set(threat.id, threat);
+    return [...known.values()].filter((threat) => threat.status !== "open");
   }
 
   tellMore(length) {
-    this.more.hidden = length <= MOST;
+    this.more.hidden = length <= this.most;
     if (this.more.hidden) return;
-    const text = `${(length - MOST).toLocaleString()} more are open`;
+    const text = `${(length - this.most).toLocaleString()} more are open`;
     if (this.more.textContent !== text) this.more.replaceChildren(element("a", { href: linkTo({ view: "threats" }), text }));
   }
 

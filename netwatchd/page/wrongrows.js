@@ -27,7 +27,7 @@ export function fillThreat(row, threat, store, judging) {
   const { badge, link, advice, kind, who, when, times, buttons } = row.parts;
   row.threat = threat;
   setSeverity(badge, threat.severity);
-  setText(link, capital(threat.description));
+  setText(link, threat.description);
   advice.hidden = !threat.recommendation;
   setText(advice, threat.recommendation ? `${capital(threat.recommendation)}.`.replace(/([.!?])\.$/, "$1") : "");
   setText(kind, kindName(threat.kind));
@@ -53,7 +53,7 @@ export function newsRow(threat, judging) {
 export function fillNews(row, threat, judging) {
   const { link, when, dismiss } = row.parts;
   row.threat = threat;
-  setText(link, capital(threat.description));
+  setText(link, threat.description);
   setAgo(when, threat.last_seen);
   const text = `Dismiss: ${threat.description}`;
   if (dismiss.getAttribute("aria-label") !== text) dismiss.setAttribute("aria-label", text);

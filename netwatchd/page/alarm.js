@@ -1,0 +1,35 @@
+// Says that something bad has begun, once, whatever view is shown; how many threats are open stands in the title.
+
+import { announce, Budget } from "./notice.js";
+import { rank, SEVERITIES } from "./threatwords.js";
+
+const BAD = SEVERITIES.indexOf("high");
+const LONGEST = 120; // characters of a description
+
+/** Tells of each threat that is new, or open again, or worse than it was, and is high or critical. */
+export function watchThreats({ store }) {
+  const told = new Map(); // how bad those are that are open, by id
+  const budget = new Budget();
+  let isBegun = false;
+  store.listen((changed) => {
+    if (!changed.has("threats")) return;
+    const bad = [];
+    for (const threat of store.threats.values()) {
+      const before = told.get(threat.id) ?? -1;
+      if (threat.status !== "open") told.delete(threat.id);
+      else if (rank(threat) > before) {
+        told.set(threat.id, rank(threat));
+        if (isBegun && rank(threat) >= BAD) bad.push(threat);
+      }
+    }
+    isBegun = true;
+    // It has a budget of its own: what else was said must not keep it back.
+    if (bad.length && budget.spend(performance.now()) !== null) announce(sentence(bad), { asked: true });
+  });
+}
+
+function sentence(bad) {
+  if (bad.length > 1) return `${bad.length.toLocaleString()} new threats, high or critical.`;
+  const { severity, description } = bad[0];
+  return `New threat, ${severity}: ${description.length > LONGEST ? `${description.slice(0, LONGEST)} …` : description}`;
+}
