@@ -13,7 +13,7 @@ from netwatchd.cli.terminal import ROOMY, console, into_pipe, printable
 LONGEST_VENDOR, LONGEST_WHERE_ROOMY = 12, 24  # characters
 DOTTED = 15  # characters of an IPv4 address: cut, it says nothing
 COLUMNS = (
-    Column("name", least=15), Column("vendor", spare=2), Column("kind"), Column("address", least=DOTTED),
+    Column("name", least=15), Column("vendor", spare=2), Column("kind", least=12), Column("address", least=DOTTED),
     Column("seen"), Column("in", number=True), Column("out", number=True), Column("device", spare=3),
 )  # fmt: skip
 # What companies are by law, and what many have in their names: it tells nobody what the thing is.

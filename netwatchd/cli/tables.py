@@ -20,8 +20,8 @@ STATE_STYLES = {
 }  # fmt: skip
 
 FLOWS = (
-    Column("start"), Column("device", least=13), Column(""), Column("peer", least=15), Column("service"),
-    Column("in", number=True), Column("out", number=True), Column("state", spare=1),
+    Column("start"), Column("device", least=13), Column(""), Column("peer", least=15), Column("service", least=9),
+    Column("in", number=True), Column("out", number=True), Column("state", least=8, spare=1),
 )  # fmt: skip
 
 
