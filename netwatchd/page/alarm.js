@@ -6,9 +6,9 @@ import { rank, SEVERITIES } from "./threatwords.js";
 const BAD = SEVERITIES.indexOf("high");
 const LONGEST = 120; // characters of a description
 
-/** Tells of each threat that is new, or open again, or worse than it was, and is high or critical. */
+/** Tells of each threat that is new, or worse than it was, and is high or critical. */
 export function watchThreats({ store }) {
-  const told = new Map(); // how bad those are that are open, by id
+  const told = new Map(); // how bad those are, or were, that were open, by id
   const budget = new Budget();
   let isBegun = false;
   store.listen((changed) => {
@@ -16,8 +16,8 @@ export function watchThreats({ store }) {
     const bad = [];
     for (const threat of store.threats.values()) {
       const before = told.get(threat.id) ?? -1;
-      if (threat.status !== "open") told.delete(threat.id);
-      else if (rank(threat) > before) {
+      // What somebody has reopened is no news.
+      if (threat.status === "open" && rank(threat) > before) {
         told.set(threat.id, rank(threat));
         if (isBegun && rank(threat) >= BAD) bad.push(threat);
       }
@@ -31,5 +31,6 @@ export function watchThreats({ store }) {
 function sentence(bad) {
   if (bad.length > 1) return `${bad.length.toLocaleString()} new threats, high or critical.`;
   const { severity, description } = bad[0];
-  return `New threat, ${severity}: ${description.length > LONGEST ? `${description.slice(0, LONGEST)} …` : description}`;
+  const text = description.length > LONGEST ? `${description.slice(0, LONGEST)} …` : description;
+  return `New threat, ${severity}: ${text}`;
 }

@@ -82,7 +82,9 @@ function blindness(status) {
   const off = switchedOff(status);
   if (off.length) lines.push(`${list(off)}: switched off in the configuration`);
   for (const { name, reason } of unwanted(status)) lines.push(`The source ${name} is off: ${reason}`);
-  if (lines.length) lines.push("What is encrypted, what stays between two devices that no source sees, and more: netwatchd doctor --limits");
+  if (lines.length) {
+    lines.push("What is encrypted, what stays between two devices, and more: netwatchd doctor --limits tells");
+  }
   return lines;
 }
 

@@ -13,11 +13,14 @@ const DEEPEST = 3; // what is nested deeper is shown as JSON
 const [FIRST, LAST] = [1_500_000_000_000, 3_000_000_000_000];
 
 const NAMES = {
-  ip: "Address", mac: "MAC", dns: "DNS servers", dns_of_known: "DNS servers of the known one", in_use: "Taken for tried, but in use", seconds: "Within",
-  per_second: "A second", no_tls: "Too little to be TLS", n: "Number", sub: "More", proto: "Protocol", found_open: "Found open",
+  ip: "Address", mac: "MAC", dns: "DNS servers", dns_of_known: "DNS servers of the known one",
+  in_use: "Taken for tried, but in use", seconds: "Within",
+  per_second: "A second", no_tls: "Too little to be TLS", n: "Number", sub: "More", proto: "Protocol",
+  found_open: "Found open",
   scan: "How", more: "More, only counted", slow: "Slow scan", beats: "Conversations", missed: "Missed beats",
   jitter: "Varies by", regular: "Regular", bytes_out: "Sent", bytes_in: "Received", bytes_up: "Carried there",
-  bytes_down: "Carried back", most_before: "The most before", answered: "Answered", then: "Then", random_mac: "Private MAC",
+  bytes_down: "Carried back", most_before: "The most before", answered: "Answered", then: "Then",
+  random_mac: "Private MAC",
   random_macs: "Private MACs", or_more: "Or more", here: "By devices here", away: "Away for", list: "Blocklist",
   unknown: "Answer not known yet", silent: "Not answered", half_open: "Half open", owner_mac: "MAC of the owner",
   taker_mac: "MAC of the taker", server_mac: "MAC of the server", known_mac: "MAC of the known one", uid: "UID",
@@ -93,7 +96,8 @@ function listNode(values, name, about, depth) {
   const make = (each) => element("li", {}, valueNode(each, name, about, depth + 1));
   const list = element("ul", { class: isPlain ? "values" : "values tall" }, values.slice(0, MOST).map(make));
   if (values.length > MOST) {
-    const button = element("button", { class: "button small quiet", type: "button", text: `All ${count(values.length)}` });
+    const text = `All ${count(values.length)}`;
+    const button = element("button", { class: "button small quiet", type: "button", text });
     button.addEventListener("click", () => {
       button.parentElement.remove();
       list.append(...values.slice(MOST).map(make));

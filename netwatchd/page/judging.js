@@ -91,8 +91,9 @@ class Judging extends EventTarget {
 
 function sentence(threats, done) {
   if (threats.length > 1) return `${threats.length.toLocaleString()} threats are ${done}.`;
-  const text = threats[0].description;
-  return `${done.charAt(0).toUpperCase()}${done.slice(1)}: ${text.length > LONGEST ? `${text.slice(0, LONGEST)} …` : text}`;
+  const { description } = threats[0];
+  const text = description.length > LONGEST ? `${description.slice(0, LONGEST)} …` : description;
+  return `${done.charAt(0).toUpperCase()}${done.slice(1)}: ${text}`;
 }
 
 function failure(errors, all) {

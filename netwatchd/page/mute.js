@@ -15,17 +15,20 @@ export function showMute(threat, dismiss) {
     dismiss();
   });
   const node = dialog("Mute it", [
-    element("p", { text: "What you know and want can be muted: nothing is told, stored or alerted of it any more, only counted." }),
+    element("p", {
+      text: "What you know and want can be muted: nothing is told, stored or alerted of it any more, only counted.",
+    }),
     element("ol", { class: "steps" },
-      element("li", {}, element("p", {}, "Put this line below ", element("code", { text: "[threats]" }), " into config.ini ",
-        element("span", { class: "muted", text: "(mostly /etc/netwatchd/config.ini; the section may have to be added)" })),
+      element("li", {}, element("p", {}, "Put this line below ", element("code", { text: "[threats]" }),
+        " into config.ini ",
+        element("span", { class: "muted", text: "(mostly in /etc/netwatchd; add the section where there is none)" })),
       copied(threat.mute, "the line", said)),
       element("li", {}, element("p", { text: "Have netwatchd take it in:" }),
         copied("systemctl reload netwatchd", "the command", said))),
     element("p", {
       class: "muted small",
-      text: "Then it is dismissed by itself, and everything else that the rule is about, too. Take the line out again to " +
-        "hear of it again. It can be made wider: * stands for anybody.",
+      text: "Then it is dismissed by itself, and everything else that the rule is about, too. Take the line out again " +
+        "to hear of it again. It can be made wider: * stands for anybody.",
     }),
     said,
   ], [away]);

@@ -148,7 +148,8 @@ export class ThreatView {
   }
 
   tellEmpty(isThere) {
-    const state = isThere ? "" : !this.failed ? "asking" : this.failed.status === 404 ? "none" : `failed ${this.failed.message}`;
+    const why = this.failed?.status === 404 ? "none" : `failed ${this.failed?.message}`;
+    const state = isThere ? "" : this.failed ? why : "asking";
     this.said.hidden = !state;
     if (this.saidState === state) return;
     this.saidState = state;
@@ -160,7 +161,8 @@ export class ThreatView {
     this.said.replaceChildren(...{
       "": () => [],
       asking: () => [element("p", { text: "Looking it up …" })],
-      none: () => say("There is no such threat", "It may have been removed: threats are kept for a year, unless config.ini says otherwise.",
+      none: () => say("There is no such threat",
+        "It may have been removed: threats are kept for a year, unless config.ini says otherwise.",
         element("a", { class: "button", href: linkTo({ view: "threats", status: "all" }), text: "All threats" })),
     }[state]?.() ?? say("It could not be looked up", `${capital(this.failed.message)}.`, again));
   }
@@ -169,13 +171,15 @@ export class ThreatView {
     const { store } = this;
     const flows = flowsLink(threat, store);
     const lasted = threat.last_seen - threat.first_seen;
+    const times = threat.count === 1 ? "once" : `${count(threat.count)} times`;
+    const alike = linkTo({ view: "threats", status: "all", kind: threat.kind });
     const facts = [
       ["Who", threat.device ? whoNode(threat.device, store) : "nobody in particular"],
       threat.target && ["Whom, or what", whoNode(threat.target, store)],
       ["First seen", when(threat.first_seen)],
       ["Last seen", when(threat.last_seen)],
-      ["How often", `${threat.count === 1 ? "once" : `${count(threat.count)} times`}${lasted > 1000 ? `, over ${span(lasted)}` : ""}`],
-      ["Kind", element("a", { href: linkTo({ view: "threats", status: "all", kind: threat.kind }), text: kindName(threat.kind) })],
+      ["How often", lasted > 1000 ? `${times}, over ${span(lasted)}` : times],
+      ["Kind", element("a", { href: alike, text: kindName(threat.kind) })],
       ["Number", String(threat.id)],
       flows && ["Flows", element("a", { href: flows, text: "The flows of that time" })],
     ].filter(Boolean);
@@ -195,7 +199,7 @@ function when(milliseconds) {
   return element("span", { title: moment(milliseconds) }, `${time(milliseconds)} (`, node, ")");
 }
 
-/** How often it has happened, and what became of it: lines of texts and nodes. Notes may be anything: others write evidence, too. */
+/** How often it has happened, and what became of it, in sentences. Notes may be anything: others write evidence, too. */
 export function historyOf(threat) {
   const { evidence } = threat;
   const notes = isObject(evidence.netwatchd) ? evidence.netwatchd : {};
@@ -208,13 +212,15 @@ export function historyOf(threat) {
     lines.push(`Earlier: ${timeText(past.first_seen)} to ${timeText(past.last_seen)}${times}`);
   }
   const { judged, before } = notes;
-  if (isObject(judged)) lines.push(`Somebody ${judged.status} it ${timeText(judged.time)}, when it was ${judged.severity}.`);
-  if (isObject(before)) {
-    lines.push(`Somebody ${before.status} it ${timeText(before.time)}, when it was ${before.severity}; it is open again.`);
-  }
+  if (isObject(judged)) lines.push(`${said(judged)}.`);
+  if (isObject(before)) lines.push(`${said(before)}; it is open again.`);
   if (typeof notes.muted_by === "string") lines.push(`The rule “${notes.muted_by}” of config.ini has put it away.`);
   if (typeof evidence.taken_back === "string") lines.push(`netwatchd has taken it back: ${evidence.taken_back}`);
   return lines;
+}
+
+function said({ status, severity, time: when }) {
+  return `Somebody ${status} it ${timeText(when)}, when it was ${severity}`;
 }
 
 function timeText(value) {

@@ -10,7 +10,8 @@ import { kindName } from "./threatwords.js";
 const PAUSE = 350; // milliseconds after the last letter
 const STATUSES = { "": "Open", acknowledged: "Acknowledged", dismissed: "Dismissed", all: "All" };
 const LEVELS = {
-  low: "low and worse", medium: "medium and worse", high: "high and critical", critical: "critical", [NEWS]: "news only",
+  low: "low and worse", medium: "medium and worse", high: "high and critical", critical: "critical",
+  [NEWS]: "news only",
 };
 const TIMES = {
   "1 h": "the last hour", "24 h": "the last 24 hours", "7 d": "the last 7 days", "30 d": "the last 30 days",

@@ -207,8 +207,9 @@ export class ThreatList {
   async judgeChosen(op) {
     const chosen = this.items.filter((threat) => this.chosen.has(threat.id));
     const { text, done } = DEEDS[op];
-    const asks = { title: `${text} ${chosen.length.toLocaleString()} threats?`, text: `They are ${done} for everybody who looks.` };
-    if (chosen.length >= MANY && !(await confirm({ ...asks, yes: text }))) return;
+    const title = `${text} ${chosen.length.toLocaleString()} threats?`;
+    const asks = { title, text: `They are ${done} for everybody who looks.`, yes: text };
+    if (chosen.length >= MANY && !(await confirm(asks))) return;
     this.heading.focus({ preventScroll: true });
     await this.judging.judge(chosen, op);
     this.choose(chosen, false);
@@ -220,7 +221,8 @@ export class ThreatList {
     this.said.hidden = !state;
     if (this.saidState === state) return;
     this.saidState = state;
-    this.said.className = { asking: "empty loading", waiting: "empty loading" }[state] ?? (this.failed ? "empty error" : "empty");
+    const isWaiting = state === "asking" || state === "waiting";
+    this.said.className = isWaiting ? "empty loading" : this.failed ? "empty error" : "empty";
     const again = element("button", { class: "button", type: "button", text: "Try again" });
     again.addEventListener("click", () => this.askPast());
     const say = (title, text, ...more) => [element("strong", { text: title }), element("p", { text }), ...more];
@@ -231,13 +233,15 @@ export class ThreatList {
       none: () => say("No threat is open", "What was acknowledged or dismissed is still there.",
         element("a", { class: "button", href: linkTo({ view: "threats", status: "all" }), text: "Show all" })),
       "none like that": () => say("No threat is like that", "Fewer filters find more."),
-    }[state]?.() ?? say("The past could not be asked", `${capital(this.failed.message)}. What is open is shown.`, again));
+    }[state]?.() ??
+      say("The past could not be asked", `${capital(this.failed.message)}. What is open is shown.`, again));
   }
 
   tellFoot() {
     const parts = [];
     if (this.failed && this.items.length) {
-      parts.push(element("span", { class: "problem", text: `${capital(this.failed.message)}; only what is open is shown.` }));
+      const text = `${capital(this.failed.message)}; only what is open is shown.`;
+      parts.push(element("span", { class: "problem", text }));
     }
     if (this.isFull) {
       const more = element("button", { class: "button", type: "button", text: "Show all" });

@@ -10,7 +10,8 @@ import { keyOf, nameOf } from "./store.js";
 export const SEVERITIES = ["info", "low", "medium", "high", "critical"];
 
 const KINDS = {
-  arp_spoof: "ARP spoofing", nd_spoof: "ND spoofing", rogue_dhcp: "rogue DHCP server", dhcp_starvation: "DHCP starvation",
+  arp_spoof: "ARP spoofing", nd_spoof: "ND spoofing", rogue_dhcp: "rogue DHCP server",
+  dhcp_starvation: "DHCP starvation",
   dns_tunnel: "DNS tunnel", dns_anomaly: "odd DNS names", dga: "random domains", icmp_tunnel: "ICMP tunnel",
   ids_alert: "IDS alert", iot: "thing that attacks", ip_conflict: "IP conflict", plaintext: "plain-text password",
   inbound: "open to the world", upload: "large upload", blocklist: "listed host", brute_force: "password guessing",
@@ -134,7 +135,8 @@ export function flowsLink(threat, store, now = Date.now()) {
   const minute = 60_000;
   const device = threat.device && store.deviceOf(threat.device);
   const target = threat.target ? splitPort(threat.target).host : null;
-  const peers = [device ? null : threat.device, target].filter((each) => each && (isAddress(each) || store.deviceOf(each)));
+  const isSomebody = (each) => each && (isAddress(each) || store.deviceOf(each));
+  const peers = [device ? null : threat.device, target].filter(isSomebody);
   if (!device && !peers.length) return null;
   return linkTo({
     view: "flows", device: device && keyOf(device), peer: peers[0],

@@ -18,10 +18,9 @@ export function troublesOf(stats, status) {
   const found = [];
   const { state, reason, pending } = stats.database ?? {};
   if (state && state !== "ok") {
-    found.push({
-      key: "database", level: "critical",
-      text: `The database cannot be written${reason ? `: ${reason}` : ""}; ${count(pending ?? 0)} records wait in memory.`,
-    });
+    const why = reason ? `: ${reason}` : "";
+    const text = `The database cannot be written${why}; ${count(pending ?? 0)} records wait in memory.`;
+    found.push({ key: "database", level: "critical", text });
   }
   for (const source of status?.sources ?? []) {
     if (source.state !== "failed") continue;
@@ -33,12 +32,14 @@ export function troublesOf(stats, status) {
     found.push({ key: "blind", level: "high", text });
   }
   for (const list of status?.blocklists ?? []) {
-    if (list.error) found.push({ key: `list ${list.name}`, level: "low", text: `The blocklist ${list.name}: ${list.error}.` });
+    if (!list.error) continue;
+    found.push({ key: `list ${list.name}`, level: "low", text: `The blocklist ${list.name}: ${list.error}.` });
   }
   for (const channel of status?.alerts ?? []) {
     if (channel.state !== "failing") continue;
     const why = channel.last_error ? `: ${channel.last_error}` : "";
-    found.push({ key: `alert ${channel.name}`, level: "high", text: `Alerts by ${channel.name} do not get through${why}.` });
+    const text = `Alerts by ${channel.name} do not get through${why}.`;
+    found.push({ key: `alert ${channel.name}`, level: "high", text });
   }
   const losses = lossOf(stats);
   if (losses) {

@@ -144,7 +144,9 @@ export class Wrong {
   pastNow() {
     if (!this.past) return null;
     const known = new Map(this.past.map((threat) => [threat.id, threat]));
-    for (const threat of this.store.threats.values()) if (known.has(threat.id) || !isNews(threat)) known.set(threat.id, threat);
+    for (const threat of this.store.threats.values()) {
+      if (known.has(threat.id) || !isNews(threat)) known.set(threat.id, threat);
+    }
     return [...known.values()].filter((threat) => threat.status !== "open");
   }
 
@@ -152,7 +154,8 @@ export class Wrong {
     this.more.hidden = length <= this.most;
     if (this.more.hidden) return;
     const text = `${(length - this.most).toLocaleString()} more are open`;
-    if (this.more.textContent !== text) this.more.replaceChildren(element("a", { href: linkTo({ view: "threats" }), text }));
+    if (this.more.textContent === text) return;
+    this.more.replaceChildren(element("a", { href: linkTo({ view: "threats" }), text }));
   }
 
   tellNews(news) {
@@ -170,8 +173,8 @@ export class Wrong {
 /** The sentence that answers, and its `state`: `unknown`, `calm`, `trouble`, or the severity of the worst threat. */
 export function verdict({ threats, troubles, isKnown, connection }) {
   if (!isKnown) {
-    const text = { refused: "Not known: a token is needed.", lost: "Not known: netwatchd does not answer." }[connection];
-    return { text: text ?? "Looking …", state: "unknown" };
+    const why = { refused: "Not known: a token is needed.", lost: "Not known: netwatchd does not answer." };
+    return { text: why[connection] ?? "Looking …", state: "unknown" };
   }
   const was = connection === "live" ? "is" : "was";
   const since = connection === "live" ? "" : " when netwatchd was last heard";
@@ -182,7 +185,9 @@ export function verdict({ threats, troubles, isKnown, connection }) {
     const worst = threats.length === 1 ? `, and it is ${severity}` : `; the worst is ${severity}`;
     return { text: `${many}${worst}.`, state: severity };
   }
-  if (troubles.length) return { text: `No threat ${was} open${since}, but netwatchd has trouble of its own.`, state: "trouble" };
+  if (troubles.length) {
+    return { text: `No threat ${was} open${since}, but netwatchd has trouble of its own.`, state: "trouble" };
+  }
   return { text: `Nothing ${was} wrong${since}.`, state: connection === "live" ? "calm" : "unknown" };
 }
 

@@ -2,7 +2,8 @@
 
 import { element, setText } from "./dom.js";
 import { buttonsFor, fillButtons } from "./judging.js";
-import { agoNode, capital, fillWho, kindName, often, setAgo, setSeverity, severityBadge, threatLink } from "./threatwords.js";
+import { agoNode, capital, fillWho, kindName, often, setAgo, setSeverity, severityBadge, threatLink }
+  from "./threatwords.js";
 
 /** A threat in a sentence, with what to do, who, when and how often, and the buttons. */
 export function threatRow(threat, store, judging) {
