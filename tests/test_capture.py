@@ -235,6 +235,16 @@ def test_an_interface_may_go_down_or_away_and_come_back(short: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_interface_that_is_down_may_go_away_too(short: Path) -> None:
+    config = "[source:capture]\nenabled = yes\ninterface = eth0\n"
+    with wire() as (near, _), daemon_in(near, short, config) as daemon:
+        near.ip("link set eth0 down")
+        eventually(lambda: "eth0 went down" in daemon.log)
+        near.ip("link del eth0")
+        eventually(lambda: "source capture does not work" in daemon.log)
+
+
+@pytest.mark.slow
 def test_of_several_interfaces_those_that_are_there_are_captured_and_the_others_looked_for(short: Path) -> None:
     config = "[source:capture]\nenabled = yes\ninterface = eth1 eth0\n"
     with wire() as (near, _), daemon_in(near, short, config) as daemon:

@@ -208,7 +208,7 @@ def test_a_client_that_resets_is_dropped_at_once_and_the_others_hear_everything(
 
 def test_a_client_that_vanishes_is_pinged_and_then_given_up() -> None:
     with (
-        serving(ping_interval=0.2) as service,
+        serving(ping_interval=0.7) as service,
         service.connect() as answering,
         RawClient(service.port).open() as vanished,
     ):

@@ -111,7 +111,7 @@ def serving(
     `held`: the broadcast thread is not started, so that what is published stays in its queue.
     """
     before = set(threading.enumerate())
-    service = Service(Websocket(**{"port": 0, **settings}), server_class, refuse)
+    service = Service(Websocket(**{"port": 0, "handshake_timeout": PATIENCE, **settings}), server_class, refuse)
     for worker in service.workers[held:]:
         worker.start()
     try:

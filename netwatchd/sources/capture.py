@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 10_000  # milliseconds after which a live flow that grows is told again
 _WAIT = 1.0  # seconds: how late a stop may be noticed; each turn wakes the processor up
 _NEWS = 0.25  # seconds after which what was read is told
-_LOOK = 1.0  # seconds between two looks at the kernel's counters
+_LOOK = 1.0  # seconds between two looks at the kernel's counters, and whether interfaces are there
 _MISSING = 5.0  # seconds between two looks for interfaces that are not there
 _BLOCKS = 16  # read at once from one interface (1 MiB), before others have their turn
 _ALL_BLOCKS = 8192  # at the end: more than a ring can have, if something goes on sending
@@ -209,6 +209,7 @@ class Capture:
         if now - self._looked >= _LOOK:
             self._looked = now
             self._count_lost()
+            self._look_for_gone()
         if len(self._by_descriptor) < len(self._taps) and now - self._missed >= _MISSING:
             self._missed = now
             self._open_missing()
@@ -244,12 +245,22 @@ class Capture:
                     extra={"source": self.name, "repeat": f"capture.{tap.interface}"},
                 )
                 return
-            self._read(tap, _ALL_BLOCKS)
-            self._count_lost()
-            self._close(tap)
-            if not self._by_descriptor:
-                raise OSError(error.errno, f"{tap.interface}: {_said(error)}") from error
-            log.warning("%s went away; looking for it", tap.interface, extra={"source": self.name})
+            self._lost(tap, error)
+
+    def _look_for_gone(self) -> None:
+        """Looks whether all interfaces are there: of one that is down already, poll does not report that it goes."""
+        for tap in list(self._by_descriptor.values()):
+            if tap.ring is not None and not tap.ring.is_there():
+                self._lost(tap, OSError(errno.ENODEV, "it went away"))
+
+    def _lost(self, tap: _Tap, error: OSError) -> None:
+        """Does without an interface; raises the error where it was the last one."""
+        self._read(tap, _ALL_BLOCKS)
+        self._count_lost()
+        self._close(tap)
+        if not self._by_descriptor:
+            raise OSError(error.errno, f"{tap.interface}: {_said(error)}") from error
+        log.warning("%s went away; looking for it", tap.interface, extra={"source": self.name})
 
     # Telling.
 
