@@ -88,12 +88,8 @@ class Namespace:
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """This thread is in the namespace meanwhile; the sockets that it opens stay there."""
-        with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{self.name}").open() as there:
-            _setns(there.fileno())
-            try:
-                yield
-            finally:
-                _setns(home.fileno())
+        with within(self.name):
+            yield
 
     def close(self) -> None:
         """Ends its processes and removes it."""
@@ -172,6 +168,17 @@ def _run(*command: str, input: str | None = None) -> str:
     done = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def within(name: str) -> Iterator[None]:
+    """This thread is in a namespace meanwhile; the sockets that it opens stay there."""
+    with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{name}").open() as there:
+        _setns(there.fileno())
+        try:
+            yield
+        finally:
+            _setns(home.fileno())
 
 
 def _setns(descriptor: int) -> None:

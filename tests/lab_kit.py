@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from home import _setns
+from home import within
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
@@ -77,12 +77,8 @@ class Lab:
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """This thread is on the router meanwhile; the sockets that it opens stay there."""
-        with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{self.router}").open() as there:
-            _setns(there.fileno())
-            try:
-                yield
-            finally:
-                _setns(home.fileno())
+        with within(self.router):
+            yield
 
     def _call(self, *arguments: str) -> dict[str, Any]:
         done = subprocess.run(

@@ -19,6 +19,17 @@ ARP, IPV6 = 0x0806, 0x86DD
 SOLICITATION = 135
 NOBODY = 65534
 DATAGRAM = "import socket, sys; s = socket.socket({family}, socket.SOCK_DGRAM); s.sendto(b'x', ({address!r}, 9))"
+# Serves, at port 8000, as many bytes as it is asked for.
+SERVER = """
+import socket
+listener = socket.create_server(("", 8000), backlog=128)
+print("listening")
+while True:
+    client, _ = listener.accept()
+    size = int(client.recv(99))
+    client.sendall(b"x" * size)
+    client.close()
+"""
 # Sends what is on the command line, each a frame in base64.
 FRAMES = """
 import base64, socket, sys

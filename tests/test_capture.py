@@ -11,21 +11,12 @@ import pytest
 from capture_kit import ethernet, ipv4, packet4, raw_socket, udp, wire
 from home import HOST4, HOST_MAC, SERVER4, WAN4, Home, Namespace, home_network, why_not
 from running import Daemon
+from sources_kit import SERVER
 from waiting import eventually
 
 pytestmark = pytest.mark.skipif(bool(why_not("nft", "setpriv")), reason=str(why_not("nft", "setpriv")))
 
 NAS4, NAS_MAC = "192.168.77.20", "00:11:32:aa:bb:cc"
-SERVE = """
-import socket, sys
-listener = socket.create_server(("", 8000), backlog=128)
-print("listening")
-while True:
-    client, _ = listener.accept()
-    size = int(client.recv(99))
-    client.sendall(b"x" * size)
-    client.close()
-"""
 FETCH = """
 import socket, sys
 server = socket.create_connection((sys.argv[1], 8000))
@@ -62,7 +53,7 @@ def home() -> Iterator[tuple[Home, Namespace]]:
                             "test ! -e $each || echo 0 > $each; done")  # fmt: skip
             nas.ip(f"addr add {NAS4}/24 dev eth0")
             nas.ip("link set eth0 up")
-            server = nas.start(sys.executable, "-uc", SERVE)
+            server = nas.start(sys.executable, "-uc", SERVER)
             assert server.stdout.readline() == "listening\n"
             yield made, nas
         finally:
@@ -140,7 +131,7 @@ def test_what_connection_tracking_tells_too_is_told_once(
     home: tuple[Home, Namespace], short: Path, interface: str, stop: bool
 ) -> None:
     (net, _), payload = home, 1_000_000
-    net.serve(SERVE)
+    net.serve(SERVER)
     config = ALL.replace("interface = lan0", f"interface = {interface}") + CONNTRACK
     with daemon_in(net.router, short, config) as daemon:
         assert net.host.python(FETCH, SERVER4, str(payload)) == f"{payload}\n"
@@ -182,7 +173,7 @@ def test_an_exporter_that_tells_of_a_flow_while_it_lives_takes_its_row_over(shor
 def test_what_passes_two_interfaces_is_told_once_without_connection_tracking_too(short: Path) -> None:
     with home_network(nat=False) as net:
         net.server.ip(f"route add {HOST4} via {WAN4}")
-        net.serve(SERVE)
+        net.serve(SERVER)
         config = ALL.replace("interface = lan0", "interface = lan0, wan0")
         with daemon_in(net.router, short, config) as daemon:
             assert net.host.python(FETCH, SERVER4, "100000") == "100000\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from home import HOST4, HOST6, ROUTER6, SERVER4, WAN4, Home, home_network, why_not
-from sources_kit import as_nobody, working
+from sources_kit import SERVER, as_nobody, working
 from waiting import eventually
 
 from netwatchd import config
@@ -30,16 +30,6 @@ needs_conntrack = pytest.mark.skipif(bool(why_not("conntrack")), reason=str(why_
 ANY = bytes(4)
 GET, DELETE = 0x101, 0x102
 
-SERVER = """
-import socket
-listener = socket.create_server(("", 8000), backlog=128)
-print("listening")
-while True:
-    client, _ = listener.accept()
-    size = int(client.recv(99))
-    client.sendall(b"x" * size)
-    client.close()
-"""
 DOWNLOAD = f"""
 import socket, sys
 server = socket.create_connection(("{SERVER4}", 8000))

@@ -16,6 +16,7 @@ import pytest
 from faults_kit import (
     DEVICE,
     FILES,
+    Course,
     beheaded,
     core_of,
     course,
@@ -153,43 +154,40 @@ def test_a_wal_or_shm_deleted_costs_nothing(daemon: Make, file: Any, suffix: str
         assert each.all_kept()
 
 
+def left_alone(each: Course, path: Path, other: Path, words: str) -> None:
+    """A file is replaced by another one, of which that is said and nothing is changed; all is well with the old one."""
+    before, away = other.read_bytes(), path.with_name("away")
+    settled(path)
+    shutil.copy(path, away)
+    other.rename(path)
+    waits(each, words)
+    assert path.read_bytes() == before
+    away.rename(path)
+    recovers(each)
+
+
 @slow
 @FILES
 def test_a_file_replaced_by_another_programs_database_is_left_alone_and_everything_is_kept(
     daemon: Make, file: Any
 ) -> None:
     with course(daemon(storage())) as each:
-        path, other, away = file(each.running), each.running.state / "other", each.running.state / "away"
+        path, other = file(each.running), each.running.state / "other"
         with closing(sqlite3.connect(other)) as db:
             db.execute("CREATE TABLE devices (colour)")
             db.execute("CREATE TABLE flows (colour)")
             db.execute("PRAGMA user_version = 1")
-        before = other.read_bytes()
-        settled(path)
-        shutil.copy(path, away)
-        other.rename(path)
-        waits(each, "is another program's database")
-        assert path.read_bytes() == before
-        away.rename(path)
-        recovers(each)
+        left_alone(each, path, other, "is another program's database")
 
 
 @slow
 @FILES
 def test_a_file_replaced_by_a_newer_netwatchds_is_left_alone_and_everything_is_kept(daemon: Make, file: Any) -> None:
     with course(daemon(storage())) as each:
-        path = file(each.running)
-        newer, away = each.running.state / "newer", each.running.state / "away"
+        path, newer = file(each.running), each.running.state / "newer"
         with closing(sqlite3.connect(newer)) as db:
             db.execute("PRAGMA user_version = 99")
-        before = newer.read_bytes()
-        settled(path)
-        shutil.copy(path, away)
-        newer.rename(path)
-        waits(each, "update netwatchd")
-        assert path.read_bytes() == before
-        away.rename(path)
-        recovers(each)
+        left_alone(each, path, newer, "update netwatchd")
 
 
 @FILES

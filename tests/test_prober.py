@@ -11,6 +11,7 @@ from running import Daemon, join, until
 from sources_kit import LINK_LOCAL, Wire, as_nobody, leave, meet, state_of, working
 from test_neighbours import watching
 from waiting import eventually
+from websockets.sync.client import ClientConnection
 
 from netwatchd import config
 from netwatchd.addresses import parse_address
@@ -231,12 +232,30 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
 """
 
 
+@contextlib.contextmanager
+def knowing(home: Home, short: Path, config: str) -> Iterator[tuple[Daemon, ClientConnection]]:
+    """A daemon on the router that has just met the host, and a client of it."""
+    with Daemon(short, config, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
+        with home.router.entered():
+            client = stack.enter_context(router.client())
+        join(client)
+        home.host.python(HELLO)
+        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+        yield router, client
+
+
 def status_of(message: dict, told: list[str]) -> str | None:
     """The status of the host in a message that tells it, which is also added to `told`."""
     if message["type"] != "device_update" or message["device"]["mac"] != HOST_MAC:
         return None
     told.append(message["device"]["status"])
     return told[-1]
+
+
+def answered(home: Home, router: Daemon) -> int:
+    """How many questions were answered by now."""
+    with home.router.entered():
+        return int(router.status()["counters"].get("probes", {}).get("answered", 0))
 
 
 def sessions(router: Daemon) -> list[tuple]:
@@ -251,17 +270,12 @@ def test_a_host_that_is_silent_is_asked_and_stays_and_goes_offline_once_when_it_
     config = CONFIG if probe else CONFIG.replace("offline_after = 4 s", "offline_after = 4 s\nprobe = no")
     home.host.ip(f"-6 addr del {HOST6}/64 dev eth0")
     home.host.ip("-6 addr flush dev eth0")
-    with Daemon(short, config, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
-        with home.router.entered():
-            client = stack.enter_context(router.client())
-        join(client)
-        home.host.python(HELLO)
-        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+    with knowing(home, short, config) as (router, client):
         home.router.ip("neigh flush dev lan0")  # no traffic of ours keeps it talking
+        before = answered(home, router)
         wire.questions()
         if probe:
-            with home.router.entered():
-                eventually(lambda: router.status()["counters"].get("probes", {}).get("answered", 0) >= 3)
+            eventually(lambda: answered(home, router) >= before + 3)
             asked = wire.questions()
             assert {mac for mac, _ in asked} == {HOST_MAC}, "to it alone"
             assert len(asked) <= 8, "few"
@@ -282,12 +296,7 @@ def test_a_release_is_believed_at_once_and_the_kernels_ghost_does_not_bring_the_
     home: Home, short: Path
 ) -> None:
     quiet = CONFIG.replace("4 s", "10 min")
-    with Daemon(short, quiet, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
-        with home.router.entered():
-            client = stack.enter_context(router.client())
-        join(client)
-        home.host.python(HELLO)
-        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+    with knowing(home, short, quiet) as (router, client):
         router.emit({"type": "device", "mac": HOST_MAC, "status": "offline"})
         until(client, lambda m: m["type"] == "device_update" and m["device"]["status"] == "offline")
         assert state_of(home, HOST4) != [], "the kernel still keeps it"
@@ -321,12 +330,7 @@ subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
 def test_a_real_dhcprelease_is_seen_by_all_sources_and_ends_the_session_once(home: Home, short: Path) -> None:
     config = CONFIG.replace("4 s", "10 min").replace("[source:conntrack]\nenabled = no", "[source:conntrack]")
     config += "enabled = yes\ndump_interval = 1 s\n[source:capture]\nenabled = yes\ninterface = lan0\nfilter = all\n"
-    with Daemon(short, config, inside=home.router.command()) as router, contextlib.ExitStack() as stack:
-        with home.router.entered():
-            client = stack.enter_context(router.client())
-        join(client)
-        home.host.python(HELLO)
-        until(client, lambda m: m["type"] == "device_update" and m["device"]["mac"] == HOST_MAC)
+    with knowing(home, short, config) as (router, client):
         home.router.ip("link add port1 type veth peer name port2")  # keeps the bridge up
         home.router.ip("link set port2 up")
         home.router.ip("link set port1 master lan0 up")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from netwatchd.decoders import log_values
 from netwatchd.decoders.json_lines import Malformed
-from netwatchd.decoders.log_lines import LogEvent
+from netwatchd.decoders.log_lines import LogEvent, Table
 from netwatchd.events import Flow
 
 SOURCE = "argus"
@@ -52,24 +52,16 @@ class ArgusDecoder:
         self.skipped: Counter[str] = Counter()
         self._new_id = new_id
         self._zone = zone
-        self._columns: dict[str, int] | None = None
-        self._fields = 0
+        self._table = Table(_header)
 
     def decode(self, line: bytes, now: int) -> list[LogEvent]:
         """The flow of a line; raises Malformed."""
         text = line.decode(errors="replace").strip()
         if not text:
             return []
-        if (columns := _header(text)) is not None:
-            self._columns, self._fields = columns, text.count(",") + 1
+        if self._table.begins(text):
             return []
-        if self._columns is None:
-            raise Malformed("there is no header before it that names the columns of flows")
-        # The label at the end is free text.
-        values = text.split(",", self._fields - 1)
-        if len(values) != self._fields:
-            raise Malformed(f"it should have as many fields as its header names: {self._fields}, not {len(values)}")
-        value = {name: values[at].strip() for name, at in self._columns.items()}
+        value = self._table.values(text, free=True)  # the label at the end
         if value["protocol"].lower() in _NO_IP:
             self.skipped[value["protocol"].lower().replace("/", "_")] += 1
             return []

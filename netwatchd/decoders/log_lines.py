@@ -1,7 +1,7 @@
 """The lines of a log: what the decoders of other programs' logs have in common, and a whole file's events."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from netwatchd.decoders.json_lines import Malformed
@@ -29,6 +29,32 @@ class LogDecoder(Protocol):
 
     def finish(self, now: int) -> list[LogEvent]:
         """The events of lines that waited for others which did not come."""
+
+
+class Table:
+    """The lines of a log whose columns a header names; what is the header, its reader knows."""
+
+    def __init__(self, header: Callable[[str], dict[str, int] | None]) -> None:
+        """`header` returns the places of the columns by our names, or None of a line that is no header."""
+        self._header = header
+        self._columns: dict[str, int] | None = None
+        self._fields = 0
+
+    def begins(self, text: str) -> bool:
+        """Whether the line is a header; what follows goes by it."""
+        if (columns := self._header(text)) is None:
+            return False
+        self._columns, self._fields = columns, text.count(",") + 1
+        return True
+
+    def values(self, text: str, *, free: bool = False) -> dict[str, str]:
+        """The values of a line by our names of its columns; `free`: the last one may hold commas. Raises Malformed."""
+        if self._columns is None:
+            raise Malformed("there is no header before it that names the columns of flows")
+        values = text.split(",", self._fields - 1 if free else -1)
+        if len(values) != self._fields:
+            raise Malformed(f"it should have as many fields as its header names: {self._fields}, not {len(values)}")
+        return {name: values[at].strip() for name, at in self._columns.items()}
 
 
 def events(lines: Iterable[bytes], decoder: LogDecoder, now: int, bad: Counter[str]) -> Iterator[LogEvent]:

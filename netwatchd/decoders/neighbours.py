@@ -19,7 +19,7 @@ import struct
 from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_of_bytes, is_host, is_station, mac_of_bytes
-from netwatchd.decoders.netlink import HEADER, Malformed, attributes
+from netwatchd.decoders.netlink import HEADER, Malformed, attributes, fixed
 from netwatchd.events import Sighting
 
 NEW_LINK, DEL_LINK, NEW_NEIGHBOUR = 16, 17, 28  # RTM_*
@@ -69,7 +69,7 @@ class Neighbour(NamedTuple):
 
 def decode_neighbour(message: bytes) -> Neighbour:
     """The entry in one whole message of type NEW_NEIGHBOUR; raises Malformed."""
-    family, interface, state, _, _ = _fixed(_NDMSG, message)
+    family, interface, state, _, _ = fixed(_NDMSG, message)
     mac = ip = confirmed = updated = None
     for kind, start, end in attributes(message, HEADER.size + _NDMSG.size, len(message)):
         if kind == _DST and family != BRIDGE:  # in a forwarding table it is the far end of a tunnel
@@ -87,7 +87,7 @@ def decode_neighbour(message: bytes) -> Neighbour:
 
 def decode_link(message: bytes) -> tuple[int, str | None]:
     """(index, name) of the interface in one whole message of type NEW_LINK or DEL_LINK; raises Malformed."""
-    index = _fixed(_IFINFOMSG, message)[2]
+    index = fixed(_IFINFOMSG, message)[2]
     for kind, start, end in attributes(message, HEADER.size + _IFINFOMSG.size, len(message)):
         if kind == _IFNAME:
             return index, message[start:end].rstrip(b"\0").decode(errors="replace")
@@ -105,9 +105,3 @@ def sighting_of(neighbour: Neighbour, now: int, interface: str | None) -> Sighti
         return None
     ips = () if neighbour.ip is None else (neighbour.ip,)
     return Sighting(max(0, now - neighbour.silent), "neighbours", neighbour.mac, ips, interface=interface)
-
-
-def _fixed(form: struct.Struct, message: bytes) -> tuple[int, ...]:
-    if len(message) < HEADER.size + form.size:
-        raise Malformed(f"a routing message of {len(message)} bytes")
-    return form.unpack_from(message, HEADER.size)

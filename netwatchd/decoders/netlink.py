@@ -62,6 +62,13 @@ def attributes(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]
         at += (length + 3) & ~3
 
 
+def fixed(form: struct.Struct, message: bytes) -> tuple[int, ...]:
+    """What stands behind the header of a routing message, before its attributes; raises Malformed."""
+    if len(message) < HEADER.size + form.size:
+        raise Malformed(f"a routing message of {len(message)} bytes")
+    return form.unpack_from(message, HEADER.size)
+
+
 def error_code(message: Message) -> int:
     """The errno that an ERROR or DONE message tells; 0 where all went well."""
     if len(message.data) < HEADER.size + _CODE.size:

@@ -23,8 +23,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from netwatchd.decoders import log_values
-from netwatchd.decoders.json_lines import Malformed
-from netwatchd.decoders.log_lines import LogEvent
+from netwatchd.decoders.log_lines import LogEvent, Table
 from netwatchd.events import Flow
 
 SOURCE = "nfdump"
@@ -59,8 +58,7 @@ class NfdumpDecoder:
         self.skipped: Counter[str] = Counter()
         self._new_id = new_id
         self._zone = zone
-        self._columns: dict[str, int] | None = None
-        self._fields = 0
+        self._table = Table(_header)
         self._in_summary = False
 
     def decode(self, line: bytes, now: int) -> list[LogEvent]:
@@ -68,8 +66,8 @@ class NfdumpDecoder:
         text = line.decode(errors="replace").strip()
         if not text:
             return []
-        if (columns := _header(text)) is not None:
-            self._columns, self._fields, self._in_summary = columns, text.count(",") + 1, False
+        if self._table.begins(text):
+            self._in_summary = False
             return []
         if text == "Summary" or self._in_summary:
             self._in_summary = True  # its header and its numbers follow
@@ -78,12 +76,7 @@ class NfdumpDecoder:
         if text == "No matching flows" or text.startswith(("Time window:", "Total flows", "Sys:", "Summary:")):
             self.skipped["summary"] += 1
             return []
-        if self._columns is None:
-            raise Malformed("there is no header before it that names the columns of flows")
-        values = text.split(",")
-        if len(values) != self._fields:
-            raise Malformed(f"it should have as many fields as its header names: {self._fields}, not {len(values)}")
-        return [self._flow({name: values[at].strip() for name, at in self._columns.items()}, now)]
+        return [self._flow(self._table.values(text), now)]
 
     def finish(self, _: int) -> list[LogEvent]:
         """No line waits for another."""

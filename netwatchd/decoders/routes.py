@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from netwatchd.addresses import Address, address_of_bytes
 from netwatchd.decoders.neighbours import INET, INET6, PROBE
-from netwatchd.decoders.netlink import HEADER, Malformed, attribute, attributes
+from netwatchd.decoders.netlink import HEADER, attribute, attributes, fixed
 
 # struct ndmsg, ifinfomsg: see `neighbours`.
 _NDMSG = struct.Struct("=BxxxiHBB")
@@ -54,7 +54,7 @@ class Interface(NamedTuple):
 
 def decode_interface(message: bytes) -> Interface:
     """The interface in one whole message of type RTM_NEWLINK; raises Malformed."""
-    flags = _fixed(_IFINFOMSG, message)[3]
+    flags = fixed(_IFINFOMSG, message)[3]
     name, bridge, port = "", False, False
     for kind, start, end in attributes(message, HEADER.size + _IFINFOMSG.size, len(message)):
         if kind == _IFNAME:
@@ -78,7 +78,7 @@ def link_of_route(message: bytes) -> int | None:
 
     `message` is one whole message of type RTM_NEWROUTE; raises Malformed.
     """
-    if _fixed(_RTMSG, message)[7] != _UNICAST:
+    if fixed(_RTMSG, message)[7] != _UNICAST:
         return None
     index = None
     for kind, start, end in attributes(message, HEADER.size + _RTMSG.size, len(message)):
@@ -94,7 +94,7 @@ def way_of_route(message: bytes) -> tuple[Address, int] | None:
 
     `message` is one whole message of type RTM_NEWROUTE; raises Malformed.
     """
-    _fixed(_RTMSG, message)
+    fixed(_RTMSG, message)
     gateway, index = None, None
     for kind, start, end in attributes(message, HEADER.size + _RTMSG.size, len(message)):
         if kind == _GATEWAY and end - start in (4, 16):
@@ -116,9 +116,3 @@ def _family(ip: Address) -> int:
 
 def _packed(ip: Address) -> bytes:
     return ip.to_bytes(4, "big") if isinstance(ip, int) else ip
-
-
-def _fixed(form: struct.Struct, message: bytes) -> tuple[int, ...]:
-    if len(message) < HEADER.size + form.size:
-        raise Malformed(f"a routing message of {len(message)} bytes")
-    return form.unpack_from(message, HEADER.size)
