@@ -28,15 +28,19 @@ def test_it_goes_on_in_the_middle_of_a_file(path: Path, reader: Reader) -> None:
     assert restart(reader, lambda: append(path, "")) == ["half"]
 
 
+def rotate_twice(path: Path) -> None:
+    """What was written meanwhile was moved away, file by file, and nothing lies at the path."""
+    for number, text in enumerate("bc"):
+        append(path, text)
+        path.rename(path.with_name(f"conn.{number}.log"))
+
+
 def test_a_restart_after_rotations_by_renaming(path: Path, reader: Reader) -> None:
     append(path, "a")
     reader.read()
 
     def rotate() -> None:
-        append(path, "b")
-        path.rename(path.with_name("conn.1.log"))
-        append(path, "c")
-        path.rename(path.with_name("conn.2.log"))
+        rotate_twice(path)
         append(path, "d")
 
     assert restart(reader, rotate) == ["b", "c", "d"]
@@ -72,14 +76,7 @@ def test_a_restart_after_copytruncate(path: Path, reader: Reader) -> None:
 def test_a_restart_after_rotations_when_nothing_lies_at_the_path(path: Path, reader: Reader) -> None:
     append(path, "a")
     reader.read()
-
-    def rotate() -> None:
-        append(path, "b")
-        path.rename(path.with_name("conn.1.log"))
-        append(path, "c")
-        path.rename(path.with_name("conn.2.log"))
-
-    assert restart(reader, rotate) == ["b", "c"]
+    assert restart(reader, lambda: rotate_twice(path)) == ["b", "c"]
     append(path, "d")
     assert reader.read() == ["d"]
 

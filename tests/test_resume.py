@@ -212,7 +212,8 @@ def happenings(rng: Random, number: int) -> list[dict[str, Any]]:
     seen = {"type": "device", "ip": f"192.168.{run}.{10 + which}", "hostname": f"name-{number}"}
     if which < 6 or rng.random() < 0.4:
         seen["mac"] = f"a4:83:e7:00:0{run}:{which:02x}"
-    danger = {"type": "threat", "kind": f"kind_{rng.randrange(40)}", "description": f"{number}" * rng.choice([1, 100])}
+    # Each four times at most: of what is seen more often, clients are told later, and who joins has heard more.
+    danger = {"type": "threat", "kind": f"kind_{number % 40}", "description": f"{number}" * rng.choice([1, 100])}
     return [seen, danger, flow_line(number)]
 
 
