@@ -340,7 +340,8 @@ class Daemon:
 
     def _say_where_to_look(self) -> None:
         log.info(
-            "ready: live stream at %s; look with netwatchd status | doctor | devices | flows | top | threats",
+            "ready: page at %s, live stream at %s; netwatchd status | doctor | devices | flows | top | threats",
+            self.settings.websocket.page_url,
             self.settings.websocket.url,
             extra={"event": "ready"},
         )
