@@ -68,6 +68,7 @@ SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
 TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
 STORED = 5.0  # seconds that a client waits at most until what it has said is committed, which takes some milliseconds
+TURN_OF_DAY = 1.0  # seconds between two looks whether it is another day
 LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
@@ -126,7 +127,7 @@ class Daemon:
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
-        self.flows = Flows(self.devices, publish, self.storage)
+        self.flows = Flows(self.devices, publish, self.storage, self.counters)
         author = Author(socket.gethostname(), self.devices.find, threat_json)
         self.alerts = Outgoing(
             settings, self.counters, author, lambda keys: self.threats.latest(keys), self.storage.put_note
@@ -197,10 +198,8 @@ class Daemon:
             Job(settings.storage.cleanup_interval, self._retain),
             Job(settings.storage.cleanup_interval, self.storage.make_room),
             Job(10, lambda: self.manager.status(self.report.summary())),
-            Job(
-                settings.logging.statistics,
-                lambda: log.info("%s", self.report.summary(), extra={"event": "statistics"}),
-            ),
+            Job(settings.logging.statistics, self.report.say_statistics),
+            Job(TURN_OF_DAY, self.report.turn),
         ]
 
     # Starting, watching, stopping.
@@ -302,7 +301,7 @@ class Daemon:
         if not self._storage_worker.stop(STOP_STORAGE):
             self.storage.rescue()
             self._storage_worker.stop(STOP_CARD)
-        log.info("stopped; %s", self.report.summary(), extra={"event": "stopped"})
+        self.report.say_stopped()
 
     def _reload(self) -> None:
         """Reads the configuration again and takes what may change while running."""
