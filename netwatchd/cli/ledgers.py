@@ -1,11 +1,16 @@
 """The loss ledger and the write budget, as lines of `status`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netwatchd.budget import size_text
+from netwatchd.cli.moments import counted
 from netwatchd.ledger import KINDS
 
+_ONE = {
+    "devices": "device", "flows": "flow", "threats": "threat", "observations": "observation", "messages": "message",
+    "alerts": "alert", "answers": "answer",
+}  # fmt: skip
 Line = tuple[str, str]
 
 
@@ -34,7 +39,7 @@ def kinds(ledger: Mapping[str, Any]) -> Iterator[Line]:
         became = _counts({"merged": book["merged"], "waiting": book["waiting"], "ignored": book["ignored"]})
         rows = f"{book['stored']:,} stored"
         if book["kind"] != "flows":
-            rows = f"{book['stored']:,} rows stored"
+            rows = f"{counted(book['stored'], 'row')} stored"
         parts = [came, rows, became, _named("dropped", book["dropped"])]
         yield f"ledger {book['kind']}", "; ".join(filter(None, parts))
     yield "sent", _counts(ledger["sent"]) or "nothing"
@@ -47,7 +52,7 @@ def budget(answer: Mapping[str, Any]) -> Iterator[Line]:
         yield "written today", "unknown: the system does not count it"
     else:
         daily = f"; about {size_text(told['written_a_day'])} a day" if told["written_a_day"] is not None else ""
-        since = f"{size_text(told['written'])} since the start, in {answer['database']['commits']:,} commits"
+        since = f"{size_text(told['written'])} since the start, in {counted(answer['database']['commits'], 'commit')}"
         yield "written today", f"{size_text(told['written_today'])}{daily}; {since}"
     growth = f"grows by about {size_text(told['growth'])} a day; " if told["growth"] is not None else ""
     yield "budget", growth + told["text"]
@@ -57,5 +62,9 @@ def _named(word: str, counts: Mapping[str, int]) -> str:
     return f"{word} {_counts(counts)}" if counts else ""
 
 
-def _counts(counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> str:
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in dict(counts).items() if count)
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{count:,} {_ONE[name] if count == 1 and name in _ONE else name.replace('_', ' ')}"
+        for name, count in counts.items()
+        if count
+    )
