@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 from faults_kit import storage
 from looking import browsing, expect, live, looking
-from running import NOBODY, Daemon
+from running import NOBODY, Daemon, scratch
 from waiting import PATIENCE, eventually
-from websocket_kit import PING, PONG, TEXT, RawClient, certificate, split_frame
+from websocket_kit import PING, PONG, RawClient, certificate, split_frame
 from websockets.sync.client import connect
 
 PAGE = (Path(__file__).parent.parent / "docs/install-nginx.md").read_text()
@@ -56,10 +56,10 @@ class Front(NamedTuple):
     port: int
     trust: ssl.SSLContext
 
-    def get(self, path: str, token: str = "") -> tuple[int, str]:
+    def get(self, path: str, token: str = "", name: str = NAME) -> tuple[int, str]:
         """Status and text that somebody gets who comes by nginx."""
         request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", headers=shown(token))
-        request.add_header("Host", f"{NAME}:{self.port}")
+        request.add_header("Host", f"{name}:{self.port}")
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE, context=self.trust) as answer:
                 return answer.status, answer.read().decode()
@@ -119,65 +119,75 @@ def threat(number: int) -> dict[str, Any]:
     return {"type": "threat", "kind": f"odd_{number}", "severity": "high", "description": f"thing {number}"}
 
 
-def see_the_page(front: Front, path: str) -> None:
+def see_the_page(front: Front, path: str, number: int) -> None:
     """Loads the page in a browser, with the token; what happens shows at once."""
     at = {"scheme": "https", "host": NAME, "ignore_https_errors": True}
     with browsing() as browser, looking(browser, front.port, f"{path}#token={TOKEN}", **at) as page:  # type: ignore[arg-type]
         live(page)
-        front.daemon.emit(threat(1))
-        expect(page.get_by_role("link", name="Thing 1")).to_be_visible()
+        front.daemon.emit(threat(number))
+        expect(page.get_by_role("link", name=f"Thing {number}")).to_be_visible()
         assert page.evaluate("location.pathname") == f"/{path}"
 
 
-def test_by_a_name_of_its_own_page_websocket_and_token_work(daemon: Make) -> None:
-    with fronted(daemon(storage()), WHOLE) as front:
-        see_the_page(front, "")
-        # What watches from outside shows the token, and who asks on the machine itself needs none.
-        assert front.get("/healthz") == (401, "a token is needed\n")
-        assert front.get("/metrics")[0] == 401
-        assert front.get("/healthz", TOKEN) == (200, "ok\n")
-        eventually(lambda: "odd_1" in front.get("/api/threats", TOKEN)[1])
-        with urllib.request.urlopen(f"http://127.0.0.1:{front.daemon.port}/healthz", timeout=PATIENCE) as answer:
-            assert answer.read() == b"ok\n"
-        origin = f"https://{NAME}:{front.port}"
-        url = f"wss://127.0.0.1:{front.port}/ws"
-        with connect(url, ssl=front.trust, origin=origin, additional_headers=shown(TOKEN)) as client:  # type: ignore[arg-type]
-            assert json.loads(client.recv(PATIENCE))["type"] == "hello"
+@pytest.fixture(scope="module")
+def front() -> Iterator[Front]:
+    """nginx with both of the page's blocks, a name of its own and a path, and forty times as impatient."""
+    blocks = WHOLE.replace("    location / {", f"{BELOW}\n    location / {{")
+    patient = "proxy_read_timeout 60s;"
+    assert BELOW in blocks and blocks.count(patient) == 2
+    directory = scratch()
+    with fronted(
+        Daemon(directory, storage()), blocks.replace(patient, "proxy_read_timeout 1500ms;"), "ping_interval = 500 ms\n"
+    ) as started:
+        yield started
+    shutil.rmtree(directory)
 
 
-def test_below_a_path_it_works_the_same(daemon: Make) -> None:
-    blocks = re.sub(r"    location / \{.*?\n    \}\n", lambda _: BELOW, WHOLE, flags=re.DOTALL)
-    assert BELOW in blocks
-    with fronted(daemon(storage()), blocks) as front:
-        see_the_page(front, "netwatchd/")
-        assert front.get("/netwatchd/healthz")[0] == 401
-        assert front.get("/netwatchd/healthz", TOKEN) == (200, "ok\n")
+def test_by_a_name_of_its_own_page_websocket_and_token_work(front: Front) -> None:
+    see_the_page(front, "", 1)
+    # What watches from outside shows the token, and who asks on the machine itself needs none.
+    assert front.get("/healthz") == (401, "a token is needed\n")
+    assert front.get("/metrics")[0] == 401
+    assert front.get("/healthz", TOKEN) == (200, "ok\n")
+    eventually(lambda: "odd_1" in front.get("/api/threats", TOKEN)[1])
+    with urllib.request.urlopen(f"http://127.0.0.1:{front.daemon.port}/healthz", timeout=PATIENCE) as answer:
+        assert answer.read() == b"ok\n"
+    origin = f"https://{NAME}:{front.port}"
+    url = f"wss://127.0.0.1:{front.port}/ws"
+    with connect(url, ssl=front.trust, origin=origin, additional_headers=shown(TOKEN)) as client:  # type: ignore[arg-type]
+        assert json.loads(client.recv(PATIENCE))["type"] == "hello"
+    # As the page's table says of a name that is not in allowed_origins.
+    status, text = front.get("/", name="other.home.example")
+    assert (status, "is not this machine's name" in text) == (403, True)
 
 
-def test_a_connection_on_which_nothing_happens_outlives_the_proxys_patience(daemon: Make) -> None:
-    # The page's 60 s and the 20 s of ping_interval, forty times as fast.
-    assert "proxy_read_timeout 60s;" in WHOLE
-    blocks = WHOLE.replace("proxy_read_timeout 60s;", "proxy_read_timeout 1500ms;")
-    with (
-        fronted(daemon(storage()), blocks, "ping_interval = 500 ms\n") as front,
-        RawClient(front.port, "/ws?topics=threats", f"Authorization: Bearer {TOKEN}\r\n", tls=front.trust) as client,
-    ):
+def test_below_a_path_it_works_the_same(front: Front) -> None:
+    see_the_page(front, "netwatchd/", 2)
+    assert front.get("/netwatchd/healthz")[0] == 401
+    assert front.get("/netwatchd/healthz", TOKEN) == (200, "ok\n")
+
+
+def test_a_connection_on_which_nothing_happens_outlives_the_proxys_patience(front: Front) -> None:
+    shown_token = f"Authorization: Bearer {TOKEN}\r\n"
+    with RawClient(front.port, "/ws?topics=threats", shown_token, tls=front.trust) as client:
         client.open()
-        pings, texts = 0, []
+        pings = 0
         while pings < 8:  # 4 s, of which nginx would have waited for 1.5
-            while not (found := split_frame(client.data)):
-                client.receive()
-            opcode, payload, client.data = found
+            opcode, payload = frame_of(client)
             if opcode == PING:
                 pings += 1
                 client.send(PONG, payload)
-        front.daemon.emit(threat(2))
-        while not texts:
-            while not (found := split_frame(client.data)):
-                client.receive()
-            opcode, payload, client.data = found
-            texts += [payload] if opcode == TEXT else []
-        assert json.loads(texts[0])["threat"]["kind"] == "odd_2"
+        front.daemon.emit(threat(3))
+        while b"odd_3" not in payload:
+            _, payload = frame_of(client)
+
+
+def frame_of(client: RawClient) -> tuple[int, bytes]:
+    """The next frame: what it is, and what it holds."""
+    while not (found := split_frame(client.data)):
+        client.receive()
+    opcode, payload, client.data = found
+    return opcode, payload
 
 
 def test_without_the_header_everybody_would_be_told_how_it_is(daemon: Make) -> None:

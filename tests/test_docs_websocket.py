@@ -104,6 +104,7 @@ def test_a_follower_that_was_too_slow_ends_at_the_latest_state(place: Path) -> N
         lost = "dropped.messages.slow_client"
         for number in range(1, 3000):
             service.publish(threat(number % 40, moment=number, text="x" * 20_000))
+            eventually(lambda told=number: service.counters["sent.messages"] + service.counters[lost] >= told)
             if service.counters[lost] > 50:
                 break
         assert service.counters[lost] > 50, "it reads no further, so that it is told of a gap"
