@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python $(PIP) install --use-pep517
 # relative, because the path of a unix socket may have no more than 107 bytes.
 HERE := NETWATCHD_CONFIG=config.ini STATE_DIRECTORY=var/lib RUNTIME_DIRECTORY=var/run
 
-URL := from netwatchd import config; print(config.load().websocket.url)
+URLS := from netwatchd import config; at = config.load().websocket; print("  page         ", at.page_url); print("  live stream  ", at.url)
 
 # The installed daemon. It gets the system's own Python: another one may lie where the service's user cannot read.
 PREFIX ?= /opt/netwatchd
@@ -75,7 +75,7 @@ $(VENV)/installed-tools: $(VENV)/installed
 
 run: $(VENV)/installed
 	@echo 'netwatchd runs in this terminal until Ctrl-C and keeps its data below ./var.'
-	@echo "  live stream   $$($(HERE) $(BIN)/python -c "$(URL)" 2>/dev/null)"
+	@$(HERE) $(BIN)/python -c '$(URLS)' 2>/dev/null || :
 	@echo '  look at it    make status | doctor | devices | flows | top | threats     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 

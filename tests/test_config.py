@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 import reference
@@ -148,14 +149,24 @@ def test_a_file_that_was_named_must_be_there_and_be_readable(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "url"),
+    ("text", "stream", "page"),
     [
-        ("", "ws://127.0.0.1:8765/ws"),
-        ("[websocket]\nhost = ::1\nport = 80\ntls_certificate = /c\ntls_key = /k", "wss://[::1]:80/ws"),
+        ("", "ws://127.0.0.1:8765/ws", "http://127.0.0.1:8765/"),
+        (
+            "[websocket]\nhost = ::1\nport = 80\ntls_certificate = /c\ntls_key = /k",
+            "wss://[::1]:80/ws",
+            "https://[::1]:80/",
+        ),
+        (
+            "[websocket]\nhost = ::\ntoken = 0123456789abcdef",
+            f"ws://{gethostname()}:8765/ws",
+            f"http://{gethostname()}:8765/",
+        ),
     ],
 )
-def test_the_url_is_the_one_that_clients_need(text: str, url: str) -> None:
-    assert parse(text).websocket.url == url
+def test_the_urls_are_those_that_programs_and_browsers_need(text: str, stream: str, page: str) -> None:
+    websocket = parse(text).websocket
+    assert (websocket.url, websocket.page_url) == (stream, page)
 
 
 # The shipped file and the docs.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from netwatchd import config
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.cli.moments import counted, size_text, span_text
-from netwatchd.cli.reach import host_of, place_of, reached
+from netwatchd.cli.reach import host_of, place_of
 from netwatchd.events import ThreatStatus
 from netwatchd.metrics.exposition import MISSING
 from netwatchd.mutes import Word
@@ -110,11 +110,9 @@ def of_page(patient: Patient) -> Iterable[Check]:
     """From where the page can be opened, or who has its port."""
     websocket = patient.settings.websocket
     if patient.status is not None:
-        scheme = "https" if websocket.tls_certificate else "http"
-        who = (
-            "for this machine alone" if config.LOOPBACK.fullmatch(websocket.host) else "for others, too, with the token"
-        )
-        yield Check("page", OK, f"{scheme}://{reached(websocket).authority}/, {who} (docs/PAGE.md)")
+        here = config.LOOPBACK.fullmatch(websocket.host)
+        who = "for this machine alone" if here else "for others, too, with the token"
+        yield Check("page", OK, f"{websocket.page_url}, {who} (docs/PAGE.md)")
     elif _is_taken(host_of(websocket), websocket.port):
         yield Check(
             "page", BROKEN, f"{place_of(websocket)} is taken, and not by a netwatchd that knows this config.ini",
