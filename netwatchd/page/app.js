@@ -11,7 +11,7 @@ import { watchThreats } from "./alarm.js";
 
 // A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
 // `show(route)` is called when it is shown and when its filters change, `hide()` when another one is; `update(changed)`
-// once a frame, while it is shown, with what has changed in the store.
+// once a frame, while it is shown, with what has changed in the store (as `Store.listen` has it).
 const VIEWS = {
   overview: Overview,
   threats: lazily("Threats", async () => (await import("./threats.js")).Threats),

@@ -58,6 +58,7 @@ export class List {
   }
 
   draw() {
+    cancelAnimationFrame(this.frame);
     this.frame = 0;
     if (!this.node.isConnected) return;
     const { items, height } = this;
