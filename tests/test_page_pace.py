@@ -1,5 +1,6 @@
 """What the page does of what comes fast: only what has changed."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,10 @@ import pytest
 from looking import browsing, looking
 from playwright.sync_api import Page
 from running import Daemon, scratch
+
+from netwatchd.broadcast.site import PAGE
+
+IMPORT = re.compile(r'^import (?:[^;"]*? from )?"\./([^"]+)";', re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +24,27 @@ def page() -> Iterator[Page]:
 def call(page: Page, module: str, code: str, given: Any = None) -> Any:
     """What a piece of JavaScript returns that is given a module's exports as `m`, and `given`."""
     return page.evaluate(f"async (given) => {{ const m = await import('/{module}'); {code} }}", given)
+
+
+def needed(*modules: str) -> set[str]:
+    """These modules, and all that they import."""
+    found: set[str] = set()
+    ahead = [*modules]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += IMPORT.findall((PAGE / name).read_text())
+    return found
+
+
+def test_what_the_first_view_needs_is_asked_for_at_once_and_nothing_else() -> None:
+    html = (PAGE / "index.html").read_text()
+    run = re.findall(r'<script type="module" src="([^"]+)">', html)
+    ahead = re.findall(r'<link rel="modulepreload" href="([^"]+)">', html)
+    assert run == ["known.js", "app.js"]
+    assert len(ahead) == len(set(ahead)) > 30
+    assert set(ahead) == needed(*run) - set(run)
 
 
 def test_flows_stay_in_order_whatever_comes_goes_or_becomes_another_one(page: Page) -> None:
@@ -39,7 +65,8 @@ def test_flows_stay_in_order_whatever_comes_goes_or_becomes_another_one(page: Pa
         }
       }
       const sorted = [...known.values()].sort((one, other) => other.id - one.id);
-      const isSame = (items) => items.length === stock.items.length && items.every((each, at) => each === stock.items[at]);
+      const isSame = (given) =>
+        given.length === stock.items.length && given.every((each, at) => each === stock.items[at]);
       const isFound = [...Array(400).keys()].every((id) => stock.get(id) === known.get(id));
       const found = [isSame(sorted), isFound, stock.trim(100), isSame(sorted.slice(0, 100)), stock.trim(100)];
       return [sorted.length > 200, ...found];

@@ -1,8 +1,7 @@
 // Puts the page together: one connection, one store, and the view that the URL names.
 
 import "./theme.js";
-import { Connection } from "./connection.js";
-import { Store } from "./store.js";
+import { connection, store } from "./known.js";
 import { route, watchLinks } from "./route.js";
 import { Shell } from "./shell.js";
 import { Overview } from "./overview.js";
@@ -22,8 +21,6 @@ const VIEWS = {
   status: lazily("Status", async () => (await import("./status.js")).Status),
 };
 
-const store = new Store();
-const connection = new Connection((message) => store.take(message));
 const context = { store, connection };
 const shell = new Shell(context);
 const views = new Map();
@@ -53,4 +50,3 @@ addEventListener("route", show);
 watchLinks();
 watchThreats(context);
 show();
-connection.open();

@@ -30,10 +30,11 @@ export class Store {
 
   /**
    * Has `listener(changed)` be called once a frame with the topics that have changed, each with the set of keys or ids of
-   * what is another one than before, or is no more; returns how to end it.
+   * what is another one than before, or is no more; returns how to end it. What came before anybody listened is told then.
    */
   listen(listener) {
     this.listeners.add(listener);
+    if (this.changed.size && !this.cancel) this.tellSoon();
     return () => this.listeners.delete(listener);
   }
 
@@ -143,7 +144,7 @@ export class Store {
     if (!keys) this.changed.set(topic, (keys = new Set()));
     if (key !== null) keys.add(key);
     if (topic === "devices") this.renewed += 1;
-    if (!this.cancel) this.tellSoon();
+    if (this.listeners.size && !this.cancel) this.tellSoon();
   }
 
   // A browser draws no frames of a page that nobody sees.
