@@ -84,19 +84,19 @@ class Told:
         return self.urls[-1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Browser, daemon_: Daemon) -> Iterator[Page]:
-    """A page that has not asked for anything yet."""
+    """A page that is loaded anew by each test that tells it something, and not before."""
     with looking(browser, daemon_.port, None) as shown:
         yield shown
 
 
 @pytest.fixture
-def opened(page: Page, daemon_: Daemon) -> Page:
+def opened(browser: Browser, daemon_: Daemon) -> Iterator[Page]:
     """A page of the real daemon."""
-    page.goto(f"http://127.0.0.1:{daemon_.port}/?view=status")
-    live(page)
-    return page
+    with looking(browser, daemon_.port, "?view=status") as shown:
+        live(shown)
+        yield shown
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from looking import browsing, expect, looking
+from looking import browsing, expect, live, looking
 from playwright.sync_api import Browser
 from running import Daemon, scratch
 from waiting import eventually
@@ -115,6 +115,9 @@ def home() -> Iterator[Daemon]:
 
 
 def test_the_page_can_do_nothing_but_what_it_is_made_for(browser: Browser, home: Daemon) -> None:
+    with looking(browser, home.port) as page:  # which fails where the browser complains
+        live(page)
+        assert page.evaluate(ICON) > 0
     page = browser.new_page()
     page.goto(f"http://127.0.0.1:{home.port}/")
     expect(page.locator(".state")).to_have_text("live")
@@ -122,13 +125,7 @@ def test_the_page_can_do_nothing_but_what_it_is_made_for(browser: Browser, home:
     page.close()
 
 
-def test_what_the_page_is_made_for_breaks_no_rule_of_its_own(browser: Browser, home: Daemon) -> None:
-    with looking(browser, home.port) as page:  # which fails where the browser complains
-        expect(page.locator(".state")).to_have_text("live")
-        assert page.evaluate(ICON) > 0
-
-
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+@pytest.mark.parametrize("name", ["localhost", pytest.param("127.0.0.1", marks=pytest.mark.slow)])
 def test_a_page_elsewhere_learns_nothing_and_shows_nothing_of_it(browser: Browser, home: Daemon, name: str) -> None:
     with elsewhere() as port:
         page = browser.new_page()
@@ -139,6 +136,7 @@ def test_a_page_elsewhere_learns_nothing_and_shows_nothing_of_it(browser: Browse
         page.close()
 
 
+@pytest.mark.slow
 def test_who_shows_no_token_is_told_so_without_a_dialog(browser: Browser) -> None:
     made = Daemon(scratch())
     made.config.write_text(made.config.read_text().replace("[websocket]\n", "[websocket]\ntoken = correct-horse\n"))

@@ -74,6 +74,7 @@ def behind(browser: Browser, daemon: Daemon, at: str = "", **settings: Any) -> I
         yield page, proxy
 
 
+@pytest.mark.slow
 def test_who_was_cut_off_is_told_what_was_missed_once_and_without_a_word(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started:
         started.emit(DEVICE, flow(1))
@@ -117,6 +118,7 @@ def test_how_old_it_is_counts_up_while_nothing_comes(browser: Browser, daemon: M
         expect(page.locator(".banner")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_gap_is_said_and_what_it_took_is_asked_for(browser: Browser, daemon: Make) -> None:
     small = daemon(storage())
     small.config.write_text(small.config.read_text().replace("[websocket]\n", "[websocket]\nresume_size = 100\n"))
@@ -136,8 +138,9 @@ def test_a_gap_is_said_and_what_it_took_is_asked_for(browser: Browser, daemon: M
             expect(page).to_have_title("(1) Flows · netwatchd")
 
 
+@pytest.mark.slow
 def test_a_tab_that_was_frozen_goes_on_where_it_was(browser: Browser, daemon: Make) -> None:
-    with daemon(storage()) as started, looking(browser, started.port, "?view=flows") as page:
+    with daemon(storage()) as started, looking(browser, started.port, "?view=flows", alone=True) as page:
         live(page)
         tools = devtools(page)
         tools.send("Page.setWebLifecycleState", {"state": "frozen"})
@@ -170,6 +173,7 @@ def test_a_threat_is_acknowledged_dismissed_and_taken_back(browser: Browser, dae
             expect(page.get_by_role("link", name="Thing 2")).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["/netwatchd/", "/a/b%20c/"])
 def test_it_lies_below_a_path_of_a_reverse_proxy(browser: Browser, daemon: Make, prefix: str) -> None:
     with daemon(storage()) as started, proxied(started.port, prefix, "X-Forwarded-For: 192.0.2.1\r\n") as proxy:
@@ -184,6 +188,7 @@ def test_it_lies_below_a_path_of_a_reverse_proxy(browser: Browser, daemon: Make,
             assert page.evaluate("location.pathname") == prefix
 
 
+@pytest.mark.slow
 def test_a_websocket_of_a_name_that_is_not_allowed_is_explained(browser: Browser, daemon: Make) -> None:
     # The proxy asks under its own name, as nginx does where nothing else is said: the page comes, not its WebSocket.
     with daemon(storage()) as started, proxied(started.port, rename=f"127.0.0.1:{started.port}") as proxy:
@@ -197,6 +202,7 @@ def test_a_websocket_of_a_name_that_is_not_allowed_is_explained(browser: Browser
             live(page)
 
 
+@pytest.mark.slow
 def test_it_speaks_tls_and_ipv6(browser: Browser, daemon: Make, tmp_path: Path) -> None:
     pem, key = certificate(tmp_path)
     started = daemon(storage())
@@ -212,6 +218,7 @@ def test_it_speaks_tls_and_ipv6(browser: Browser, daemon: Make, tmp_path: Path) 
         )
 
 
+@pytest.mark.slow
 def test_a_token_that_is_kept_in_one_tab_opens_the_other_ones(browser: Browser, daemon: Make) -> None:
     guarded = daemon()
     guarded.config.write_text(guarded.config.read_text().replace("[websocket]\n", "[websocket]\ntoken = secretly\n"))
@@ -228,6 +235,7 @@ def test_a_token_that_is_kept_in_one_tab_opens_the_other_ones(browser: Browser, 
         expect(other.get_by_role("dialog")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_kept_to_go_back_to_has_no_connection_and_goes_on_when_it_is_shown(
     browser: Browser, daemon: Make
 ) -> None:

@@ -72,14 +72,6 @@ def test_the_first_screen_answers_all_three_questions_without_scrolling(browser:
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
-@pytest.mark.parametrize("view", ["", "?view=flows", "?view=status"])
-def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view, viewport={"width": 320, "height": 640}) as page:
-        live(page)
-        expect(page.locator(".empty.loading")).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth") == 320
-
-
 def test_search_finds_devices_threats_and_flows_and_hostile_text_stays_text(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port) as page:
         live(page)

@@ -386,11 +386,3 @@ def test_threats_are_exported_as_shown(browser: Browser, home: Daemon) -> None:
             text = download.value.path().read_text(encoding="utf-8-sig")
             found = list(csv.DictReader(io.StringIO(text))) if kind == "CSV" else json.loads(text)
             assert [row["severity"] for row in found] == ["critical", "high"]
-
-
-@pytest.mark.parametrize("view", ["", "?view=threats", "?view=threats&id=1"])
-def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view, viewport={"width": 320, "height": 640}) as page:
-        live(page)
-        expect(page.locator(".wrong-row, .threats tbody tr, .evidence").first).to_be_attached()
-        assert page.evaluate("document.documentElement.scrollWidth") == 320
