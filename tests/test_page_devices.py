@@ -224,6 +224,7 @@ def test_one_device_shows_all_that_is_known_of_it(browser: Browser, home: Daemon
         page.wait_for_url("**/?view=flows&device=*")
 
 
+@pytest.mark.slow
 def test_threats_of_a_device_are_told_with_those_that_were_put_away(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, at("192.168.1.7")) as page:
         rows = page.get_by_role("region", name="Threats and news").get_by_role("listitem")
@@ -264,6 +265,7 @@ def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser:
             eventually(lambda: [row["mac"] for row in running.json("devices")] == [NAS])
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_known_or_no_more_is_said(browser: Browser, daemon: Any) -> None:
     with daemon() as running:
         assert running.emit(device(PHONE, 5, hostname="phone")) == []

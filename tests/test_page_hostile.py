@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from faults_kit import storage
-from looking import VIEWS, browsing, expect, hop, live, looking, settled
+from looking import VIEWS, browsing, expect, hop, looking, settled
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 
@@ -86,7 +86,7 @@ OTHER_VIEWS = [
 ]  # fmt: skip
 
 
-def test_hostile_texts_stay_texts_in_every_view(browser: Browser, home: Daemon) -> None:
+def test_hostile_texts_stay_texts_in_every_view_and_when_they_come_live(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, None) as page:
         watch(page)
         page.goto(f"http://127.0.0.1:{home.port}/")
@@ -102,8 +102,17 @@ def test_hostile_texts_stay_texts_in_every_view(browser: Browser, home: Daemon) 
                     opened.click()
                     unharmed(page)
                     page.keyboard.press("Escape")
+        # And when they come live, and are looked for.
+        hop(page, "")
+        home.emit({"type": "threat", "kind": "newest", "severity": "critical", "device": MAC, "description": MARK})
+        expect(page.get_by_role("link", name=MARK).first).to_be_visible()
+        page.keyboard.press("/")
+        page.keyboard.type("onerror")
+        expect(page.get_by_role("option").first).to_be_visible()
+        unharmed(page)
 
 
+@pytest.mark.slow
 def test_hostile_texts_stay_texts_in_exports(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=flows") as page:
         for view in ("?view=flows", "?view=threats", "?view=devices"):
@@ -122,20 +131,8 @@ def test_hostile_texts_stay_texts_in_exports(browser: Browser, home: Daemon) -> 
                     assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))]
 
 
-def test_hostile_texts_stay_texts_when_they_come_live_and_in_the_search(browser: Browser, home: Daemon) -> None:
-    with looking(browser, home.port, None) as page:
-        watch(page)
-        page.goto(f"http://127.0.0.1:{home.port}/")
-        live(page)
-        home.emit({"type": "threat", "kind": "newest", "severity": "critical", "device": MAC, "description": MARK})
-        expect(page.get_by_role("link", name=MARK).first).to_be_visible()
-        page.keyboard.press("/")
-        page.keyboard.type("onerror")
-        expect(page.get_by_role("option").first).to_be_visible()
-        unharmed(page)
-
-
-@pytest.mark.parametrize("attack", [ATTACKS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in ATTACKS[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_hostile_texts_in_the_address_stay_texts(browser: Browser, home: Daemon, attack: str) -> None:
     with looking(browser, home.port, None, refused=True) as page:
         watch(page)

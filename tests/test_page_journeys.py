@@ -151,6 +151,7 @@ def test_a_tab_that_was_frozen_goes_on_where_it_was(browser: Browser, daemon: Ma
         live(page)
 
 
+@pytest.mark.slow
 def test_a_threat_is_acknowledged_dismissed_and_taken_back(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started:
         started.emit(DEVICE, threat(1), threat(2))

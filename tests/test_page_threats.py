@@ -357,6 +357,7 @@ def test_a_threat_that_is_not_there_is_said_so(browser: Browser, home: Daemon) -
         expect(page.get_by_role("alert")).to_contain_text("should be a whole number")
 
 
+@pytest.mark.slow
 def test_the_line_that_mutes_is_copied_and_the_threat_dismissed_meanwhile(browser: Browser, changing: Daemon) -> None:
     with looking(browser, changing.port, permissions=["clipboard-read", "clipboard-write"]) as page:
         wrong(page).filter(has_text="did port_scan").get_by_role("button", name="Mute").click()
@@ -387,6 +388,7 @@ def test_a_new_high_threat_is_said_once_wherever_one_is(browser: Browser, daemon
             eventually(lambda: page.evaluate("window.said") == said)
 
 
+@pytest.mark.slow
 def test_threats_are_exported_as_shown(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=threats&severity=high") as page:
         expect(page.locator(ROWS)).to_have_count(2)

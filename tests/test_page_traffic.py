@@ -125,6 +125,7 @@ def test_keys_choose_a_step_and_a_part_of_the_time_that_stands_in_the_url(browse
         expect(page).not_to_have_url(re.compile("since="))
 
 
+@pytest.mark.slow
 def test_a_part_of_the_time_is_chosen_by_dragging(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=traffic&range=7d") as page:
         expect(page.locator(".chart canvas")).to_be_visible()
@@ -160,6 +161,7 @@ def test_nothing_keeps_anybody_out(browser: Browser, home: Daemon, scheme: Any) 
         assert not barriers(page, ".traffic")
 
 
+@pytest.mark.slow
 def test_where_nothing_was_told_of_yet_the_page_says_what_would_help(browser: Browser) -> None:
     with Daemon(scratch()) as daemon, looking(browser, daemon.port) as page:
         line = page.get_by_role("region", name="Who is using the line?")
