@@ -10,7 +10,7 @@ from faults_kit import storage
 from looking import browsing, devtools, expect, live, looking
 from playwright.sync_api import Browser, Page
 from proxy_kit import Proxy, proxied
-from running import MAC, OTHER_MAC, Daemon, flow_line
+from running import MAC, OTHER_MAC, Daemon, flow_line, locked
 from waiting import eventually
 from websocket_kit import certificate
 
@@ -172,6 +172,55 @@ def test_a_threat_is_acknowledged_dismissed_and_taken_back(browser: Browser, dae
             page.reload()
             expect(page).to_have_title("(1) Overview · netwatchd")
             expect(page.get_by_role("link", name="Thing 2")).to_have_count(0)
+
+
+def test_what_is_done_but_not_stored_yet_is_said_and_stored_when_it_can_be(browser: Browser, daemon: Make) -> None:
+    with daemon(storage()) as started:
+        started.emit(DEVICE, threat(1), threat(2))
+        eventually(lambda: len(started.core("SELECT id FROM threats")) == 2)
+        with looking(browser, started.port) as page:
+            two = page.locator("li", has=page.get_by_role("link", name="Thing 2"))
+            two.get_by_role("button", name="Acknowledge").click()
+            expect(toasts(page)).to_have_text("Acknowledged: thing 2Undo×")
+            with locked(started.state / "core.db"):
+                one = page.locator("li", has=page.get_by_role("link", name="Thing 1"))
+                one.get_by_role("button", name="Dismiss").click()
+                expect(page.get_by_role("link", name="Thing 1")).to_have_count(0)
+                said = toasts(page).filter(has_text="Dismissed, but not stored yet: ")
+                expect(said).to_contain_text("netwatchd keeps it in memory, and stores it as soon as it can.")
+                expect(toasts(page)).to_have_count(2)
+                expect(page.locator(".banner")).to_contain_text("The database cannot be written. Meanwhile 1 record waits")
+                expect(page.locator(".troubles")).to_contain_text("The database cannot be written: database is locked")
+            statuses = "SELECT status FROM threats ORDER BY id"
+            eventually(lambda: started.core(statuses) == [("dismissed",), ("acknowledged",)])
+            expect(page.locator(".banner")).to_have_count(0)
+            expect(page.locator(".troubles")).not_to_contain_text("database")
+            said.get_by_role("button", name="Undo").click()
+            expect(page.get_by_role("link", name="Thing 1")).to_be_visible()
+
+
+def test_of_two_tabs_the_one_says_that_you_did_it_and_the_other_one_that_somebody_did(
+    browser: Browser, daemon: Make
+) -> None:
+    with daemon(storage()) as started:
+        started.emit(DEVICE, threat(1))
+        eventually(lambda: started.core("SELECT id FROM threats"))
+        at = "?view=threats&id=1"
+        with looking(browser, started.port, at) as page, looking(browser, started.port, at) as other:
+            live(other)
+            page.get_by_role("button", name="Acknowledge").click()
+            said = [each.get_by_role("region", name="What became of it") for each in (page, other)]
+            expect(said[0]).to_contain_text("You acknowledged it")
+            expect(said[1]).to_contain_text("Somebody acknowledged it")
+            expect(toasts(page)).to_contain_text("Acknowledged: thing 1")
+            toasts(page).get_by_role("button", name="Undo").click()
+            for each in (page, other):
+                expect(each.locator(".threat .view-head .badge")).to_have_text(["high", "open"])
+                expect(each.get_by_role("region", name="What became of it")).to_have_count(0)
+            other.get_by_role("button", name="Dismiss").click()
+            expect(said[0]).to_contain_text("Somebody dismissed it")
+            expect(said[1]).to_contain_text("You dismissed it")
+            expect(toasts(other)).to_have_count(1)
 
 
 @pytest.mark.slow
