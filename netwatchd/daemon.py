@@ -123,7 +123,7 @@ class Daemon:
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
-        self.flows = Flows(self.devices, publish, self.storage)
+        self.flows = Flows(self.devices, publish, self.storage, self.counters)
         author = Author(socket.gethostname(), self.devices.find, threat_json)
         self.alerts = Outgoing(
             settings, self.counters, author, lambda keys: self.threats.latest(keys), self.storage.put_note
@@ -278,7 +278,7 @@ class Daemon:
         if not self._storage_worker.stop(STOP_STORAGE):
             self.storage.rescue()
             self._storage_worker.stop(STOP_CARD)
-        log.info("stopped; %s", self.report.summary(), extra={"event": "stopped"})
+        self.report.say_stopped()
 
     def _reload(self) -> None:
         """Reads the configuration again and takes what may change while running."""

@@ -18,6 +18,7 @@ PROGRESS = 10.0  # seconds between two tellings of what devices have moved, and 
 LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 CHECKPOINT = 600.0
+TURN_OF_DAY = 1.0  # seconds between two looks whether it is another day
 
 
 class Timetable:
@@ -42,10 +43,8 @@ class Timetable:
             Job(settings.storage.cleanup_interval, self._retain),
             Job(settings.storage.cleanup_interval, daemon.storage.make_room),
             Job(PROGRESS, lambda: daemon.manager.status(daemon.report.summary())),
-            Job(
-                settings.logging.statistics,
-                lambda: log.info("%s", daemon.report.summary(), extra={"event": "statistics"}),
-            ),
+            Job(settings.logging.statistics, daemon.report.say_statistics),
+            Job(TURN_OF_DAY, daemon.report.turn),
         ]
 
     def _tick(self) -> None:

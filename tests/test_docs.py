@@ -217,6 +217,8 @@ PATTERNS = {
     "received.{source}": "received.SOURCE", "observed.{source}": "observed.SOURCE",
     "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
     "refused.{refusal.word}": "refused.REASON", "asked.{name}": "asked.NAME", "stored.{kind}": None,
+    "events.{source}.{kind}": "events.SOURCE.KIND", "rejected.{kind}": "rejected.KIND",
+    "saved.{kind}": "saved.KIND", "unsaved.{kind}": "unsaved.KIND",
     "merged.flows.{source}": "merged.flows.SOURCE",
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
     "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",

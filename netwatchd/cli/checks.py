@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from netwatchd import config
 from netwatchd.broadcast.messages import threat_json
-from netwatchd.cli.moments import counted, size_text, span_text
+from netwatchd.budget import size_text
+from netwatchd.cli.moments import counted, span_text
 from netwatchd.cli.reach import host_of, place_of
 from netwatchd.events import ThreatStatus
 from netwatchd.metrics.exposition import MISSING
