@@ -20,7 +20,7 @@ LINES = [
     ["cli"],
     ["daemon", "detach", "replay"],
     ["intake"],
-    ["answers", "report", "earlier", "positions", "reload", "places", "blocklists", "metrics"],
+    ["answers", "report", "timetable", "earlier", "positions", "reload", "places", "blocklists", "metrics"],
     ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],

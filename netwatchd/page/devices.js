@@ -4,7 +4,8 @@
 // and new devices come at the end. Otherwise the order is looked after every few seconds.
 
 import { element, setAttribute, setText } from "./dom.js";
-import { DEVICE_EXPORT, Items, SORTS, deviceColumns, deviceFilter, exported, sorted } from "./devicerows.js";
+import { Items } from "./deviceitems.js";
+import { DEVICE_EXPORT, SORTS, deviceColumns, deviceFilter, exported, sorted } from "./devicerows.js";
 import { exportMenu } from "./export.js";
 import { count } from "./format.js";
 import { historiesOf } from "./histories.js";

@@ -99,7 +99,8 @@ def read(path: Path) -> Batch | None:
         try:
             _put(batch, json.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.error("skipped a broken line of the spool %s: %.300s", path, error, extra={"repeat": "spool.line"})
+            why = str(error).encode(errors="backslashreplace").decode()  # it may repeat what the line says
+            log.error("skipped a broken line of the spool %s: %.300s", path, why, extra={"repeat": "spool.line"})
     log.info("read %d events back from the spool %s", batch.events, path)
     return batch
 
