@@ -13,10 +13,21 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+from weakref import WeakKeyDictionary
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Error,
+    Page,
+    Playwright,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 from waiting import PATIENCE
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -46,6 +57,7 @@ def browsing() -> Iterator[Browser]:
 
 def finish() -> None:
     """Ends the browser."""
+    _kept.clear()
     while _started:
         driver, browser = _started.pop()
         browser.close()
@@ -53,22 +65,22 @@ def finish() -> None:
 
 
 class Watched:
-    """What goes wrong in the pages of a context. `losing`: the daemon may be away, or want a token."""
+    """What goes wrong in the pages of a context, from `begin` on."""
 
-    def __init__(self, context: BrowserContext, origin: str, losing: bool, refused: bool) -> None:
+    def __init__(self, context: BrowserContext) -> None:
         self.wrong: list[str] = []
-        self.asked: list[str] = []  # URLs
-        self._origin = origin
-        self._losing = losing
-        self._refused = refused
         context.on("request", lambda request: self._request(request.url))
         context.on("requestfailed", lambda request: self._failed(request.url, request.failure or ""))
         context.on("response", lambda response: self._response(response.url, response.status))
-        context.on("console", lambda said: self._said(said.type, said.text))
+        context.on("console", lambda said: self._said(said.type, said.text, said.location["url"]))
         context.on("weberror", lambda error: self.wrong.append(str(error.error)))
 
+    def begin(self, origin: str, losing: bool, refused: bool) -> None:
+        """Of this daemon now. `losing`: it may be away, or want a token. `refused`: it may say no to a question."""
+        self.wrong = []
+        self._origin, self._losing, self._refused = origin, losing, refused
+
     def _request(self, url: str) -> None:
-        self.asked.append(url)
         if urlsplit(url)[:2] != urlsplit(self._origin)[:2] and not url.startswith(("blob:", "data:")):
             self.wrong.append(f"asked for {url}")
 
@@ -81,40 +93,105 @@ class Watched:
         if status >= 400 and not self._losing and not (self._refused and status in (400, 404)):
             self.wrong.append(f"{url}: {status}")
 
-    def _said(self, kind: str, text: str) -> None:
+    def _said(self, kind: str, text: str, url: str) -> None:
+        # Browsers look for a picture of that name by themselves, where what is shown is no page.
+        if url.endswith("/favicon.ico"):
+            return
         is_meant = (self._losing and LOSS.search(text)) or (self._refused and REFUSAL.search(text))
         if kind in ("error", "warning") and not is_meant:
             self.wrong.append(f"console: {text}")
 
 
+class Shown:
+    """A page in a context of its own."""
+
+    def __init__(self, browser: Browser, **settings: Any) -> None:
+        self.context = browser.new_context(**settings)
+        self.watched = Watched(self.context)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE * 1000)
+
+    def wear(self, viewport: Any = None, color_scheme: Any = "light", reduced_motion: Any = "no-preference") -> None:
+        """Has the window and the system's settings of a test."""
+        size: ViewportSize = viewport or {"width": 1280, "height": 720}
+        self.page.set_viewport_size(size)
+        self.page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
+
+    def forget(self) -> bool:
+        """Leaves a page as it was before a test, but for the browser's cache; whether that worked."""
+        for other in self.context.pages[1:]:
+            other.close()
+        self.page.evaluate("{ localStorage.clear(); sessionStorage.clear(); }")
+        # A picture keeps the browser's process for the next one, as an empty page would not.
+        try:
+            self.page.goto(urljoin(self.page.url, "/favicon.svg"))
+        except Error:  # its daemon is away
+            return False
+        return True
+
+
+_inspectors: WeakKeyDictionary[Page, CDPSession] = WeakKeyDictionary()
+_kept: list[Shown] = []  # the page that tests use one after the other, while nobody does
+WORN = {"viewport", "color_scheme", "reduced_motion"}
+
+
 @contextmanager
 def looking(
     browser: Browser, port: int, at: str | None = "", *, losing: bool = False, refused: bool = False,
-    scheme: str = "http", host: str = "127.0.0.1", **settings: Any,
+    alone: bool = False, scheme: str = "http", host: str = "127.0.0.1", **settings: Any,
 ) -> Iterator[Page]:  # fmt: skip
-    """A page of its own, with a memory of its own; fails where something went wrong in it.
+    """A page without a memory of other tests; fails where something went wrong in it.
 
     Where `at` is None, it has gone nowhere yet. `losing`: the daemon may be away, or want a token. `refused`: it may
-    say no to a question. `settings` are those of the context.
+    say no to a question. `settings` are those of the context. Tests use the same page one after the other, because
+    that takes a quarter of the time; `alone`, as those that go nowhere yet, have one that ends with them.
     """
     origin = f"{scheme}://{host}:{port}"
-    context = browser.new_context(**settings)
-    watched = Watched(context, origin, losing, refused)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE * 1000)
+    is_alone = alone or at is None or scheme != "http" or not settings.keys() <= WORN
+    shown = Shown(browser, **settings) if is_alone or not _kept else _kept.pop()
     try:
+        if not is_alone:
+            shown.wear(**settings)
+        shown.watched.begin(origin, losing, refused)
         if at is not None:
-            page.goto(f"{origin}/{at}")
-        yield page
-        page.evaluate("0")  # whatever was said before is heard
+            shown.page.goto(f"{origin}/{at}")
+        yield shown.page
+        shown.page.evaluate("0")  # whatever was said before is heard
+        if not is_alone:
+            is_alone = not shown.forget()
+    except BaseException:
+        is_alone = True
+        raise
     finally:
-        context.close()
-    assert not watched.wrong, watched.wrong
+        if is_alone or _kept:
+            shown.context.close()
+        else:
+            _kept.append(shown)
+    assert not shown.watched.wrong, shown.watched.wrong
 
 
 def live(page: Page) -> None:
     """Waits until the page is live."""
     expect(page.locator(".state")).to_have_text("live")
+
+
+def settled(page: Page) -> None:
+    """Waits until a view shows what it is about."""
+    live(page)
+    expect(page.locator("main .loading")).to_have_count(0)
+
+
+def hop(page: Page, query: str) -> None:
+    """Goes to another view as a link does, and waits until it is there: much sooner than by loading the page anew."""
+    page.evaluate("(to) => { history.pushState(null, '', to); dispatchEvent(new Event('route')); }", query or "/")
+    settled(page)
+
+
+def headings(page: Page) -> list[int]:
+    """The levels of the headings that are seen or read out, in their order."""
+    code = "all => all.filter((each) => each.checkVisibility()).map((each) => Number(each.tagName[1]))"
+    found: list[int] = page.locator("h1, h2, h3, h4, h5, h6").evaluate_all(code)
+    return found
 
 
 def devtools(page: Page) -> CDPSession:
@@ -130,16 +207,19 @@ def _axe() -> str:
 def barriers(page: Page, within: str | None = None) -> list[str]:
     """What axe-core finds that keeps people out, by WCAG 2.2 AA and by its own best practices; a line each."""
     # In a world of its own: the page's policy lets no other script run, and is not weakened for this.
-    tools = devtools(page)
+    if page not in _inspectors:
+        _inspectors[page] = devtools(page)
+    tools = _inspectors[page]
     tree = tools.send("Page.getFrameTree")
     made = tools.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"], "worldName": "axe"})
     world = {"contextId": made["executionContextId"], "returnByValue": True, "awaitPromise": True}
+    if not tools.send("Runtime.evaluate", {"expression": "'axe' in globalThis", **world})["result"]["value"]:
+        tools.send("Runtime.evaluate", {"expression": f"{_axe()};null", **world})
     target = f"document.querySelector({within!r})" if within else "document"
     line = "`${each.impact} ${each.id}: ${node.target} ${node.failureSummary}`"
     lines = f"found.violations.flatMap((each) => each.nodes.map((node) => {line}))"
     run = f"axe.run({target}, {{ resultTypes: ['violations'] }}).then((found) => {lines})"
-    found = tools.send("Runtime.evaluate", {"expression": f"{_axe()};\n{run}", **world})
-    tools.detach()
+    found = tools.send("Runtime.evaluate", {"expression": run, **world})
     assert "exceptionDetails" not in found, found["exceptionDetails"]
     value: list[str] = found["result"]["value"]
     return value

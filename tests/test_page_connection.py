@@ -84,19 +84,11 @@ class Told:
         return self.urls[-1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Browser, daemon_: Daemon) -> Iterator[Page]:
-    """A page that has not asked for anything yet."""
+    """A page that is loaded anew by each test that tells it something, and not before."""
     with looking(browser, daemon_.port, None) as shown:
         yield shown
-
-
-@pytest.fixture
-def opened(page: Page, daemon_: Daemon) -> Page:
-    """A page of the real daemon."""
-    page.goto(f"http://127.0.0.1:{daemon_.port}/?view=status")
-    live(page)
-    return page
 
 
 @pytest.fixture
@@ -146,6 +138,7 @@ def test_after_a_gap_the_position_stays_until_the_snapshot_that_is_asked_for_is_
     assert told.cut(page) == {"epoch": "one", "since": "22"}
 
 
+@pytest.mark.slow
 def test_gaps_without_end_do_not_keep_the_snapshot_from_being_asked_for(page: Page, told: Told) -> None:
     seq = 7
     while {"op": "snapshot"} not in told.ops:
@@ -156,6 +149,7 @@ def test_gaps_without_end_do_not_keep_the_snapshot_from_being_asked_for(page: Pa
     assert seq > 8
 
 
+@pytest.mark.slow
 def test_nonsense_and_messages_of_other_types_change_nothing(page: Page, told: Told) -> None:
     for text in ("", "{", "null", "7", '"text"', "[]", '{"type": 7}', '{"seq": 9}', '{"type": "__proto__"}'):
         told.socket.send(text)
@@ -179,6 +173,7 @@ def test_who_slept_for_days_goes_on_at_once_and_says_how_old_it_was(page: Page, 
     live(page)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_makes_nobody_wait_for_hours(page: Page, told: Told) -> None:
     page.evaluate("() => { const real = Date.now; Date.now = () => real() - 86_400_000; }")
     told.cut(page)
@@ -197,54 +192,8 @@ def test_a_daemon_that_says_nothing_any_more_is_left(page: Page, told: Told) -> 
     assert told.urls[-1] == {"epoch": "one", "since": "7"}
 
 
+@pytest.mark.slow
 def test_a_websocket_that_a_proxy_does_not_pass_on_is_said(page: Page, daemon_: Daemon) -> None:
     page.route_web_socket("**/ws*", lambda socket: socket.close())
     page.goto(f"http://127.0.0.1:{daemon_.port}/")
     expect(page.get_by_text("netwatchd answers, but not over the WebSocket")).to_be_visible()
-
-
-def test_many_messages_are_shown_together_and_a_listener_that_fails_keeps_none_from_the_others(opened: Page) -> None:
-    told = opened.evaluate("""async (device) => {
-      const { Store } = await import("/store.js");
-      const store = new Store();
-      const [told, failed] = [[], []];
-      addEventListener("error", (event) => { failed.push(event.message); event.preventDefault(); });
-      store.listen(() => { throw new Error("on purpose"); });
-      store.listen((changed) => told.push([...changed.keys()]));
-      for (let n = 0; n < 1000; n += 1) store.take({ type: "device_update", seq: n, device });
-      store.take({ type: "stats", seq: 1000, stats: {} });
-      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-      return { told, failed };
-    }""", device(1))  # fmt: skip
-    assert told == {"told": [["devices", "stats"]], "failed": ["Uncaught Error: on purpose"]}
-
-
-def test_what_is_known_is_bounded_however_long_it_goes_on(opened: Page) -> None:
-    sizes = opened.evaluate("""async (device) => {
-      const { Store } = await import("/store.js");
-      const store = new Store();
-      for (let n = 0; n < 5000; n += 1) {
-        store.take({ type: "device_update", device: { ...device, ips: [`10.0.${n >> 8}.${n & 255}`] } });
-        store.take({ type: "threat_update", threat: { id: n, status: n % 100 ? "dismissed" : "open" } });
-        store.take({ type: "flow_update", flow: { id: n, end: 1, state: "closed" } });
-        store.take({ type: "device_update", device: { ...device, mac: "ff", macs: ["ff"], ips: ["::1"] } });
-        store.take({ type: "device_removed", key: "ff" });
-      }
-      const open = [...store.threats.values()].filter((threat) => threat.status === "open").length;
-      return [store.devices.size, store.owners.size, store.flows.size, open, store.threats.size];
-    }""", device(1))  # fmt: skip
-    assert sizes == [1, 2, 2000, 50, 1050]
-
-
-def test_an_address_that_moved_on_belongs_to_the_other_one(opened: Page) -> None:
-    named = opened.evaluate("""async ([one, other]) => {
-      const { Store } = await import("/store.js");
-      const store = new Store();
-      store.putDevice(one);
-      store.putDevice({ ...other, ips: one.ips });
-      store.putDevice({ ...one, ips: ["10.0.0.9"] });
-      const moved = store.called(one.ips[0]);
-      store.removeDevice(other.mac);
-      return [moved, store.called(one.ips[0]), store.called("10.0.0.9"), store.called(null), store.called("__proto__")];
-    }""", [device(1), device(2)])  # fmt: skip
-    assert named == ["host2", "10.0.0.1", "host1", "", "__proto__"]

@@ -224,6 +224,7 @@ def test_one_device_shows_all_that_is_known_of_it(browser: Browser, home: Daemon
         page.wait_for_url("**/?view=flows&device=*")
 
 
+@pytest.mark.slow
 def test_threats_of_a_device_are_told_with_those_that_were_put_away(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, at("192.168.1.7")) as page:
         rows = page.get_by_role("region", name="Threats and news").get_by_role("listitem")
@@ -264,6 +265,7 @@ def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser:
             eventually(lambda: [row["mac"] for row in running.json("devices")] == [NAS])
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_known_or_no_more_is_said(browser: Browser, daemon: Any) -> None:
     with daemon() as running:
         assert running.emit(device(PHONE, 5, hostname="phone")) == []
@@ -275,14 +277,6 @@ def test_a_device_that_is_not_known_or_no_more_is_said(browser: Browser, daemon:
             running.json("forget", PHONE, "--yes")
             expect(page.locator("main")).to_contain_text("This device is no more")
             expect(page.get_by_role("heading", level=1)).to_have_text("Device")
-
-
-@pytest.mark.parametrize("view", ["?view=devices", at(EVIL), at(PHONE, range="30d")])
-def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view, viewport={"width": 320, "height": 640}) as page:
-        expect(page.locator(".devices tbody .row-link, .device h1").first).to_be_visible()
-        expect(page.locator(".empty.loading")).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 @pytest.mark.slow
@@ -330,29 +324,3 @@ def test_every_kind_has_a_name_and_an_icon_that_is_drawn(browser: Browser, home:
         assert page.evaluate("async () => (await import('/kinds.js')).kindIcon('no_such').dataset.kind") == "unknown"
     text = (PAGE / "icons.svg").read_text()
     assert all(f'<symbol id="{kind}" viewBox="0 0 24 24">' in text for kind in KINDS)
-
-
-def test_days_strips_and_bars_are_reckoned_right(browser: Browser, home: Daemon) -> None:
-    with looking(browser, home.port, timezone_id="Europe/Berlin") as page:
-        # The clocks go back on 2026-10-25: that day has 25 hours.
-        days = page.evaluate("""async () => {
-          const { daysOf } = await import('/presence.js');
-          const [begin, now] = [Date.parse('2026-10-24T12:00+02:00'), Date.parse('2026-10-26T12:00+01:00')];
-          return daysOf([[begin, now]], begin, now).map(({ here }) => here / 3600000);
-        }""")
-        assert days == [12, 25, 12]
-        path, times, drawn, hosts = page.evaluate("""async () => {
-          const [presence, spark, past] = [await import('/presence.js'), await import('/sparkline.js'),
-            await import('/devicepast.js')];
-          const device = { status: 'offline', last_seen: 70 };
-          return [
-            presence.stripPath([[-50, 10], [50, 50], [100, 200]], 0, 100),
-            presence.timesOf([{ start: 60, end: null }, { start: 5, end: 3 }], device, 100),
-            spark.bars([null, 0, 25, 100], 40, 20),
-            ['192.0.2.1', '192.0.2.1:80', '[::1]:80', 'fe80::1', 'list x'].map(past.hostOf),
-          ];
-        }""")
-        assert path == "M0 0h100v10h-100zM500 0h4v10h-4zM996 0h4v10h-4z"
-        assert times == [[60, 70], [5, 5]]
-        assert drawn == "M10 20v-0.38h9v0.38zM20 20v-10h9v10zM30 20v-20h9v20z"
-        assert hosts == ["192.0.2.1", "192.0.2.1", "::1", "fe80::1", "list x"]

@@ -6,10 +6,11 @@ import io
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from faults_kit import storage
-from looking import VIEWS, browsing, expect, live, looking
+from looking import VIEWS, browsing, expect, hop, looking, settled
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 
@@ -79,50 +80,30 @@ def unharmed(page: Page) -> None:
     assert page.evaluate("({}).x") is None
 
 
-DEVICE_VIEWS = [f"?view=device&device={MAC}", *(f"?view=device&device={mac(n)}" for n in (0, 2))]
-THREAT_VIEWS = [f"?view=threat&id={number}" for number in (1,)]
+OTHER_VIEWS = [
+    f"?view=device&device={MAC}", *(f"?view=device&device={mac(n)}" for n in (0, 2)), "?view=threats&id=1",
+    "?view=threats&id=3",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("view", [*VIEWS, *DEVICE_VIEWS, *THREAT_VIEWS])
-def test_hostile_texts_stay_texts_in_every_view(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, None) as page:
-        watch(page)
-        page.goto(f"http://127.0.0.1:{home.port}/{view}")
-        live(page)
-        expect(page.locator(".loading")).to_have_count(0)
-        unharmed(page)
-        # Whatever opens by a click, opens.
-        for opened in page.locator("main summary, main button[aria-haspopup], main button.row-link").all()[:6]:
-            if opened.is_visible() and opened.is_enabled():
-                opened.click()
-                unharmed(page)
-                page.keyboard.press("Escape")
-
-
-@pytest.mark.parametrize("view", ["?view=flows", "?view=threats", "?view=devices"])
-def test_hostile_texts_stay_texts_in_exports(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view) as page:
-        live(page)
-        expect(page.locator(".loading")).to_have_count(0)
-        for kind in ("CSV", "JSON"):
-            page.get_by_role("button", name="Export").first.click()
-            with page.expect_download() as download:
-                page.get_by_role("menuitem", name=kind).click()
-            assert download.value.suggested_filename.startswith("netwatchd-")
-            text = download.value.path().read_text(encoding="utf-8-sig")
-            if kind == "JSON":
-                assert json.loads(text)
-            else:
-                cells = [cell for row in csv.reader(io.StringIO(text, newline=""), strict=True) for cell in row]
-                assert len(cells) > 20
-                assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))]
-
-
-def test_hostile_texts_stay_texts_when_they_come_live_and_in_the_search(browser: Browser, home: Daemon) -> None:
+def test_hostile_texts_stay_texts_in_every_view_and_when_they_come_live(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, None) as page:
         watch(page)
         page.goto(f"http://127.0.0.1:{home.port}/")
-        live(page)
+        settled(page)
+        for view in [*VIEWS, *OTHER_VIEWS]:
+            hop(page, view)
+            if "id=" in view:
+                expect(page.locator(".threat .answer")).to_contain_text(ATTACKS[0 if "id=1" in view else 1])
+            unharmed(page)
+            # Whatever opens by a click, opens.
+            for opened in page.locator("main summary, main button[aria-haspopup], main button.row-link").all()[:6]:
+                if opened.is_visible() and opened.is_enabled():
+                    opened.click()
+                    unharmed(page)
+                    page.keyboard.press("Escape")
+        # And when they come live, and are looked for.
+        hop(page, "")
         home.emit({"type": "threat", "kind": "newest", "severity": "critical", "device": MAC, "description": MARK})
         expect(page.get_by_role("link", name=MARK).first).to_be_visible()
         page.keyboard.press("/")
@@ -131,18 +112,33 @@ def test_hostile_texts_stay_texts_when_they_come_live_and_in_the_search(browser:
         unharmed(page)
 
 
-@pytest.mark.parametrize("attack", ATTACKS[:2])
+@pytest.mark.slow
+def test_hostile_texts_stay_texts_in_exports(browser: Browser, home: Daemon) -> None:
+    with looking(browser, home.port, "?view=flows") as page:
+        for view in ("?view=flows", "?view=threats", "?view=devices"):
+            hop(page, view)
+            for kind in ("CSV", "JSON"):
+                page.get_by_role("button", name="Export").first.click()
+                with page.expect_download() as download:
+                    page.get_by_role("menuitem", name=kind).click()
+                assert download.value.suggested_filename.startswith("netwatchd-")
+                text = download.value.path().read_text(encoding="utf-8-sig")
+                if kind == "JSON":
+                    assert json.loads(text)
+                else:
+                    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), strict=True) for cell in row]
+                    assert len(cells) > 20
+                    assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_hostile_texts_in_the_address_stay_texts(browser: Browser, home: Daemon, attack: str) -> None:
     with looking(browser, home.port, None, refused=True) as page:
         watch(page)
+        names = ("device", "text", "q", "peer", "port", "since", "kind", "status", attack)
+        page.goto(f"http://127.0.0.1:{home.port}/?{urlencode({'view': attack} | dict.fromkeys(names, attack))}")
+        settled(page)
         for view in ("flows", "threats", "devices", "device", "traffic"):
-            page.goto(f"http://127.0.0.1:{home.port}/")
-            page.evaluate(
-                "([view, attack]) => { location.search = new URLSearchParams({ view, device: attack, text: attack, "
-                "q: attack, peer: attack, port: attack, since: attack, kind: attack, status: attack }); }",
-                [view, attack],
-            )
-            page.wait_for_url(f"**/?view={view}&**")
-            live(page)
-            expect(page.locator(".loading")).to_have_count(0)
+            hop(page, f"?{urlencode({'view': view} | dict.fromkeys(names, attack))}")
             unharmed(page)

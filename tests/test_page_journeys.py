@@ -10,7 +10,7 @@ from faults_kit import storage
 from looking import browsing, devtools, expect, live, looking
 from playwright.sync_api import Browser, Page
 from proxy_kit import Proxy, proxied
-from running import MAC, OTHER_MAC, Daemon, flow_line
+from running import MAC, OTHER_MAC, Daemon, flow_line, locked
 from waiting import eventually
 from websocket_kit import certificate
 
@@ -74,6 +74,7 @@ def behind(browser: Browser, daemon: Daemon, at: str = "", **settings: Any) -> I
         yield page, proxy
 
 
+@pytest.mark.slow
 def test_who_was_cut_off_is_told_what_was_missed_once_and_without_a_word(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started:
         started.emit(DEVICE, flow(1))
@@ -117,6 +118,7 @@ def test_how_old_it_is_counts_up_while_nothing_comes(browser: Browser, daemon: M
         expect(page.locator(".banner")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_gap_is_said_and_what_it_took_is_asked_for(browser: Browser, daemon: Make) -> None:
     small = daemon(storage())
     small.config.write_text(small.config.read_text().replace("[websocket]\n", "[websocket]\nresume_size = 100\n"))
@@ -136,8 +138,9 @@ def test_a_gap_is_said_and_what_it_took_is_asked_for(browser: Browser, daemon: M
             expect(page).to_have_title("(1) Flows · netwatchd")
 
 
+@pytest.mark.slow
 def test_a_tab_that_was_frozen_goes_on_where_it_was(browser: Browser, daemon: Make) -> None:
-    with daemon(storage()) as started, looking(browser, started.port, "?view=flows") as page:
+    with daemon(storage()) as started, looking(browser, started.port, "?view=flows", alone=True) as page:
         live(page)
         tools = devtools(page)
         tools.send("Page.setWebLifecycleState", {"state": "frozen"})
@@ -148,6 +151,7 @@ def test_a_tab_that_was_frozen_goes_on_where_it_was(browser: Browser, daemon: Ma
         live(page)
 
 
+@pytest.mark.slow
 def test_a_threat_is_acknowledged_dismissed_and_taken_back(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started:
         started.emit(DEVICE, threat(1), threat(2))
@@ -170,6 +174,56 @@ def test_a_threat_is_acknowledged_dismissed_and_taken_back(browser: Browser, dae
             expect(page.get_by_role("link", name="Thing 2")).to_have_count(0)
 
 
+def test_what_is_done_but_not_stored_yet_is_said_and_stored_when_it_can_be(browser: Browser, daemon: Make) -> None:
+    with daemon(storage()) as started:
+        started.emit(DEVICE, threat(1), threat(2))
+        eventually(lambda: len(started.core("SELECT id FROM threats")) == 2)
+        with looking(browser, started.port) as page:
+            two = page.locator("li", has=page.get_by_role("link", name="Thing 2"))
+            two.get_by_role("button", name="Acknowledge").click()
+            expect(toasts(page)).to_have_text("Acknowledged: thing 2Undo×")
+            with locked(started.state / "core.db"):
+                one = page.locator("li", has=page.get_by_role("link", name="Thing 1"))
+                one.get_by_role("button", name="Dismiss").click()
+                expect(page.get_by_role("link", name="Thing 1")).to_have_count(0)
+                said = toasts(page).filter(has_text="Dismissed, but not stored yet: ")
+                expect(said).to_contain_text("netwatchd keeps it in memory, and stores it as soon as it can.")
+                expect(toasts(page)).to_have_count(2)
+                expect(page.locator(".banner")).to_contain_text("The database cannot be written. Meanwhile 1 record waits")
+                expect(page.locator(".troubles")).to_contain_text("The database cannot be written: database is locked")
+            statuses = "SELECT status FROM threats ORDER BY id"
+            eventually(lambda: started.core(statuses) == [("dismissed",), ("acknowledged",)])
+            expect(page.locator(".banner")).to_have_count(0)
+            expect(page.locator(".troubles")).not_to_contain_text("database")
+            said.get_by_role("button", name="Undo").click()
+            expect(page.get_by_role("link", name="Thing 1")).to_be_visible()
+
+
+def test_of_two_tabs_the_one_says_that_you_did_it_and_the_other_one_that_somebody_did(
+    browser: Browser, daemon: Make
+) -> None:
+    with daemon(storage()) as started:
+        started.emit(DEVICE, threat(1))
+        eventually(lambda: started.core("SELECT id FROM threats"))
+        at = "?view=threats&id=1"
+        with looking(browser, started.port, at) as page, looking(browser, started.port, at) as other:
+            live(other)
+            page.get_by_role("button", name="Acknowledge").click()
+            said = [each.get_by_role("region", name="What became of it") for each in (page, other)]
+            expect(said[0]).to_contain_text("You acknowledged it")
+            expect(said[1]).to_contain_text("Somebody acknowledged it")
+            expect(toasts(page)).to_contain_text("Acknowledged: thing 1")
+            toasts(page).get_by_role("button", name="Undo").click()
+            for each in (page, other):
+                expect(each.locator(".threat .view-head .badge")).to_have_text(["high", "open"])
+                expect(each.get_by_role("region", name="What became of it")).to_have_count(0)
+            other.get_by_role("button", name="Dismiss").click()
+            expect(said[0]).to_contain_text("Somebody dismissed it")
+            expect(said[1]).to_contain_text("You dismissed it")
+            expect(toasts(other)).to_have_count(1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["/netwatchd/", "/a/b%20c/"])
 def test_it_lies_below_a_path_of_a_reverse_proxy(browser: Browser, daemon: Make, prefix: str) -> None:
     with daemon(storage()) as started, proxied(started.port, prefix, "X-Forwarded-For: 192.0.2.1\r\n") as proxy:
@@ -184,6 +238,7 @@ def test_it_lies_below_a_path_of_a_reverse_proxy(browser: Browser, daemon: Make,
             assert page.evaluate("location.pathname") == prefix
 
 
+@pytest.mark.slow
 def test_a_websocket_of_a_name_that_is_not_allowed_is_explained(browser: Browser, daemon: Make) -> None:
     # The proxy asks under its own name, as nginx does where nothing else is said: the page comes, not its WebSocket.
     with daemon(storage()) as started, proxied(started.port, rename=f"127.0.0.1:{started.port}") as proxy:
@@ -197,6 +252,7 @@ def test_a_websocket_of_a_name_that_is_not_allowed_is_explained(browser: Browser
             live(page)
 
 
+@pytest.mark.slow
 def test_it_speaks_tls_and_ipv6(browser: Browser, daemon: Make, tmp_path: Path) -> None:
     pem, key = certificate(tmp_path)
     started = daemon(storage())
@@ -212,6 +268,7 @@ def test_it_speaks_tls_and_ipv6(browser: Browser, daemon: Make, tmp_path: Path) 
         )
 
 
+@pytest.mark.slow
 def test_a_token_that_is_kept_in_one_tab_opens_the_other_ones(browser: Browser, daemon: Make) -> None:
     guarded = daemon()
     guarded.config.write_text(guarded.config.read_text().replace("[websocket]\n", "[websocket]\ntoken = secretly\n"))
@@ -228,6 +285,7 @@ def test_a_token_that_is_kept_in_one_tab_opens_the_other_ones(browser: Browser, 
         expect(other.get_by_role("dialog")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_kept_to_go_back_to_has_no_connection_and_goes_on_when_it_is_shown(
     browser: Browser, daemon: Make
 ) -> None:

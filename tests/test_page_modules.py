@@ -149,3 +149,20 @@ def test_a_menu_is_walked_by_keys(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(pick).to_have_attribute("aria-expanded", "false")
     expect(pick).to_be_focused()
+
+
+NOTES = {
+    "happenings": 2, "began": 1795426694503, "earlier": [{"first_seen": 1795326694503, "last_seen": 1795326694509}, 7],
+    "before": {"status": "dismissed", "severity": "low", "time": 1795326694509}, "muted_by": "* kali",
+    "judged": {"status": "acknowledged", "severity": "high", "time": 1795326694509},
+}  # fmt: skip
+
+
+def test_what_became_of_a_threat_is_told_whatever_stands_in_its_notes(page: Page) -> None:
+    code = "return m.historyOf({ evidence: given });"
+    told = call(page, "threat.js", code, {"netwatchd": NOTES, "taken_back": "it was none"})
+    words = ["happened 2 times", "Earlier: ", "acknowledged it", "open again", "* kali", "it was none"]
+    assert len(told) == len(words)
+    assert all(word in line for word, line in zip(words, told, strict=True))
+    for odd in ({}, {"netwatchd": 7}, {"netwatchd": {"earlier": 7, "judged": None, "before": [], "happenings": "x"}}):
+        assert call(page, "threat.js", code, odd) == []

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from looking import browsing, expect, live, looking
+from looking import browsing, expect, headings, hop, live, looking, settled
 from playwright.sync_api import Browser, Page
 from running import Daemon, scratch
 
@@ -34,6 +34,17 @@ def page(browser: Browser, house: Daemon) -> Iterator[Page]:
 def call(page: Page, module: str, code: str, given: Any = None) -> Any:
     """What a piece of JavaScript returns that is given a module's exports as `m`, and `given`."""
     return page.evaluate(f"async (given) => {{ const m = await import('/{module}'); {code} }}", given)
+
+
+def device(number: int, **fields: Any) -> dict[str, Any]:
+    """A device as messages tell it."""
+    mac = f"02:00:00:00:00:{number:02x}"
+    return {
+        "mac": mac, "ips": [f"10.0.0.{number}"], "ip": f"10.0.0.{number}", "hostname": f"host{number}", "vendor": None,
+        "name": None, "first_seen": 1795426694503, "last_seen": 1795426694503, "status": "online", "random_mac": False,
+        "bytes_in": 0, "bytes_out": 0, "sources": ["json"], "kind": None, "model": None, "macs": [mac], "evidence": [],
+        "usual_silence": None,
+    } | fields  # fmt: skip
 
 
 SIZES = {
@@ -140,31 +151,35 @@ def test_elements_are_made_of_texts_and_never_of_html(page: Page) -> None:
 ODD = ["__proto__", "constructor", "toString", "hasOwnProperty", "<img src=x onerror=alert(1)>", "%00", "a" * 3000]
 
 
-@pytest.mark.parametrize("name", [*ODD[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in ODD[2:])])
-def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Daemon, name: str) -> None:
-    at = f"?view={name}&{name}={name}&device={name}&__proto__=x&constructor=x"
-    with looking(browser, house.port, at) as shown:
-        live(shown)
-        expect(shown.get_by_role("heading", level=1)).to_have_count(1)
-        shown.get_by_role("link", name="Flows", exact=True).click()
-        expect(shown.locator("h1")).to_have_text("Flows")
-        assert shown.locator("img").count() == 0
-        assert shown.evaluate("({}).x") is None
+def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Daemon) -> None:
+    with looking(browser, house.port) as shown:
+        settled(shown)
+        for name in ODD:
+            # The next one is gone to from there.
+            hop(shown, f"?view={name}&{name}={name}&device={name}&__proto__=x&constructor=x")
+            assert headings(shown)[:1] == [1]
+            assert shown.locator("img").count() == 0
+            assert shown.evaluate("({}).x") is None
+        # As it is when such an address is opened.
+        shown.goto(f"http://127.0.0.1:{house.port}/?view=__proto__&constructor=x&__proto__=x")
+        settled(shown)
+        assert headings(shown)[:1] == [1]
 
 
-@pytest.mark.parametrize("view", ["threats", "devices", "device", "flows", "traffic"])
-def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house: Daemon, view: str) -> None:
+def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house: Daemon) -> None:
     hostile = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
     names = ("id", "device", "text", "q", "peer", "port", "state", "status", "kind", "severity", "since", "until",
              "before", "sort", "by", "protocol", "span", "__proto__")  # fmt: skip
     # The daemon says no to some of them, by a sentence: that is no error of the page.
-    with looking(browser, house.port, f"?view={view}&" + "&".join(f"{n}={hostile}" for n in names), refused=True) as it:
-        live(it)
-        expect(it.get_by_role("heading", level=1)).to_have_count(1)
-        expect(it.locator(".loading")).to_have_count(0)
-        assert it.locator("img").count() == 0
+    with looking(browser, house.port, refused=True) as it:
+        settled(it)
+        for view in ("threats", "devices", "device", "flows", "traffic"):
+            hop(it, f"?view={view}&" + "&".join(f"{name}={hostile}" for name in names))
+            assert headings(it).count(1) == 1
+            assert it.locator("img").count() == 0
 
 
+@pytest.mark.slow
 def test_where_the_browser_keeps_nothing_the_page_works_all_the_same(browser: Browser, house: Daemon) -> None:
     deny = "{ get() { throw new DOMException('denied', 'SecurityError'); } }"
     with looking(browser, house.port, None) as shown:
@@ -186,3 +201,86 @@ def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, ho
         shown.reload()
         assert call(shown, "token.js", "return m.token();") == "correct-horse"
         assert shown.evaluate("localStorage.length") == 0
+
+
+def test_days_are_those_of_the_viewers_zone_also_when_its_clocks_change(page: Page) -> None:
+    hours = 3_600_000
+    begun = 1_792_792_800_000  # 2026-10-24 00:00 in Berlin, whose clocks go back a day later
+    rows = [{"time": begun + hour * hours, "bytes_in": 1, "bytes_out": 2} for hour in range(24 + 25 + 2)]
+    rows[3] = {"time": rows[3]["time"], "bytes_in": None, "bytes_out": None}
+    answer = {"since": begun, "until": begun + 51 * hours, "step": 3600, "rows": rows}
+    days = call(page, "trafficdata.js", "return m.fromRows(given, true);", answer)
+    assert days["bytesIn"] == [23, 25, 2]
+    assert [(end - time) / hours for time, end in zip(days["times"], days["ends"], strict=True)] == [24, 25, 24]
+
+
+def test_days_strips_and_bars_are_reckoned_right(page: Page) -> None:
+    # The clocks go back on 2026-10-25: that day has 25 hours.
+    days = page.evaluate("""async () => {
+      const { daysOf } = await import('/presence.js');
+      const [begin, now] = [Date.parse('2026-10-24T12:00+02:00'), Date.parse('2026-10-26T12:00+01:00')];
+      return daysOf([[begin, now]], begin, now).map(({ here }) => here / 3600000);
+    }""")
+    assert days == [12, 25, 12]
+    path, times, drawn, hosts = page.evaluate("""async () => {
+      const [presence, spark, past] = [await import('/presence.js'), await import('/sparkline.js'),
+        await import('/devicepast.js')];
+      const device = { status: 'offline', last_seen: 70 };
+      return [
+        presence.stripPath([[-50, 10], [50, 50], [100, 200]], 0, 100),
+        presence.timesOf([{ start: 60, end: null }, { start: 5, end: 3 }], device, 100),
+        spark.bars([null, 0, 25, 100], 40, 20),
+        ['192.0.2.1', '192.0.2.1:80', '[::1]:80', 'fe80::1', 'list x'].map(past.hostOf),
+      ];
+    }""")
+    assert path == "M0 0h100v10h-100zM500 0h4v10h-4zM996 0h4v10h-4z"
+    assert times == [[60, 70], [5, 5]]
+    assert drawn == "M10 20v-0.38h9v0.38zM20 20v-10h9v10zM30 20v-20h9v20z"
+    assert hosts == ["192.0.2.1", "192.0.2.1", "::1", "fe80::1", "list x"]
+
+
+def test_many_messages_are_shown_together_and_a_listener_that_fails_keeps_none_from_the_others(page: Page) -> None:
+    told = page.evaluate("""async (device) => {
+      const { Store } = await import("/store.js");
+      const store = new Store();
+      const [told, failed] = [[], []];
+      addEventListener("error", (event) => { failed.push(event.message); event.preventDefault(); });
+      store.listen(() => { throw new Error("on purpose"); });
+      store.listen((changed) => told.push([...changed.keys()]));
+      for (let n = 0; n < 1000; n += 1) store.take({ type: "device_update", seq: n, device });
+      store.take({ type: "stats", seq: 1000, stats: {} });
+      await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+      return { told, failed };
+    }""", device(1))  # fmt: skip
+    assert told == {"told": [["devices", "stats"]], "failed": ["Uncaught Error: on purpose"]}
+
+
+def test_what_is_known_is_bounded_however_long_it_goes_on(page: Page) -> None:
+    sizes = page.evaluate("""async (device) => {
+      const { Store } = await import("/store.js");
+      const store = new Store();
+      for (let n = 0; n < 5000; n += 1) {
+        store.take({ type: "device_update", device: { ...device, ips: [`10.0.${n >> 8}.${n & 255}`] } });
+        store.take({ type: "threat_update", threat: { id: n, status: n % 100 ? "dismissed" : "open" } });
+        store.take({ type: "flow_update", flow: { id: n, end: 1, state: "closed" } });
+        store.take({ type: "device_update", device: { ...device, mac: "ff", macs: ["ff"], ips: ["::1"] } });
+        store.take({ type: "device_removed", key: "ff" });
+      }
+      const open = [...store.threats.values()].filter((threat) => threat.status === "open").length;
+      return [store.devices.size, store.owners.size, store.flows.size, open, store.threats.size];
+    }""", device(1))  # fmt: skip
+    assert sizes == [1, 2, 2000, 50, 1050]
+
+
+def test_an_address_that_moved_on_belongs_to_the_other_one(page: Page) -> None:
+    named = page.evaluate("""async ([one, other]) => {
+      const { Store } = await import("/store.js");
+      const store = new Store();
+      store.putDevice(one);
+      store.putDevice({ ...other, ips: one.ips });
+      store.putDevice({ ...one, ips: ["10.0.0.9"] });
+      const moved = store.called(one.ips[0]);
+      store.removeDevice(other.mac);
+      return [moved, store.called(one.ips[0]), store.called("10.0.0.9"), store.called(null), store.called("__proto__")];
+    }""", [device(1), device(2)])  # fmt: skip
+    assert named == ["host2", "10.0.0.1", "host1", "", "__proto__"]

@@ -72,14 +72,6 @@ def test_the_first_screen_answers_all_three_questions_without_scrolling(browser:
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
 
 
-@pytest.mark.parametrize("view", ["", "?view=flows", "?view=status"])
-def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view, viewport={"width": 320, "height": 640}) as page:
-        live(page)
-        expect(page.locator(".empty.loading")).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth") == 320
-
-
 def test_search_finds_devices_threats_and_flows_and_hostile_text_stays_text(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port) as page:
         live(page)
@@ -128,6 +120,7 @@ def test_j_and_k_walk_the_rows_and_enter_opens_one(browser: Browser, home: Daemo
         expect(page.get_by_role("dialog", name="One flow")).to_contain_text("2001:db8::53, port 53")
 
 
+@pytest.mark.slow
 def test_a_theme_is_chosen_and_kept(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, color_scheme="light") as page:
         root = page.locator("html")
@@ -219,7 +212,7 @@ FILTERS = [
 ]  # fmt: skip
 
 
-def test_what_comes_live_is_looked_for_as_the_past_is(browser: Browser, daemon: Make) -> None:
+def test_what_comes_live_is_looked_for_as_the_past_is(browser: Browser, home: Daemon) -> None:
     code = """async (all) => {
       const [{ matcher }, { Store }, { askPart }] = await Promise.all(
         ["/matching.js", "/store.js", "/api.js"].map((name) => import(name)));
@@ -231,11 +224,9 @@ def test_what_comes_live_is_looked_for_as_the_past_is(browser: Browser, daemon: 
         (await askPart("flows", { ...filters, limit: 100 })).rows.map((flow) => flow.id),
       ]));
     }"""
-    with daemon(storage()) as started:
-        started.emit(*EVENTS)
-        with looking(browser, started.port, "?view=flows") as page:
-            expect(rows(page)).to_have_count(FLOWS)
-            found = page.evaluate(code, FILTERS)
+    with looking(browser, home.port, "?view=flows") as page:
+        expect(rows(page)).to_have_count(FLOWS)
+        found = page.evaluate(code, FILTERS)
     differ = {json.dumps(each): pair for each, pair in zip(FILTERS, found, strict=True) if pair[0] != pair[1]}
     assert not differ
     assert len(found[0][0]) == FLOWS
@@ -265,6 +256,7 @@ def test_flows_are_filtered_by_the_url_and_the_fields_and_exported_as_shown(brow
         expect(page.get_by_text("No flow is like that")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_rows_are_called_anew_when_a_device_is_and_their_links_keep_the_filters(browser: Browser, daemon: Make) -> None:
     with daemon(storage()) as started:
         started.emit(*EVENTS)

@@ -11,8 +11,9 @@ import pytest
 from faults_kit import storage
 from looking import browsing, expect, looking
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute
-from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
+from running import MAC, OTHER_MAC, Daemon, flow_line, scratch, until
 from waiting import eventually
+from websocket_kit import get
 
 Make = Callable[..., Daemon]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -61,9 +62,30 @@ def home() -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.fixture(scope="module")
+def other_home() -> Iterator[Daemon]:
+    """The same, for those who change something."""
+    with Daemon(scratch(), storage()) as daemon:
+        assert daemon.emit(*DEVICES, *THREATS) == []
+        eventually(lambda: len(api(daemon, "threats")) == len(THREATS))
+        yield daemon
+
+
+@pytest.fixture
+def changing(other_home: Daemon) -> Daemon:
+    """A daemon whose threats are all open, as in the beginning."""
+    with other_home.client() as client:
+        for each in api(other_home, "threats"):
+            client.send(json.dumps({"op": "reopen", "threat": each["id"]}))
+        client.send(json.dumps({"op": "ping"}))
+        until(client, lambda message: message["type"] == "pong")
+    return other_home
+
+
 def api(daemon: Daemon, name: str) -> Any:
-    """What a question is answered."""
-    return json.loads(daemon.cli(name, "--json", "--limit", "1000").stdout)
+    """What a question is answered, of threats of any status."""
+    _, reply = get(daemon.port, f"/api/{name}?status=all&limit=1000")
+    return json.loads(reply.partition("\r\n\r\n")[2])
 
 
 def live(page: Page) -> None:
@@ -97,8 +119,7 @@ def query_of(link: Locator) -> dict[str, list[str]]:
 
 def status_of(daemon: Daemon, kind: str) -> str:
     """What was made of the threat of this kind."""
-    found = json.loads(daemon.cli("threats", "--all", "--json").stdout)
-    return next(str(each["status"]) for each in found if each["kind"] == kind)
+    return next(str(each["status"]) for each in api(daemon, "threats") if each["kind"] == kind)
 
 
 def test_the_worst_comes_first_with_what_to_do_and_who(browser: Browser, home: Daemon) -> None:
@@ -140,25 +161,23 @@ def test_who_sees_nothing_does_not_say_that_nothing_is_wrong(browser: Browser, d
         expect(answer).to_contain_text("No threat was open when netwatchd was last heard")
 
 
-def test_a_threat_is_dismissed_said_once_and_undone(browser: Browser, daemon: Make) -> None:
-    with daemon() as started:
-        started.emit(*DEVICES, *THREATS)
-        with looking(browser, started.port) as page:
-            said = page.locator("p[role=status][aria-live=polite]")
-            heed(page)
-            dismiss = wrong(page).nth(1).get_by_role("button", name="Dismiss")
-            dismiss.focus()
-            page.keyboard.press("Enter")
-            expect(wrong(page)).to_have_count(OPEN - 1)
-            expect(said).to_have_text("Dismissed: the world comes in")
-            # The row that came into its place has the focus, at the same button.
-            expect(wrong(page).nth(1).get_by_role("button", name="Dismiss")).to_be_focused()
-            assert page.evaluate("window.said") == ["Dismissed: the world comes in"]
-            eventually(lambda: status_of(started, "inbound") == "dismissed")
-            notices(page).get_by_role("button", name="Undo").click()
-            expect(wrong(page)).to_have_count(OPEN)
-            expect(said).to_have_text("Open again: the world comes in")
-            eventually(lambda: status_of(started, "inbound") == "open")
+def test_a_threat_is_dismissed_said_once_and_undone(browser: Browser, changing: Daemon) -> None:
+    with looking(browser, changing.port) as page:
+        said = page.locator("p[role=status][aria-live=polite]")
+        heed(page)
+        dismiss = wrong(page).nth(1).get_by_role("button", name="Dismiss")
+        dismiss.focus()
+        page.keyboard.press("Enter")
+        expect(wrong(page)).to_have_count(OPEN - 1)
+        expect(said).to_have_text("Dismissed: the world comes in")
+        # The row that came into its place has the focus, at the same button.
+        expect(wrong(page).nth(1).get_by_role("button", name="Dismiss")).to_be_focused()
+        assert page.evaluate("window.said") == ["Dismissed: the world comes in"]
+        eventually(lambda: status_of(changing, "inbound") == "dismissed")
+        notices(page).get_by_role("button", name="Undo").click()
+        expect(wrong(page)).to_have_count(OPEN)
+        expect(said).to_have_text("Open again: the world comes in")
+        eventually(lambda: status_of(changing, "inbound") == "open")
 
 
 @pytest.mark.slow
@@ -178,48 +197,44 @@ def test_the_last_one_that_is_dismissed_leaves_the_focus_at_the_answer(browser: 
             expect(page.get_by_text("No threat is like that")).to_be_visible()
 
 
-def test_what_somebody_else_judges_leaves_here_too(browser: Browser, daemon: Make) -> None:
-    with daemon() as started:
-        started.emit(*DEVICES, *THREATS)
-        with looking(browser, started.port) as page, started.client() as other:
-            expect(wrong(page)).to_have_count(OPEN)
-            wrong(page).first.get_by_role("button", name="Dismiss").focus()
-            worst = next(each for each in api(started, "threats") if each["kind"] == "arp_spoof")
-            other.send(json.dumps({"op": "dismiss", "threat": worst["id"]}))
-            expect(wrong(page)).to_have_count(OPEN - 1)
-            expect(wrong(page).first.get_by_role("button", name="Dismiss")).to_be_focused()
-            expect(notices(page).locator("p")).to_have_count(0)
-            page.goto(f"http://127.0.0.1:{started.port}/?view=threats&id={worst['id']}")
-            signs = page.locator(".threat .view-head .badge")
-            expect(signs).to_have_text(["critical", "dismissed"])
-            other.send(json.dumps({"op": "reopen", "threat": worst["id"]}))
-            expect(signs).to_have_text(["critical", "open"])
-            expect(page.get_by_role("button", name="Reopen")).to_be_hidden()
+def test_what_somebody_else_judges_leaves_here_too(browser: Browser, changing: Daemon) -> None:
+    with looking(browser, changing.port) as page, changing.client() as other:
+        expect(wrong(page)).to_have_count(OPEN)
+        wrong(page).first.get_by_role("button", name="Dismiss").focus()
+        worst = next(each for each in api(changing, "threats") if each["kind"] == "arp_spoof")
+        other.send(json.dumps({"op": "dismiss", "threat": worst["id"]}))
+        expect(wrong(page)).to_have_count(OPEN - 1)
+        expect(wrong(page).first.get_by_role("button", name="Dismiss")).to_be_focused()
+        expect(notices(page).locator("p")).to_have_count(0)
+        page.goto(f"http://127.0.0.1:{changing.port}/?view=threats&id={worst['id']}")
+        signs = page.locator(".threat .view-head .badge")
+        expect(signs).to_have_text(["critical", "dismissed"])
+        other.send(json.dumps({"op": "reopen", "threat": worst["id"]}))
+        expect(signs).to_have_text(["critical", "open"])
+        expect(page.get_by_role("button", name="Reopen")).to_be_hidden()
 
 
-def test_what_is_refused_is_said(browser: Browser, daemon: Make) -> None:
+def test_what_is_refused_is_said(browser: Browser, changing: Daemon) -> None:
     def misdirect(socket: WebSocketRoute) -> None:
         """The threat that is meant is gone by the time when netwatchd hears of it."""
         server = socket.connect_to_server()
         socket.on_message(lambda message: server.send(str(message).replace('"threat":1}', '"threat":999}')))
         server.on_message(socket.send)
 
-    with daemon() as started:
-        started.emit(*DEVICES, *THREATS)
-        with looking(browser, started.port) as page:
-            page.route_web_socket("**/ws**", misdirect)
-            page.reload()
-            row = wrong(page).filter(has_text="did port_scan")
-            row.get_by_role("button", name="Dismiss").click()
-            expect(notices(page).locator(".bad")).to_contain_text("There is no threat 999")
-            expect(row.get_by_role("button", name="Dismiss")).not_to_have_attribute("aria-disabled", "true")
-            # The others are judged, and what did not work is said beside it.
-            page.get_by_role("link", name="All threats").click()
-            page.get_by_label("Choose all that are shown").check()
-            page.get_by_role("group", name="With those").get_by_role("button", name="Dismiss").click()
-            expect(page.locator(ROWS)).to_have_count(1)
-            expect(notices(page)).to_contain_text("Not done with 1 of 5 threats: there is no threat 999.")
-            expect(notices(page)).to_contain_text("4 threats are dismissed.")
+    with looking(browser, changing.port, None) as page:
+        page.route_web_socket("**/ws**", misdirect)
+        page.goto(f"http://127.0.0.1:{changing.port}/")
+        row = wrong(page).filter(has_text="did port_scan")
+        row.get_by_role("button", name="Dismiss").click()
+        expect(notices(page).locator(".bad")).to_contain_text("There is no threat 999")
+        expect(row.get_by_role("button", name="Dismiss")).not_to_have_attribute("aria-disabled", "true")
+        # The others are judged, and what did not work is said beside it.
+        page.get_by_role("link", name="All threats").click()
+        page.get_by_label("Choose all that are shown").check()
+        page.get_by_role("group", name="With those").get_by_role("button", name="Dismiss").click()
+        expect(page.locator(ROWS)).to_have_count(1)
+        expect(notices(page)).to_contain_text("Not done with 1 of 5 threats: there is no threat 999.")
+        expect(notices(page)).to_contain_text("4 threats are dismissed.")
 
 
 FILTERS: list[tuple[str, int]] = [
@@ -267,24 +282,22 @@ def test_filters_are_chosen_and_the_rows_sorted(browser: Browser, home: Daemon) 
         expect(page.locator(ROWS).first.locator(".times")).to_have_text("12")
 
 
-def test_those_that_are_chosen_are_judged_together_and_that_is_undone(browser: Browser, daemon: Make) -> None:
-    with daemon() as started:
-        started.emit(*DEVICES, *THREATS)
-        with looking(browser, started.port, "?view=threats") as page:
-            page.get_by_label("Choose all that are shown").check()
-            page.get_by_label("Choose: the world comes in").uncheck()
-            bulk = page.get_by_role("group", name="With those that are chosen")
-            expect(bulk).to_contain_text("4 chosen")
-            bulk.get_by_role("button", name="Dismiss").click()
-            expect(page.locator(ROWS)).to_have_count(1)
-            expect(bulk).to_be_hidden()
-            expect(page.get_by_role("heading", name="Threats")).to_be_focused()
-            page.get_by_role("link", name="Dismissed").click()
-            expect(page.locator(ROWS)).to_have_count(4)
-            notices(page).filter(has_text="4 threats are dismissed.").get_by_role("button", name="Undo").click()
-            expect(page.get_by_text("No threat is like that")).to_be_visible()
-            page.get_by_role("link", name="Open", exact=True).click()
-            expect(page.locator(ROWS)).to_have_count(5)
+def test_those_that_are_chosen_are_judged_together_and_that_is_undone(browser: Browser, changing: Daemon) -> None:
+    with looking(browser, changing.port, "?view=threats") as page:
+        page.get_by_label("Choose all that are shown").check()
+        page.get_by_label("Choose: the world comes in").uncheck()
+        bulk = page.get_by_role("group", name="With those that are chosen")
+        expect(bulk).to_contain_text("4 chosen")
+        bulk.get_by_role("button", name="Dismiss").click()
+        expect(page.locator(ROWS)).to_have_count(1)
+        expect(bulk).to_be_hidden()
+        expect(page.get_by_role("heading", name="Threats")).to_be_focused()
+        page.get_by_role("link", name="Dismissed").click()
+        expect(page.locator(ROWS)).to_have_count(4)
+        notices(page).filter(has_text="4 threats are dismissed.").get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("No threat is like that")).to_be_visible()
+        page.get_by_role("link", name="Open", exact=True).click()
+        expect(page.locator(ROWS)).to_have_count(5)
 
 
 def test_one_threat_is_shown_with_its_numbers_and_what_became_of_it(browser: Browser, home: Daemon) -> None:
@@ -344,22 +357,21 @@ def test_a_threat_that_is_not_there_is_said_so(browser: Browser, home: Daemon) -
         expect(page.get_by_role("alert")).to_contain_text("should be a whole number")
 
 
-def test_the_line_that_mutes_is_copied_and_the_threat_dismissed_meanwhile(browser: Browser, daemon: Make) -> None:
-    with daemon() as started:
-        started.emit(*DEVICES, *THREATS)
-        with looking(browser, started.port, permissions=["clipboard-read", "clipboard-write"]) as page:
-            wrong(page).filter(has_text="did port_scan").get_by_role("button", name="Mute").click()
-            asked = page.get_by_role("dialog", name="Mute it")
-            line = f"mute = port_scan {MAC}"
-            expect(asked.get_by_label("The line", exact=True)).to_have_value(line)
-            asked.get_by_role("button", name="Copy the line").click()
-            expect(asked.get_by_role("status")).to_have_text("The line is copied.")
-            assert page.evaluate("navigator.clipboard.readText()") == line
-            asked.get_by_role("button", name="Dismiss it for now").click()
-            expect(wrong(page)).to_have_count(OPEN - 1)
-            # What was copied is what netwatchd understands.
-            started.config.write_text(f"{started.config.read_text()}\n[threats]\n{line}\n")
-            assert started.cli("check-config").returncode == 0
+@pytest.mark.slow
+def test_the_line_that_mutes_is_copied_and_the_threat_dismissed_meanwhile(browser: Browser, changing: Daemon) -> None:
+    with looking(browser, changing.port, permissions=["clipboard-read", "clipboard-write"]) as page:
+        wrong(page).filter(has_text="did port_scan").get_by_role("button", name="Mute").click()
+        asked = page.get_by_role("dialog", name="Mute it")
+        line = f"mute = port_scan {MAC}"
+        expect(asked.get_by_label("The line", exact=True)).to_have_value(line)
+        asked.get_by_role("button", name="Copy the line").click()
+        expect(asked.get_by_role("status")).to_have_text("The line is copied.")
+        assert page.evaluate("navigator.clipboard.readText()") == line
+        asked.get_by_role("button", name="Dismiss it for now").click()
+        expect(wrong(page)).to_have_count(OPEN - 1)
+        # What was copied is what netwatchd understands.
+        changing.config.write_text(f"{changing.config.read_text()}\n[threats]\n{line}\n")
+        assert changing.cli("check-config").returncode == 0
 
 
 def test_a_new_high_threat_is_said_once_wherever_one_is(browser: Browser, daemon: Make) -> None:
@@ -376,6 +388,7 @@ def test_a_new_high_threat_is_said_once_wherever_one_is(browser: Browser, daemon
             eventually(lambda: page.evaluate("window.said") == said)
 
 
+@pytest.mark.slow
 def test_threats_are_exported_as_shown(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=threats&severity=high") as page:
         expect(page.locator(ROWS)).to_have_count(2)
@@ -386,11 +399,3 @@ def test_threats_are_exported_as_shown(browser: Browser, home: Daemon) -> None:
             text = download.value.path().read_text(encoding="utf-8-sig")
             found = list(csv.DictReader(io.StringIO(text))) if kind == "CSV" else json.loads(text)
             assert [row["severity"] for row in found] == ["critical", "high"]
-
-
-@pytest.mark.parametrize("view", ["", "?view=threats", "?view=threats&id=1"])
-def test_nothing_is_wider_than_a_small_phone(browser: Browser, home: Daemon, view: str) -> None:
-    with looking(browser, home.port, view, viewport={"width": 320, "height": 640}) as page:
-        live(page)
-        expect(page.locator(".wrong-row, .threats tbody tr, .evidence").first).to_be_attached()
-        assert page.evaluate("document.documentElement.scrollWidth") == 320

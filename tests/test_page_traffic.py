@@ -125,6 +125,7 @@ def test_keys_choose_a_step_and_a_part_of_the_time_that_stands_in_the_url(browse
         expect(page).not_to_have_url(re.compile("since="))
 
 
+@pytest.mark.slow
 def test_a_part_of_the_time_is_chosen_by_dragging(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=traffic&range=7d") as page:
         expect(page.locator(".chart canvas")).to_be_visible()
@@ -147,6 +148,7 @@ def test_one_device_can_be_looked_at_by_itself(browser: Browser, home: Daemon) -
         expect(page.get_by_role("link", name="About this device")).to_have_attribute("href", re.compile("view=device"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_anybody_out(browser: Browser, home: Daemon, scheme: Any) -> None:
     with looking(browser, home.port, color_scheme=scheme) as page:
@@ -159,25 +161,7 @@ def test_nothing_keeps_anybody_out(browser: Browser, home: Daemon, scheme: Any) 
         assert not barriers(page, ".traffic")
 
 
-def test_days_are_those_of_the_viewers_zone_also_when_its_clocks_change(browser: Browser, home: Daemon) -> None:
-    hours = 3_600_000
-    begun = 1_792_792_800_000  # 2026-10-24 00:00 in Berlin, whose clocks go back a day later
-    rows = [{"time": begun + hour * hours, "bytes_in": 1, "bytes_out": 2} for hour in range(24 + 25 + 2)]
-    rows[3] = {"time": rows[3]["time"], "bytes_in": None, "bytes_out": None}
-    answer = {"since": begun, "until": begun + 51 * hours, "step": 3600, "rows": rows}
-    with looking(browser, home.port, timezone_id="Europe/Berlin") as page:
-        days = page.evaluate("async (answer) => (await import('./trafficdata.js')).fromRows(answer, true)", answer)
-    assert days["bytesIn"] == [23, 25, 2]
-    assert [(end - time) / hours for time, end in zip(days["times"], days["ends"], strict=True)] == [24, 25, 24]
-
-
-@pytest.mark.parametrize("at", ["", "?view=traffic", "?view=traffic&range=30d"])
-def test_a_narrow_window_needs_no_scrolling_sideways(browser: Browser, home: Daemon, at: str) -> None:
-    with looking(browser, home.port, at, viewport={"width": 320, "height": 700}, color_scheme="dark") as page:
-        expect(page.locator(".chart canvas")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
+@pytest.mark.slow
 def test_where_nothing_was_told_of_yet_the_page_says_what_would_help(browser: Browser) -> None:
     with Daemon(scratch()) as daemon, looking(browser, daemon.port) as page:
         line = page.get_by_role("region", name="Who is using the line?")

@@ -11,7 +11,8 @@ const LONGEST_PAUSE = 15_000;
 const SILENCE = 12_000; // without a word for so long (statistics come every 5 s), the daemon is asked whether it is there
 const PATIENCE = 5_000; // for its answer, and for a connection to come about
 const ASLEEP = 120_000; // silent for so long, this machine slept: nobody waits for an answer over a connection of then
-const ANSWER = 5_000; // for what the daemon says to an op
+const ANSWER = 12_000; // for what the daemon says to an op: another one's commit, which it waits for, may take 5 s
+const DONE = /^it is done, but not stored yet: /;
 const REPAIR = 1_000; // after a gap, before a snapshot is asked for: more gaps may follow, or the snapshot by itself
 const REPAIR_AGAIN = 15_000;
 
@@ -37,6 +38,7 @@ export class Connection extends EventTarget {
     this.socket = null;
     this.began = 0; // when the socket was made
     this.waiting = []; // what was asked and not answered, in order: each op is followed by a ping, and is done at its pong
+    this.storing = null; // what waits for the next time when it is asked whether all is stored
     addEventListener("online", () => this.hurry());
     addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.hurry());
     document.addEventListener("resume", () => this.hurry()); // of a tab that the browser had frozen
@@ -77,12 +79,30 @@ export class Connection extends EventTarget {
     });
   }
 
+  /**
+   * Whether all that was done until now is stored: resolves to null, or to what there is to say of that, which takes the
+   * daemon 5 s at most. What is asked together is asked once.
+   */
+  stored() {
+    this.storing ??= new Promise((resolve) => {
+      queueMicrotask(() => {
+        this.storing = null;
+        const waiting = { op: "stored", resolve: () => resolve(null) };
+        waiting.reject = ({ message }) => resolve(waiting.isTold
+          ? `not stored yet: ${message}. netwatchd keeps it in memory, and stores it as soon as it can.`
+          : `whether that is stored is not known: ${message}.`);
+        this.ping(waiting);
+      });
+    });
+    return this.storing;
+  }
+
   /** Sends an op, and a ping that is answered behind whatever is said to the op. */
   ping(waiting = { op: "ping", resolve() {}, reject() {} }, op = null) {
     this.waiting.push(waiting);
     waiting.timer = setTimeout(() => waiting.reject(new Error("netwatchd does not answer")), ANSWER);
     if (op) this.send(op);
-    this.send({ op: "ping" });
+    this.send(waiting.op === "stored" ? { op: "ping" } : { op: "ping", stored: false });
   }
 
   settle() {
@@ -111,8 +131,12 @@ export class Connection extends EventTarget {
     } else if (message.type === "pong") {
       this.settle();
     } else if (message.type === "error") {
-      const refused = this.waiting.find((waiting) => waiting.op === message.op && !waiting.problem);
-      if (refused) refused.problem = message.message;
+      const isDone = message.stored === false; // it is told behind which op it was not stored, and means all until then
+      const op = isDone ? "stored" : message.op;
+      const meant = this.waiting.find((waiting) => waiting.op === op && !waiting.problem);
+      if (!meant) return;
+      meant.isTold = true;
+      meant.problem = isDone ? message.message.replace(DONE, "") : message.message;
     } else {
       this.count(message);
       this.take(message);

@@ -53,7 +53,7 @@ export class DeviceView {
       element("div", { class: "device-column" }, this.history.presence, this.history.traffic, this.history.tops),
       this.flows.node);
     this.lost = element("h1", { class: "visually-hidden", text: "Device" });
-    this.node = element("div", { class: "device" }, this.head, this.problem, this.body, this.said);
+    this.node = element("div", { class: "device" }, this.lost, this.problem, this.body, this.said);
     this.look = this.look.bind(this);
     context.connection.addEventListener("state", () => this.isShown && (this.failed ? this.ask() : this.plan()));
     document.addEventListener("visibilitychange", () => this.isShown && this.ask());
@@ -103,6 +103,7 @@ export class DeviceView {
   }
 
   clear() {
+    this.asked?.abort(); // what was asked is of the device before
     this.device = this.portrait = this.failed = null;
     this.problem.hidden = true;
     if (this.name.isEditing) this.name.end();
@@ -186,11 +187,12 @@ export class DeviceView {
 
   tellMissing(device) {
     const state = device ? "" : !this.context.connection.epoch ? "waiting" : this.device ? "gone" : "none";
-    this.head.hidden = this.body.hidden = state !== "";
+    this.body.hidden = state !== "";
     this.said.hidden = !state;
     if (state) this.problem.hidden = true;
-    if (state && !this.lost.isConnected) this.node.prepend(this.lost);
-    if (!state) this.lost.remove();
+    // One heading of the first level: that of the device, or the one that stands for it.
+    const [top, other] = state ? [this.lost, this.head] : [this.head, this.lost];
+    if (!top.isConnected) other.replaceWith(top);
     if (state === this.saidState && this.saidOf === this.wanted) return;
     Object.assign(this, { saidState: state, saidOf: this.wanted });
     const [title, text] = {

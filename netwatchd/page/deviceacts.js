@@ -4,6 +4,7 @@
 import { element, setText } from "./dom.js";
 import { confirm, dialog, notice, problem } from "./notice.js";
 import { go } from "./route.js";
+import { receipt } from "./receipt.js";
 import { keyOf, nameOf } from "./store.js";
 
 /** The items of the menu of a device. */
@@ -39,7 +40,8 @@ export async function split(device, mac, { connection }) {
   try {
     await connection.act({ op: "split", device: mac });
     const show = { text: "Show it", do: () => go({ view: "device", device: mac }) };
-    notice(`${mac} is a device of its own now.`, { action: show });
+    const close = notice(`${mac} is a device of its own now.`, { action: show });
+    receipt(connection, "Split", { close });
   } catch (error) {
     problem(`${mac} was not split off: ${error.message}.`);
   }
@@ -56,7 +58,8 @@ async function forget(device, { connection }) {
   try {
     await connection.act({ op: "forget", device: keyOf(device) });
     go({ view: "devices" });
-    notice(`${nameOf(device)} is forgotten. Seen again, it is new.`);
+    const close = notice(`${nameOf(device)} is forgotten. Seen again, it is new.`);
+    receipt(connection, "Forgotten", { close });
   } catch (error) {
     problem(`${nameOf(device)} was not forgotten: ${error.message}.`);
   }
@@ -94,7 +97,8 @@ function merge(device, context) {
       node.close();
       // Where only one of the two has a MAC, that one stays.
       go({ view: "device", device: context.store.devices.has(into.value) ? into.value : key }, { replace: true });
-      notice(`${nameOf(device)} is ${other ? nameOf(other) : into.value} now.`);
+      const close = notice(`${nameOf(device)} is ${other ? nameOf(other) : into.value} now.`);
+      receipt(context.connection, "Merged", { close });
     } catch (error) {
       setText(wrong, `They were not merged: ${error.message}.`);
       yes.disabled = false;

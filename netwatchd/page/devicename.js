@@ -2,6 +2,7 @@
 
 import { element, setText } from "./dom.js";
 import { announce } from "./notice.js";
+import { receipt } from "./receipt.js";
 import { keyOf, nameOf } from "./store.js";
 
 const LONGEST = 100; // characters, as the daemon takes them
@@ -82,6 +83,7 @@ export class DeviceName {
       await this.connection.act({ op: "name", device: key, name });
       if (keyOf(this.device) === key && this.isEditing) this.end();
       announce(this.result(key, name), { asked: true });
+      receipt(this.connection, "Renamed");
     } catch (error) {
       this.tell(`It was not renamed: ${error.message}.`);
       this.input.focus();

@@ -3,6 +3,8 @@
 import { element, setAttribute } from "./dom.js";
 import { showMute } from "./mute.js";
 import { notice, problem } from "./notice.js";
+import { receipt } from "./receipt.js";
+import { capital } from "./threatwords.js";
 
 const AT_ONCE = 8; // ops on their way
 const PATIENCE = 3000; // milliseconds, for the update that follows a deed
@@ -28,7 +30,18 @@ export function judgingOf(context) {
 class Judging extends EventTarget {
   constructor({ store, connection }) {
     super();
-    Object.assign(this, { store, connection, busy: new Set() });
+    // `mine`: what was made of threats here, by their ids, as long as nobody has made anything else of them.
+    Object.assign(this, { store, connection, busy: new Set(), mine: new Map() });
+    store.listen((changed) => changed.has("threats") && this.disown());
+  }
+
+  /** Whether a threat has its status from here; else from somebody else, or from a time that this page does not know. */
+  isMine(threat) {
+    return this.mine.get(threat.id) === threat.status;
+  }
+
+  disown() {
+    for (const [id, status] of this.mine) if (this.store.threats.get(id)?.status !== status) this.mine.delete(id);
   }
 
   /** Does an op of DEEDS to threats, says what came of it, and lets it be undone. Resolves when all that is over. */
@@ -42,6 +55,7 @@ class Judging extends EventTarget {
         try {
           await this.connection.act({ op, threat: threat.id });
           await this.told(threat.id, DEEDS[op].status);
+          this.mine.set(threat.id, DEEDS[op].status);
           done.push(threat);
         } catch (error) {
           failed.push(error);
@@ -50,8 +64,9 @@ class Judging extends EventTarget {
     }
     this.mark(meant, false);
     if (done.length) {
-      const undo = { text: "Undo", do: () => this.undo(done) };
-      notice(sentence(done, DEEDS[op].done), { action: canUndo ? undo : null });
+      const action = canUndo ? { text: "Undo", do: () => this.undo(done) } : null;
+      const close = notice(sentence(done, DEEDS[op].done), { action });
+      receipt(this.connection, summary(done, DEEDS[op].done), { close, action });
     }
     if (failed.length) problem(failure(failed, meant.length));
   }
@@ -89,11 +104,15 @@ class Judging extends EventTarget {
   }
 }
 
+function summary(threats, done) {
+  return threats.length > 1 ? `${threats.length.toLocaleString()} threats are ${done}` : capital(done);
+}
+
 function sentence(threats, done) {
-  if (threats.length > 1) return `${threats.length.toLocaleString()} threats are ${done}.`;
+  if (threats.length > 1) return `${summary(threats, done)}.`;
   const { description } = threats[0];
   const text = description.length > LONGEST ? `${description.slice(0, LONGEST)} …` : description;
-  return `${done.charAt(0).toUpperCase()}${done.slice(1)}: ${text}`;
+  return `${summary(threats, done)}: ${text}`;
 }
 
 function failure(errors, all) {

@@ -23,6 +23,11 @@ export function lossOf(stats) {
   return sumOf(dropped) + sumOf(stats.lost);
 }
 
+/** `1 record waits`, of how many of them wait to be written. */
+export function waiting(pending = 0) {
+  return pending === 1 ? "1 record waits" : `${count(pending)} records wait`;
+}
+
 export class Live {
   constructor({ connection, store }) {
     Object.assign(this, { connection, store, missed: 0, losses: null, lostAt: 0, isSaid: false });
@@ -126,8 +131,8 @@ export class Live {
     if (database.state && database.state !== "ok") {
       found.push({
         key: "database", level: "critical",
-        text: `The database cannot be written${database.reason ? `: ${database.reason}` : ""}. ` +
-          `${count(database.pending ?? 0)} records wait in memory, and are stored as soon as it works again.`,
+        text: `The database cannot be written. Meanwhile ${waiting(database.pending)} in memory, to be stored as soon ` +
+          "as that works again.",
         link: { text: "More", href: linkTo({ view: "status" }) },
       });
     }

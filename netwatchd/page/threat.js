@@ -129,8 +129,9 @@ export class ThreatView {
     setText(this.heading, this.title);
     if (!isThere) return;
     fillButtons(this.buttons, threat, this.judging);
-    if (this.drawn === threat) return;
-    this.drawn = threat;
+    const isMine = this.judging.isMine(threat);
+    if (this.drawn === threat && this.isMine === isMine) return;
+    Object.assign(this, { drawn: threat, isMine });
     setSeverity(this.badge, threat.severity);
     setText(this.status, threat.status);
     setText(this.what, `${threat.description}${/[.!?]$/.test(threat.description) ? "" : "."}`);
@@ -142,7 +143,7 @@ export class ThreatView {
     const evidence = evidenceTable(threat, this.store);
     this.cards.evidence.hidden = !evidence;
     this.evidence.replaceChildren(...[evidence].filter(Boolean));
-    const lines = historyOf(threat);
+    const lines = historyOf(threat, isMine);
     this.cards.history.hidden = !lines.length;
     this.history.replaceChildren(...lines.map((line) => element("li", { class: "row" }, element("span", {}, line))));
   }
@@ -199,8 +200,11 @@ function when(milliseconds) {
   return element("span", { title: moment(milliseconds) }, `${time(milliseconds)} (`, node, ")");
 }
 
-/** How often it has happened, and what became of it, in sentences. Notes may be anything: others write evidence, too. */
-export function historyOf(threat) {
+/**
+ * How often it has happened, and what became of it, in sentences; `isMine`: its status was given to it here. Notes may be
+ * anything: others write evidence, too.
+ */
+export function historyOf(threat, isMine = false) {
   const { evidence } = threat;
   const notes = isObject(evidence.netwatchd) ? evidence.netwatchd : {};
   const lines = [];
@@ -212,15 +216,15 @@ export function historyOf(threat) {
     lines.push(`Earlier: ${timeText(past.first_seen)} to ${timeText(past.last_seen)}${times}`);
   }
   const { judged, before } = notes;
-  if (isObject(judged)) lines.push(`${said(judged)}.`);
+  if (isObject(judged)) lines.push(`${said(judged, isMine ? "You" : "Somebody")}.`);
   if (isObject(before)) lines.push(`${said(before)}; it is open again.`);
   if (typeof notes.muted_by === "string") lines.push(`The rule “${notes.muted_by}” of config.ini has put it away.`);
   if (typeof evidence.taken_back === "string") lines.push(`netwatchd has taken it back: ${evidence.taken_back}`);
   return lines;
 }
 
-function said({ status, severity, time: when }) {
-  return `Somebody ${status} it ${timeText(when)}, when it was ${severity}`;
+function said({ status, severity, time: when }, who = "Somebody") {
+  return `${who} ${status} it ${timeText(when)}, when it was ${severity}`;
 }
 
 function timeText(value) {

@@ -1,7 +1,7 @@
 // What netwatchd itself has trouble with, and what it watches: for the question whether anything is wrong.
 
 import { count } from "./format.js";
-import { lossOf, sumOf } from "./live.js";
+import { lossOf, sumOf, waiting } from "./live.js";
 import { kindName } from "./threatwords.js";
 
 const SWITCHED_OFF = "switched off in the configuration";
@@ -16,12 +16,16 @@ const NAMES = new Set(["leases", "hosts", "dhcp", "mdns", "ssdp"]);
  */
 export function troublesOf(stats, status) {
   const found = [];
-  const { state, reason, pending } = stats.database ?? {};
+  const { state, pending } = stats.database ?? {};
   if (state && state !== "ok") {
-    const why = reason ? `: ${reason}` : "";
-    const text = `The database cannot be written${why}; ${count(pending ?? 0)} records wait in memory.`;
+    // Why is told by the report alone, which may be older.
+    const { state: before, reason } = status?.database ?? {};
+    const why = before && before !== "ok" && reason ? `: ${reason.replace(/^\w+Error: /, "")}` : "";
+    const text = `The database cannot be written${why}; ${waiting(pending)} in memory.`;
     found.push({ key: "database", level: "critical", text });
   }
+  const warning = status?.budget?.warning;
+  if (warning) found.push({ key: "disk", level: "high", text: `${warning.charAt(0).toUpperCase()}${warning.slice(1)}.` });
   for (const source of status?.sources ?? []) {
     if (source.state !== "failed") continue;
     const why = source.reason ? `: ${source.reason}` : "";
@@ -44,9 +48,10 @@ export function troublesOf(stats, status) {
   const losses = lossOf(stats);
   if (losses) {
     const dropped = sumOf(stats.lost) === losses ? "" : " It dropped some itself, and says why.";
+    const records = losses === 1 ? "1 record was" : `${count(losses)} records were`;
     found.push({
       key: "losses", level: "low",
-      text: `${count(losses)} records were lost since netwatchd was started; what was in them is not known.${dropped}`,
+      text: `${records} lost since netwatchd was started; what was in them is not known.${dropped}`,
     });
   }
   return found;
