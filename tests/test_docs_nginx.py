@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,11 +20,12 @@ from faults_kit import storage
 from looking import browsing, expect, live, looking
 from running import NOBODY, Daemon, scratch
 from waiting import PATIENCE, eventually
-from websocket_kit import PING, PONG, RawClient, certificate, split_frame
+from websocket_kit import PING, PONG, RawClient, split_frame
 from websockets.sync.client import connect
 
 PAGE = (Path(__file__).parent.parent / "docs/install-nginx.md").read_text()
 WHOLE, BELOW = re.findall(r"```nginx\n(.*?)```", PAGE, re.DOTALL)
+(CERTIFICATE,) = re.findall(r"```sh\nsudo (openssl .*?)```", PAGE, re.DOTALL)
 (SETTINGS,) = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
 TOKEN = "something-long-and-random"
 # A browser knows by itself where names below localhost are.
@@ -81,7 +83,9 @@ def free_port() -> int:
 def fronted(daemon: Daemon, blocks: str, settings: str = "") -> Iterator[Front]:
     """nginx with these blocks, where names, ports and paths are ours instead of the page's."""
     place = daemon.config.parent
-    pem, key = certificate(place)
+    pem, key = place / "netwatch.pem", place / "netwatch.key"
+    command = CERTIFICATE.replace("/etc/nginx", str(place)).replace("netwatch.home.example", NAME)
+    subprocess.run(["sh", "-euc", command], capture_output=True, check=True)
     key.chmod(0o644)
     place.chmod(0o777)
     port = free_port()
@@ -103,7 +107,9 @@ def fronted(daemon: Daemon, blocks: str, settings: str = "") -> Iterator[Front]:
         try:
             eventually(lambda: process.poll() is not None or listens(port), "nginx listens")
             assert process.poll() is None, (place / "nginx.log").read_text()
-            yield Front(daemon, port, ssl.create_default_context(cafile=str(pem)))
+            trust = ssl.create_default_context(cafile=str(pem))
+            trust.check_hostname = False  # we ask for an address
+            yield Front(daemon, port, trust)
         finally:
             process.terminate()
             process.wait(PATIENCE)
@@ -159,6 +165,17 @@ def test_by_a_name_of_its_own_page_websocket_and_token_work(front: Front) -> Non
     # As the page's table says of a name that is not in allowed_origins.
     status, text = front.get("/", name="other.home.example")
     assert (status, "is not this machine's name" in text) == (403, True)
+
+
+def test_the_command_line_watches_through_it(front: Front) -> None:
+    place = front.daemon.config.parent
+    (place / "token").write_text(TOKEN)
+    words = ["--url", f"wss://127.0.0.1:{front.port}", "--token-file", place / "token", "--certificate"]
+    command = [sys.executable, "-m", "netwatchd", "watch", "--json", *words, place / "netwatch.pem"]
+    with subprocess.Popen(command, env=front.daemon.environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["type"] == "hello"
+        process.terminate()
 
 
 def test_below_a_path_it_works_the_same(front: Front) -> None:
