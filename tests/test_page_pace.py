@@ -1,16 +1,17 @@
 """What the page does of what comes fast: only what has changed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from looking import browsing, looking
+from looking import browsing, expect, live, looking
 from playwright.sync_api import Page
-from running import Daemon, scratch
+from running import Daemon, flow_line, scratch
 
 from netwatchd.broadcast.site import PAGE
 
+Make = Callable[..., Daemon]
 IMPORT = re.compile(r'^import (?:[^;"]*? from )?"\./([^"]+)";', re.MULTILINE)
 
 
@@ -98,3 +99,16 @@ def test_who_shows_what_is_known_is_told_which_keys_have_changed(page: Page) -> 
         {"devices": ["b", "a"], "flows": [7]},
         {"devices": ["b", "c"], "threats": [1], "stats": []},
     ]
+
+
+@pytest.mark.slow
+def test_flows_that_were_not_written_when_the_page_came_are_shown_however_many_come_since(daemon: Make) -> None:
+    with daemon() as started, browsing() as browser:
+        peer = "198.51.100.1"
+        started.emit(*(flow_line(number, dst_ip=peer) for number in range(3)))
+        with looking(browser, started.port, f"?view=flows&peer={peer}") as page:
+            live(page)
+            for number in range(3, 43):  # for 10 s, longer than anything waits to be written
+                started.emit(flow_line(number, dst_ip=peer))
+                page.wait_for_timeout(250)
+            expect(page.locator(".toolbar-count")).to_have_text("43 shown")
