@@ -141,6 +141,7 @@ def test_filters_and_order_stand_in_the_address_and_come_from_it(browser: Browse
         expect(page.locator(".toolbar-count")).to_have_text("5 shown, 4 here")
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text_and_what_is_shown_is_exported(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=devices&text=script") as page:
         expect(page.locator(".devices tbody .row-link")).to_have_text([HOST])
@@ -237,6 +238,7 @@ def test_threats_of_a_device_are_told_with_those_that_were_put_away(browser: Bro
         assert page.locator("img").count() == 0
 
 
+@pytest.mark.slow
 def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser: Browser, daemon: Any) -> None:
     with daemon() as running:
         assert running.emit(device(PHONE, 5, name="phone"), device(NAS, 6, hostname="other")) == []
