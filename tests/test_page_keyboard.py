@@ -66,7 +66,7 @@ def walk(page: Page, started: Daemon) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Cellar")
     expect(page.get_by_role("button", name="Rename")).to_be_focused()
-    assert started.core("SELECT name FROM devices") == [("Cellar",)]
+    eventually(lambda: started.core("SELECT name FROM devices") == [("Cellar",)])
     page.keyboard.press("g")
     page.keyboard.press("f")
     rows = page.locator("table.list.long tbody:not(.spacer) tr")

@@ -215,6 +215,7 @@ def test_what_somebody_else_judges_leaves_here_too(browser: Browser, changing: D
         expect(page.get_by_role("button", name="Reopen")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_said(browser: Browser, changing: Daemon) -> None:
     def misdirect(socket: WebSocketRoute) -> None:
         """The threat that is meant is gone by the time when netwatchd hears of it."""
@@ -377,6 +378,7 @@ def test_the_line_that_mutes_is_copied_and_the_threat_dismissed_meanwhile(browse
         assert changing.cli("check-config").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_new_high_threat_is_said_once_wherever_one_is(browser: Browser, daemon: Make) -> None:
     with daemon() as started:
         started.emit(*DEVICES)
