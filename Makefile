@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python $(PIP) install --use-pep517
 # relative, because the path of a unix socket may have no more than 107 bytes.
 HERE := NETWATCHD_CONFIG=config.ini STATE_DIRECTORY=var/lib RUNTIME_DIRECTORY=var/run
 
-URL := from netwatchd import config; print(config.load().websocket.url)
+URLS := from netwatchd import config; at = config.load().websocket; print("  page         ", at.page_url); print("  live stream  ", at.url)
 
 # The installed daemon. It gets the system's own Python: another one may lie where the service's user cannot read.
 PREFIX ?= /opt/netwatchd
@@ -30,7 +30,7 @@ COMPLETIONS := $(SHARE)/bash-completion/completions/netwatchd $(SHARE)/zsh/site-
 UNIT := /etc/systemd/system/netwatchd.service
 ACCOUNT := netwatchd
 
-.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup watch alert-test man test test-slow test-systemd lab lab-threats soak lint format bench bench-flows bench-page screenshots accuracy conformance fuzz install uninstall clean
+.PHONY: help run status doctor devices device name forget merge split flows threats threat acknowledge dismiss reopen top lists lookup watch alert-test man test test-slow test-systemd lab lab-threats soak lint format docs bench bench-flows bench-page screenshots accuracy conformance fuzz install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo 'make lint | format | test-slow | bench      parts of it, and what takes long'
 	@echo 'make bench-flows                            flows from exporters, beside nfcapd and nfacctd; ARGS=--quick'
 	@echo 'make bench-page | screenshots               the page in a browser: figures, and the pictures of docs/; needs chromium'
+	@echo 'make docs                                   config.ini and docs/CONFIG.md anew, of what the program reads'
 	@echo 'make accuracy                               what others recorded, compared with what they made of it'
 	@echo 'make conformance                            the Autobahn Testsuite against the WebSocket server; ARGS=--fast'
 	@echo 'make fuzz                                   damaged input for everything that reads; ARGS="--minutes 60"'
@@ -74,7 +75,7 @@ $(VENV)/installed-tools: $(VENV)/installed
 
 run: $(VENV)/installed
 	@echo 'netwatchd runs in this terminal until Ctrl-C and keeps its data below ./var.'
-	@echo "  live stream   $$($(HERE) $(BIN)/python -c "$(URL)" 2>/dev/null)"
+	@$(HERE) $(BIN)/python -c '$(URLS)' 2>/dev/null || :
 	@echo '  look at it    make status | doctor | devices | flows | top | threats     (in another terminal, here)'
 	@$(HERE) exec $(BIN)/netwatchd run
 
@@ -135,6 +136,10 @@ bench-page: $(VENV)/installed-tools
 
 screenshots: $(VENV)/installed-tools
 	@$(BIN)/python tests/screenshots.py $(ARGS)
+
+# config.ini and docs/CONFIG.md are made of the fields that the program reads; a test compares them.
+docs: $(VENV)/installed-tools
+	@$(BIN)/python tests/reference.py
 
 accuracy: $(VENV)/installed-tools
 	@$(BIN)/python -m accuracy $(ARGS)

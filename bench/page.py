@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,33 @@ from running import Daemon, flow_line, scratch
 
 DEVICES, RATE = 500, 100
 GROUP = Path("/sys/fs/cgroup")
-WATCH = """
-  window.frames = []; window.tasks = [];
+THREATS = 300
+VIEWS = {
+    "overview": "",
+    "devices": "?view=devices",
+    "flows": "?view=flows",
+    "threats": "?view=threats",
+    "traffic": "?view=traffic",
+    "device": "?view=device&device=a4:83:e7:00:00:07",
+}
+FRAMES = """
+  window.frames = [];
   const step = (time) => { window.frames.push(time); requestAnimationFrame(step); };
   requestAnimationFrame(step);
-  new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((each) => each.duration)))
-    .observe({ type: "longtask" });
 """
+# It is there when it is live, the first question is answered, and devices stand there.
+FIRST_VIEW = """
+  window.liveAt = window.wholeAt = 0;
+  const find = (what) => document.querySelector(what);
+  new MutationObserver(() => {
+    if (!find(".state[data-state=live]")) return;
+    if (!window.liveAt) requestAnimationFrame(() => { window.liveAt ||= performance.now(); });
+    const answer = find(".wrong .answer")?.textContent ?? "";
+    if (window.wholeAt || !find(".who-row") || !answer || answer.startsWith("Looking")) return;
+    requestAnimationFrame(() => { window.wholeAt ||= performance.now(); });
+  }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+"""
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 
 
 def mac(number: int) -> str:
@@ -43,6 +64,14 @@ def devices(count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         address = f"192.168.{number >> 8}.{number & 255}"
         yield {"type": "device", "mac": mac(number), "ip": address, "hostname": f"device-{number}", "vendor": "Acme"}
+
+
+def threats(count: int) -> Iterator[dict[str, Any]]:
+    """So many of them, of four severities."""
+    for number in range(count):
+        severity = ("info", "low", "medium", "high")[number % 4]
+        said = f"odd thing number {number}"
+        yield {"type": "threat", "kind": "odd", "device": mac(number), "description": said, "severity": severity}
 
 
 def updates(rate: int) -> Iterator[list[dict[str, Any]]]:
@@ -112,63 +141,110 @@ def limited(pid: int, share: float | None) -> Iterator[bool]:
             group.rmdir()
 
 
-def first_view(browser: Browser, daemon: Daemon, slower: int, rounds: int) -> list[tuple[float, float]]:
-    """Milliseconds until something is seen, and until it is live, with nothing kept from before."""
+def value(tools: CDPSession, expression: str) -> Any:
+    """What an expression is in the page; without playwright's own scripts, which take their time there."""
+    return tools.send("Runtime.evaluate", {"expression": expression, "returnByValue": True})["result"].get("value")
+
+
+def figures(tools: CDPSession) -> dict[str, float]:
+    """The browser's own figures of the page."""
+    return {each["name"]: each["value"] for each in tools.send("Performance.getMetrics")["metrics"]}
+
+
+def first_view(browser: Browser, daemon: Daemon, slower: int, rounds: int) -> list[list[float]]:
+    """Milliseconds until something is seen, it is live, it is whole, with nothing kept; and of CPU in the page."""
     found = []
     for _ in range(rounds):
         with looking(browser, daemon.port, None) as page:
             tools = devtools(page)
+            tools.send("Performance.enable", {"timeDomain": "threadTicks"})
             tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
-            page.add_init_script("""
-              window.liveAt = 0;
-              new MutationObserver(() => {
-                if (!window.liveAt && document.querySelector(".state[data-state=live]")) {
-                  requestAnimationFrame(() => { window.liveAt ||= performance.now(); });
-                }
-              }).observe(document, { subtree: true, childList: true, attributes: true });
-            """)
-            page.goto(f"http://127.0.0.1:{daemon.port}/")
-            while not page.evaluate("window.liveAt"):  # the policy lets nobody else wait in the page
-                page.wait_for_timeout(50)
-            paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
-            found.append((page.evaluate(paint), page.evaluate("window.liveAt")))
+            page.add_init_script(FIRST_VIEW)
+            page.goto(f"http://127.0.0.1:{daemon.port}/", wait_until="commit")
+            while not value(tools, "window.wholeAt"):
+                page.wait_for_timeout(100)
+            cpu = figures(tools)["TaskDuration"] * 1000
+            found.append([value(tools, each) for each in (PAINTED, "window.liveAt", "window.wholeAt")] + [cpu])
     return found
 
 
-def spent(tools: CDPSession) -> tuple[float, float]:
-    """Seconds that the page's thread has worked, and megabytes of its heap after a collection of garbage."""
-    tools.send("HeapProfiler.collectGarbage")
-    figures = {each["name"]: each["value"] for each in tools.send("Performance.getMetrics")["metrics"]}
-    return figures["TaskDuration"], figures["JSHeapUsedSize"] / 1e6
+def longest_task(trace: bytes) -> tuple[float, float, int]:
+    """Of the page's thread: the task that took most CPU, in ms; how long it took in all; how many took over 50 ms."""
+    events = json.loads(trace)["traceEvents"]
+    pages = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    threads: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for event in events:
+        thread = event["pid"], event["tid"]
+        if event["name"] == "ThreadControllerImpl::RunTask" and thread in pages and "tdur" in event:
+            threads.setdefault(thread, []).append((event["tdur"] / 1000, event["dur"] / 1000))
+    # Of those of other pages, none has as much to do.
+    tasks = max(threads.values(), key=lambda each: sum(cpu for cpu, _ in each))
+    cpu, whole = max(tasks)
+    return cpu, whole, sum(1 for _, took in tasks if took > 50)
 
 
 def under_load(browser: Browser, daemon: Daemon, view: str, seconds: float, slower: int) -> str:
-    """Frames, long tasks, CPU and heap of a view while updates come."""
-    with looking(browser, daemon.port, view) as page:
+    """Frames, the longest task, CPU and heap of a view while updates come; times are of the thread's CPU."""
+    with looking(browser, daemon.port, VIEWS[view]) as page:
         live(page)
         page.wait_for_timeout(2000)
         tools = devtools(page)
-        tools.send("Performance.enable")
-        tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
-        worked, heap = spent(tools)
-        page.evaluate(WATCH)
-        begun = time.monotonic()
+        tools.send("Performance.enable", {"timeDomain": "threadTicks"})
         feed = Feed(daemon, RATE)
         feed.start()
+        page.wait_for_timeout(2000)
+        tools.send("HeapProfiler.collectGarbage")
+        tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        browser.start_tracing(page=page, categories=["toplevel"])
+        value(tools, FRAMES)
+        before, begun, sent = figures(tools), time.monotonic(), feed.sent
         page.wait_for_timeout(seconds * 1000)
-        feed.over.set()
         took = time.monotonic() - begun
-        frames = page.evaluate("window.frames")
-        tasks = page.evaluate("window.tasks")
-        worked_after, heap_after = spent(tools)
-        gaps = sorted(after - before for before, after in itertools.pairwise(frames))
-    late = sum(1 for gap in gaps if gap > 50)
-    share = (worked_after - worked) / took
+        after, sent = figures(tools), feed.sent - sent
+        frames = value(tools, "window.frames")
+        cpu, whole, long = longest_task(browser.stop_tracing())
+        feed.over.set()
+        tools.send("HeapProfiler.collectGarbage")
+        heap = figures(tools)["JSHeapUsedSize"] / 1e6
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(frames))
+
+    def share(*names: str) -> str:
+        return f"{sum(after[name] - before[name] for name in names) / took * 1000:.0f}"
+
     return (
-        f"{feed.sent / took:.0f} updates/s, {len(frames) / took:.0f} frames/s, p99 {gaps[int(len(gaps) * 0.99)]:.0f} "
-        f"ms, longest {gaps[-1]:.0f} ms, {late} over 50 ms; long tasks {len(tasks)}, longest "
-        f"{max(tasks, default=0):.0f} ms; {share * 100:.0f} % of a core; heap {heap:.1f} -> {heap_after:.1f} MB"
+        f"{sent / took:.0f} updates/s, {len(frames) / took:.0f} frames/s, p99 {gaps[int(len(gaps) * 0.99)]:.0f} ms; "
+        f"longest task {cpu:.0f} ms of CPU ({whole:.0f} ms), {long} over 50 ms; "
+        f"a second: script {share('ScriptDuration')} ms, layout and style "
+        f"{share('LayoutDuration', 'RecalcStyleDuration')} ms, all {share('TaskDuration')} ms; heap {heap:.1f} MB"
     )
+
+
+def growth(browser: Browser, daemon: Daemon, minutes: int) -> None:
+    """Prints what two views keep, minute by minute, while updates come."""
+    with ExitStack() as stack:
+        pages = {}
+        for view in ("overview", "flows"):
+            page = stack.enter_context(looking(browser, daemon.port, VIEWS[view]))
+            live(page)
+            pages[view] = (page, devtools(page))
+            pages[view][1].send("Performance.enable")
+        feed = Feed(daemon, RATE)
+        feed.start()
+        for minute in range(1, minutes + 1):
+            page.wait_for_timeout(60_000)
+            for view, (_, tools) in pages.items():
+                tools.send("HeapProfiler.collectGarbage")
+                found = figures(tools)
+                heap, nodes, heard = (found[name] for name in ("JSHeapUsedSize", "Nodes", "JSEventListeners"))
+                print(
+                    f"{view} after {minute} min: heap {heap / 1e6:.2f} MB, {nodes:.0f} nodes, {heard:.0f} listeners",
+                    flush=True,
+                )
+        feed.over.set()
 
 
 def main() -> None:
@@ -176,7 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-page", description="Measures the page in a browser.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--long", type=float, default=300, help="seconds of the run that looks for growth; 0: none")
+    parser.add_argument("--minutes", type=int, default=5, help="of the run that looks for growth; 0: none")
     given = parser.parse_args()
     print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Linux {platform.release()}, {version()}\n")
     with browsing() as browser, Daemon(scratch()) as daemon:
@@ -188,18 +264,19 @@ def main() -> None:
                     continue
                 first_view(browser, daemon, slower, 1)
                 found = first_view(browser, daemon, slower, given.rounds)
-            paint, whole = (statistics.median(each) for each in zip(*found, strict=True))
+            paint, at, whole, cpu = (statistics.median(each) for each in zip(*found, strict=True))
             of = f"daemon with {share * 100:.0f} % of a core, " if share else ""
             print(
-                f"first view, {of}browser {slower} times slower: seen {paint:.0f} ms, live {whole:.0f} ms", flush=True
+                f"first view, {of}browser {slower} times slower: seen {paint:.0f} ms, live {at:.0f} ms, "
+                f"whole {whole:.0f} ms; {cpu:.0f} ms of CPU in the page",
+                flush=True,
             )
-        daemon.emit(*devices(DEVICES))
-        for view in ("", "?view=devices", "?view=flows", "?view=threats", "?view=traffic"):
+        daemon.emit(*devices(DEVICES), *threats(THREATS))
+        for view in VIEWS:
             for slower in (1, 4):
                 line = under_load(browser, daemon, view, given.seconds, slower)
-                print(f"{view or 'overview'}, browser {slower} times slower: {line}", flush=True)
-        if given.long:
-            print(f"overview, {given.long:.0f} s: {under_load(browser, daemon, '', given.long, 1)}")
+                print(f"{view}, browser {slower} times slower: {line}", flush=True)
+        growth(browser, daemon, given.minutes)
     finish()
 
 

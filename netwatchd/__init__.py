@@ -13,4 +13,4 @@ The way of one event, a stage a sentence:
 `cli` holds the verbs.
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

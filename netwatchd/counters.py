@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -16,6 +17,12 @@ class Counters:
         """Counts `n` more; a name that was never counted starts at 0."""
         with self._lock:
             self._counts[name] += n
+
+    def add_each(self, names: Iterable[str], n: int) -> None:
+        """Counts `n` more by each of these names, at once."""
+        with self._lock:
+            for name in names:
+                self._counts[name] += n
 
     def __getitem__(self, name: str) -> int:
         with self._lock:

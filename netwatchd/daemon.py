@@ -45,7 +45,7 @@ from netwatchd.ingest.throughput import STEP
 from netwatchd.ingest.watching import Watching
 from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
-from netwatchd.jobs import Job, Jobs
+from netwatchd.jobs import Jobs
 from netwatchd.journal import ServiceManager
 from netwatchd.metrics.exposition import Exposition
 from netwatchd.metrics.figures import Asked
@@ -55,20 +55,17 @@ from netwatchd.positions import Positions
 from netwatchd.reload import merge_reloadable
 from netwatchd.report import Report
 from netwatchd.sources.supervisor import Supervisor
-from netwatchd.storage import retention
 from netwatchd.storage.storage import Storage
-from netwatchd.storage.verdicts import ERRORS, NotOurs
+from netwatchd.storage.verdicts import NotOurs
+from netwatchd.timetable import Timetable
 from netwatchd.worker import Worker
 
 log = logging.getLogger(__name__)
 
 STUCK = 30.0  # seconds without a beat after which a thread counts as stuck, and the watchdog is not fed
 SETTLE_SOURCES = 5.0  # seconds that READY waits for the sources' first attempt
-SETTLE_TOTALS = 60.0  # seconds between two writings of totals
 TURN = 1.0  # seconds between two looks of the main thread
-TICK = 0.5  # seconds between two looks at what waits for a moment to pass, such as the news of a device
 STORED = 5.0  # seconds that a client waits at most until what it has said is committed, which takes some milliseconds
-LISTS = 15.0  # seconds between two looks for lists that are due, and files of lists that have changed
 # How long each stage may take to stop. Together below the 10 s after which people lose patience.
 STOP_SOURCE, STOP_INGEST, STOP_STORAGE, STOP_BROADCAST = 1.5, 1.5, 3.0, 1.5
 STOP_CARD = 12.0  # seconds more for a card that does not answer; what waits for it is saved elsewhere before
@@ -126,7 +123,7 @@ class Daemon:
         publish = self.broadcaster.publish
         self.devices = Devices(publish, self.storage, self.counters, settings.devices.offline_after)
         self.devices.identities.merge = settings.devices.merge
-        self.flows = Flows(self.devices, publish, self.storage)
+        self.flows = Flows(self.devices, publish, self.storage, self.counters)
         author = Author(socket.gethostname(), self.devices.find, threat_json)
         self.alerts = Outgoing(
             settings, self.counters, author, lambda keys: self.threats.latest(keys), self.storage.put_note
@@ -162,7 +159,7 @@ class Daemon:
         self._broadcast_worker = worker("broadcast", self.broadcaster.run)
         self._server_worker = worker("websocket", self.server.run)
         self._alerts_worker = worker("alerts", self.alerts.run)
-        self._jobs_worker = worker("jobs", Jobs(self._jobs()).run)
+        self._jobs_worker = worker("jobs", Jobs(Timetable(self).jobs()).run)
         self._lists_worker = worker("blocklists", self.blocklists.run)
         self._ingest_workers = [
             worker("ingest:device", partial(work_through, boxes.sightings, self.devices.see, has_room)),
@@ -181,27 +178,6 @@ class Daemon:
         """All threads, from the mouth to the source."""
         mouth = [self._storage_worker, self._broadcast_worker, self._server_worker, self._alerts_worker]
         return [*mouth, *self._ingest_workers, self._lists_worker, self._jobs_worker, *self._source_workers]
-
-    def _jobs(self) -> list[Job]:
-        settings = self.settings
-        self._clock = retention.Clock(self.earlier.newest)
-        return [
-            Job(settings.websocket.stats_interval, lambda: self.broadcaster.publish_stats(self.report.stats())),
-            Job(TICK, self._tick),
-            Job(LISTS, self.blocklists.remind),
-            Job(10, self.devices.publish_progress),
-            Job(SETTLE_TOTALS, self.flows.settle),
-            Job(min(max(settings.devices.offline_after / 10, 0.5), 30), lambda: self.devices.sweep(clock.now())),
-            Job(600, self.storage.checkpoint),
-            Job(settings.storage.check_interval, self.storage.look_for_damage),
-            Job(settings.storage.cleanup_interval, self._retain),
-            Job(settings.storage.cleanup_interval, self.storage.make_room),
-            Job(10, lambda: self.manager.status(self.report.summary())),
-            Job(
-                settings.logging.statistics,
-                lambda: log.info("%s", self.report.summary(), extra={"event": "statistics"}),
-            ),
-        ]
 
     # Starting, watching, stopping.
 
@@ -302,7 +278,7 @@ class Daemon:
         if not self._storage_worker.stop(STOP_STORAGE):
             self.storage.rescue()
             self._storage_worker.stop(STOP_CARD)
-        log.info("stopped; %s", self.report.summary(), extra={"event": "stopped"})
+        self.report.say_stopped()
 
     def _reload(self) -> None:
         """Reads the configuration again and takes what may change while running."""
@@ -362,31 +338,10 @@ class Daemon:
     def _stuck(self) -> list[str]:
         return [worker.name for worker in self._workers if worker.silence > self._stuck_after]
 
-    def _tick(self) -> None:
-        now, slept = clock.now(), clock.slept()
-        self.devices.notice(now, slept)
-        self.flows.throughput.notice(now, slept)
-        self.detection.notice(now)
-        self.devices.tick(now)
-
-    def _retain(self) -> None:
-        now = clock.now().wall
-        if not self._clock.is_good(now):
-            log.warning(
-                "no old flows are removed while the clock is not known to be right (is NTP running?)",
-                extra={"repeat": "retention.clock"},
-            )
-            return
-        try:
-            threats_before = int(now - self.settings.threats.retention * 1000)
-            self.threats.retain(threats_before)
-            self.storage.cleanup_old_data(now, threats_before)
-        except ERRORS as error:
-            log.error("removing old flows failed: %s", error, extra={"repeat": "retention"})
-
     def _say_where_to_look(self) -> None:
         log.info(
-            "ready: live stream at %s; look with netwatchd status | doctor | devices | flows | top | threats",
+            "ready: page at %s, live stream at %s; netwatchd status | doctor | devices | flows | top | threats",
+            self.settings.websocket.page_url,
             self.settings.websocket.url,
             extra={"event": "ready"},
         )

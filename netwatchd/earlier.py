@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from netwatchd import clock
 from netwatchd.alerts.outgoing import WAITING
 from netwatchd.ingest.watching import LEARNING
-from netwatchd.storage import queries
+from netwatchd.storage import queries, wear
 from netwatchd.storage.verdicts import ERRORS
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Earlier:
             log.warning("reading what earlier runs stored failed: %s; beginning without it", error)
             return
         daemon.flows.remember(alive, self.newest_id)
+        daemon.counters.add("recalled.flows", len(alive))
         daemon.inboxes.flows.put([flow._replace(state="closed") for flow in alive])
 
     def remember(self, db: sqlite3.Connection) -> None:
@@ -50,6 +51,7 @@ class Earlier:
         daemon.devices.remember(stored.devices, now, stored.kept)
         daemon.threats.remember(stored.threats, now.wall)
         daemon.watching.remember(stored.devices, stored.threats, queries.note_in(db, LEARNING), now)
+        daemon.report.remember(queries.note_in(db, wear.GROWTH))
         daemon.alerts.remember(queries.note_in(db, WAITING), now)
         daemon.detection.remember(lambda key: queries.note_in(db, key))
         if stored.devices and not daemon.counters["storage.commits"]:

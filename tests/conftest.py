@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from running import Daemon, nobody_can_run_it, scratch
 from shim import COMPILER
@@ -14,6 +15,10 @@ needs_nobody = pytest.mark.skipif(not nobody_can_run_it(), reason="needs root, a
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
 needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool, of Debian's prometheus")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler, to make calls of the system fail")
+
+# How long an example takes is no promise. For the rest, as hypothesis has it here, or where CI is set.
+hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Tables are as wide in every test, whoever runs it.
 os.environ.pop("COLUMNS", None)

@@ -122,9 +122,9 @@ class Daemon:
 
     def start(self) -> None:
         """Starts it, and waits until it says that it is ready."""
-        ready = self.log.count("ready: live stream")
+        ready = self.log.count("ready: page at")
         self.launch()
-        eventually(lambda: self.log.count("ready: live stream") > ready or self._ended())
+        eventually(lambda: self.log.count("ready: page at") > ready or self._ended())
 
     def launch(self) -> None:
         """Starts it, and waits for nothing."""

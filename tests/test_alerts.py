@@ -243,7 +243,7 @@ def damaged(value: Any, draw: Any) -> Any:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_note_that_was_damaged_kills_nothing(data: st.DataObject) -> None:
     desk = Desk("[alert:command]\ncommand = /bin/true\n", json.dumps({"command": damaged(valid_note(), data.draw)}))
     now = Now(int(time.time() * 1000), time.monotonic() + 400.0)

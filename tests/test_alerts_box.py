@@ -354,7 +354,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 12), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_hour_has_more_than_the_budget_and_one_digest_and_nothing_is_forgotten(
     steps: list[tuple[float, list[tuple[int, str]], str]], budget: int, quiet: bool
 ) -> None:

@@ -122,7 +122,7 @@ def test_a_test_says_that_it_is_one() -> None:
     st.text(max_size=400), st.text(max_size=3000), st.none() | st.text(max_size=300),
     st.integers(-(2**60), 2**60), st.sampled_from(SEVERITIES),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_a_threat_holds_a_message_is_made_of_it(
     kind: str, text: str, who: str | None, time: int, severity: str
 ) -> None:

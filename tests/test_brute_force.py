@@ -378,7 +378,7 @@ def test_made_up_clients_fill_no_memory_and_hide_nobody() -> None:
     assert len(detector._pairs) <= MOST_PAIRS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

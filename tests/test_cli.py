@@ -15,7 +15,8 @@ from running import MAC, NOBODY, OTHER_MAC, Daemon, flow_line
 from store_kit import DAY, NOON, device, flow, storing, threat
 from waiting import eventually
 
-from netwatchd.cli.moments import moment, size_text, span_text, time_text
+from netwatchd.budget import size_text
+from netwatchd.cli.moments import moment, span_text, time_text
 from netwatchd.events import Status, ThreatStatus
 
 PHONE = 0xC0A80106

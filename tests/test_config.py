@@ -1,28 +1,22 @@
 """config.ini: what is read, what is refused and how that is said; the shipped file and the docs tell the truth."""
 
 import re
-import textwrap
 from pathlib import Path
-from typing import Any
+from socket import gethostname
 
 import pytest
+import reference
 
 from netwatchd import config
 from netwatchd.config import Config, ConfigError, parse
-from netwatchd.reload import reloadable
 
-ROOT = Path(__file__).parent.parent
-SHIPPED = ROOT / "config.ini"
+SHIPPED = reference.SHIPPED
 
 
 def mistakes(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text)
     return [str(mistake) for mistake in caught.value.mistakes]
-
-
-def meaning_of_section(kind: Any) -> str:
-    return " ".join(kind.__doc__.split())
 
 
 # Reading.
@@ -155,14 +149,24 @@ def test_a_file_that_was_named_must_be_there_and_be_readable(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "url"),
+    ("text", "stream", "page"),
     [
-        ("", "ws://127.0.0.1:8765/ws"),
-        ("[websocket]\nhost = ::1\nport = 80\ntls_certificate = /c\ntls_key = /k", "wss://[::1]:80/ws"),
+        ("", "ws://127.0.0.1:8765/ws", "http://127.0.0.1:8765/"),
+        (
+            "[websocket]\nhost = ::1\nport = 80\ntls_certificate = /c\ntls_key = /k",
+            "wss://[::1]:80/ws",
+            "https://[::1]:80/",
+        ),
+        (
+            "[websocket]\nhost = ::\ntoken = 0123456789abcdef",
+            f"ws://{gethostname()}:8765/ws",
+            f"http://{gethostname()}:8765/",
+        ),
     ],
 )
-def test_the_url_is_the_one_that_clients_need(text: str, url: str) -> None:
-    assert parse(text).websocket.url == url
+def test_the_urls_are_those_that_programs_and_browsers_need(text: str, stream: str, page: str) -> None:
+    websocket = parse(text).websocket
+    assert (websocket.url, websocket.page_url) == (stream, page)
 
 
 # The shipped file and the docs.
@@ -173,22 +177,10 @@ def test_the_shipped_file_is_without_mistakes_and_changes_nothing() -> None:
 
 
 def test_the_shipped_file_shows_every_setting_with_its_meaning_and_default() -> None:
-    expected = []
-    for name, section in config.sections().items():
-        kind: Any = section.default_factory
-        expected.append(f"# {meaning_of_section(kind)}\n[{name}]")
-        for key, field in config.settings_of(kind).items():
-            told = textwrap.wrap(field.metadata["meaning"], 118, break_on_hyphens=False)
-            default = f"#{key} = {field.metadata['default']}".rstrip()
-            expected.append("\n".join([*(f"# {line}" for line in told), default]))
-    shown = SHIPPED.read_text().strip().split("\n\n")[1:]
-    assert [unwrapped(block) for block in shown] == [unwrapped(block) for block in expected]
-
-
-def unwrapped(block: str) -> tuple[str, str]:
-    """A block's comment as one line, and the setting below it."""
-    *comment, last = block.splitlines()
-    return " ".join(line.removeprefix("# ") for line in comment), last
+    text = SHIPPED.read_text()
+    assert text == reference.shipped(text), "make docs writes it anew"
+    for _, _, settings in reference.sections():
+        assert [key for key in settings if f"\n#{key} =" not in text] == []
 
 
 def test_every_default_can_be_taken_in_by_removing_its_comment_sign() -> None:
@@ -197,14 +189,11 @@ def test_every_default_can_be_taken_in_by_removing_its_comment_sign() -> None:
 
 
 def test_the_docs_show_every_setting_with_default_and_meaning_and_whether_it_is_reloaded() -> None:
-    expected = []
-    for name, section in config.sections().items():
-        kind: Any = section.default_factory
-        expected += [f"## [{name}]", meaning_of_section(kind)]
-        for key, field in config.settings_of(kind).items():
-            default = f"`{field.metadata['default']}`" if field.metadata["default"] else ""
-            reload = "yes" if key in reloadable(name) else ""
-            expected.append(f"| `{key}` | {default} | {reload} | {field.metadata['meaning']} |")
-    text = (ROOT / "docs/CONFIG.md").read_text()
-    lines = text[text.index("\n## ") :].splitlines()
-    assert [line for line in lines if line and not line.startswith(("| key", "|---"))] == expected
+    text = reference.PAGE.read_text()
+    assert text == reference.page(text), "make docs writes it anew"
+
+
+def test_what_is_made_of_the_fields_replaces_what_stood_there_but_for_the_beginning() -> None:
+    assert reference.page("# title\n\nmine\n\n## [old]\n\n| `x` |\n").startswith("# title\n\nmine\n\n## [storage]\n")
+    assert reference.shipped("# mine\n\n# an old section\n[old]\n").startswith("# mine\n\n# Where events stay")
+    assert "| `level` | `info` | yes |" in reference.page("")

@@ -1,19 +1,17 @@
-"""docs/INTERFACE.md, docs/SQL.md and README.md, compared with what the program does."""
+"""docs/INTERFACE.md and README.md, compared with what the program does."""
 
 import json
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MAC, OTHER_MAC, Daemon, flow_line, scratch, until
+from running import MAC, OTHER_MAC, Daemon, flow_line, until
 from waiting import eventually
 
 from netwatchd import journal
@@ -23,7 +21,6 @@ from netwatchd.events import SEVERITIES, Status, ThreatStatus
 
 ROOT = Path(__file__).parent.parent
 INTERFACE = (ROOT / "docs/INTERFACE.md").read_text()
-SQL = (ROOT / "docs/SQL.md").read_text()
 SOURCES = {path: path.read_text() for path in sorted((ROOT / "netwatchd").rglob("*.py"))}
 
 DEVICE = {"type": "device", "mac": MAC, "ip": "192.168.1.5", "hostname": "tv"}
@@ -213,51 +210,6 @@ def test_tables_and_columns_are_those_that_are_documented(running: Daemon) -> No
     assert found == documented
 
 
-RECIPES = re.findall(r"```sql\n-- (\S+)\n(.*?)```", SQL, re.DOTALL)
-
-
-def test_every_recipe_can_be_run_and_says_where() -> None:
-    assert len(RECIPES) == SQL.count("```sql")
-
-
-@pytest.fixture(scope="module")
-def state() -> Iterator[Path]:
-    """The files that a daemon left, with a second day and a bucket of roll-ups."""
-    directory = scratch()
-    with Daemon(directory) as daemon:
-        fill(daemon)
-        assert daemon.stop() == 0
-    (today,) = daemon.state.glob("flows-*.db")
-    shutil.copy(today, daemon.state / "flows-20200101.db")
-    with closing(sqlite3.connect(daemon.state / "core.db")) as db, db:
-        bucket = int(time.time() * 1000) // 600_000 * 600_000
-        db.execute("INSERT OR REPLACE INTO rollups VALUES (?, ?, 1000, 100, 1)", (bucket, MAC))
-        today = bucket // 86_400_000 * 86_400_000
-        db.execute("INSERT INTO daily_devices VALUES (?, ?, 1000, 100, 1)", (today, MAC))
-        db.execute("INSERT INTO daily_ports VALUES (?, ?, 1000, 100, 1)", (today, 6 << 16 | 443))
-        db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, NULL)", (MAC, today))
-        db.execute("INSERT OR REPLACE INTO traits VALUES (?, 'hostname', 'tv', 'json', ?, ?)", (MAC, today, today))
-        alias = ("a4:83:e7:00:00:07", MAC, today, "netwatchd", '["the same client id"]')
-        db.execute("INSERT INTO aliases VALUES (?, ?, ?, ?, ?, NULL, NULL)", alias)
-    yield daemon.state
-    shutil.rmtree(directory)
-
-
-@pytest.mark.parametrize("recipe", range(len(RECIPES)))
-def test_the_recipes_find_what_is_there(state: Path, recipe: int) -> None:
-    today = max(state.glob("flows-*.db")).name
-    file, text = (
-        part.replace("flows-20261123.db", today).replace("flows-20261122.db", "flows-20200101.db")
-        for part in RECIPES[recipe]
-    )
-    # SQLite takes the names in ATTACH from the working directory.
-    text = text.replace("ATTACH '", f"ATTACH '{state}/")
-    with closing(sqlite3.connect(state / file)) as db:
-        db.execute("PRAGMA query_only = 1")
-        found = [row for statement in text.split(";\n") for row in db.execute(statement).fetchall()]
-    assert found, "the recipe finds nothing"
-
-
 # Counters and the log.
 
 # Names that are put together at run time, and from what.
@@ -265,6 +217,8 @@ PATTERNS = {
     "received.{source}": "received.SOURCE", "observed.{source}": "observed.SOURCE",
     "dropped.clients.{reason.replace(' ', '_')}": "dropped.clients.REASON",
     "refused.{refusal.word}": "refused.REASON", "asked.{name}": "asked.NAME", "stored.{kind}": None,
+    "events.{source}.{kind}": "events.SOURCE.KIND", "rejected.{kind}": "rejected.KIND",
+    "saved.{kind}": "saved.KIND", "unsaved.{kind}": "unsaved.KIND",
     "merged.flows.{source}": "merged.flows.SOURCE",
     "unclaimed.flows.{source}": "unclaimed.flows.SOURCE", "skipped.capture.{reason}": "skipped.capture.REASON",
     "skipped.{self.name}.{kind.replace(' ', '_')}": "skipped.SOURCE.KIND", "lost.{self.name}": "lost.SOURCE",

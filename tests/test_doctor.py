@@ -1,11 +1,13 @@
 """The verb doctor: what works, what does not, what would help, and which kinds of threats can be seen."""
 
+import http.server
 import json
 import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import needs_root
@@ -68,6 +70,22 @@ def test_without_a_daemon_it_says_so_and_all_that_can_be_known(daemon: Make) -> 
         pass
     _, checks, _ = told(stopped)
     assert checks["database"][0]["state"] == OK
+
+
+def test_the_page_is_there_or_somebody_else_has_its_port(daemon: Make) -> None:
+    made = daemon()
+    assert "page" not in told(made)[1], "nobody has it"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", made.port), http.server.BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        code, checks, _ = told(made)
+        server.shutdown()
+    assert (code, checks["page"][0]["state"]) == (1, BROKEN)
+    assert f"127.0.0.1 port {made.port} is taken" in checks["page"][0]["text"]
+    with made:
+        (page,) = told(made)[1]["page"]
+    assert (page["state"], page["text"].split(" (")[0]) == (
+        OK, f"http://127.0.0.1:{made.port}/, for this machine alone"
+    )  # fmt: skip
 
 
 def test_a_mistake_in_the_configuration_and_a_damaged_database_are_broken(daemon: Make) -> None:
@@ -194,6 +212,6 @@ def test_losses_and_silent_sources_are_told_by_the_daemons_own_account() -> None
 def test_nothing_that_it_looks_at_keeps_it_from_going_on(tmp_path: Path) -> None:
     settings = config.parse(f"[storage]\ndirectory = {tmp_path}/a/b/c\n[source:netflow]\nenabled = yes\n")
     checks = check_all(Patient(settings, "config.ini", [], None, "no daemon"))
-    assert {"config", "daemon", "database", "disk", "clock", "kernel", "blocklists", "metrics"} >= {
+    assert {"config", "daemon", "database", "disk", "clock", "kernel", "blocklists", "metrics", "page"} >= {
         each.topic for each in checks
     }

@@ -229,7 +229,7 @@ def test_the_sketch_counts_each_once_and_nearly_right(number: int) -> None:
     assert len(sketch) == pytest.approx(number, rel=0.4, abs=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

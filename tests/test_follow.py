@@ -40,6 +40,7 @@ def test_every_line_is_read_once_while_a_process_writes_and_rotates(
     chance = random.Random(how)
     progress = path.parent.with_name("read")
     progress.write_text("")
+    assert not reader.read()  # what was rotated before the first look is not ours to read
     writer = subprocess.Popen([sys.executable, str(ROOT / "writer.py"), str(path), str(count), how, "0.001"])
     late = count // 400 - 1 if how == "late" else 0
 
@@ -64,6 +65,26 @@ def test_every_line_is_read_once_while_a_process_writes_and_rotates(
     )
     # What was in a directory that is gone was read, but who comes back cannot know that it was all.
     assert reader.follower.lost == [] or (how == "anew" and restarts)
+
+
+@pytest.mark.parametrize("begun_anew", [True, False])
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_first_log_that_came_and_went_between_two_looks_is_read(
+    path: Path, reader: Reader, restarts: bool, begun_anew: bool
+) -> None:
+    older = path.with_name("conn.0000.log")
+    append(older, "from before the first look")
+    os.utime(older, (1, 1))
+    assert not reader.read()
+    if restarts:
+        reader.start(reader.stop())
+    append(path, "a")
+    path.rename(path.with_name("conn.0001.log"))
+    append(path, "b")
+    if not begun_anew:
+        path.rename(path.with_name("conn.0002.log"))
+    assert reader.read() == ["a", "b"]
+    assert not reader.read()
 
 
 def test_a_log_that_is_not_there_yet_is_waited_for(path: Path, reader: Reader) -> None:

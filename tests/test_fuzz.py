@@ -36,21 +36,21 @@ def test_the_valid_examples_are_read(target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", EVERY, ids=lambda target: target.name)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=300))
 def test_any_bytes_have_a_declared_outcome(target: Target, data: bytes) -> None:
     target.run(data)
 
 
 @pytest.mark.parametrize("target", EVERY, ids=lambda target: target.name)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(accidents=st.integers(0, 2**32 - 1))
 def test_a_damaged_example_has_a_declared_outcome(target: Target, accidents: int) -> None:
     target.run(damaged(Random(accidents), target.seeds, target.words))
 
 
 @pytest.mark.parametrize("name", LIVE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(accidents=st.integers(0, 2**32 - 1))
 def test_damage_over_a_socket_ends_one_connection_and_disturbs_no_other(
     live: dict[str, Target], name: str, accidents: int

@@ -254,7 +254,7 @@ def test_a_flood_of_made_up_sources_neither_fills_the_memory_nor_hides_a_sweep()
     assert {each.device for each in found} == {LAPTOP}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(
     st.integers(0, 255), st.sampled_from([0, 22, 23, 53, 80, 8080, 50_000]), st.integers(-10**6, 10**6),
     st.integers(0, 5), st.integers(0, 5), st.sampled_from(["new", "active", "attempt", "rejected", "whatever"]),

@@ -222,7 +222,7 @@ def test_memory_is_bounded() -> None:
     assert len(detector._counted) <= MOST_DOORS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

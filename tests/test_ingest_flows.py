@@ -134,7 +134,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(STEPS)
 def test_whenever_a_crash_comes_what_is_stored_adds_up_to_what_was_stored_of_the_flows(
     steps: list[tuple[str, int, int]],

@@ -185,13 +185,13 @@ def whatever(line: bytes) -> None:
         assert all(value < 2**63 for value in event if isinstance(value, int))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_event_or_malformed(line: bytes) -> None:
     whatever(line)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from([FLOW, DEVICE, THREAT]), st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5))
 def test_any_json_is_an_event_or_malformed(line: dict[str, Any], changes: dict[str, Any]) -> None:
     whatever(json.dumps(line | changes).encode())

@@ -20,11 +20,11 @@ LINES = [
     ["cli"],
     ["daemon", "detach", "replay"],
     ["intake"],
-    ["answers", "report", "earlier", "positions", "reload", "places", "blocklists", "metrics"],
+    ["answers", "report", "timetable", "earlier", "positions", "reload", "places", "blocklists", "metrics"],
     ["sources", "ingest", "detectors", "storage", "broadcast", "alerts", "jobs"],
     ["decoders", "identity"],
     ["worker"],
-    ["event_ids", "observations", "listings", "machine", "sights"],
+    ["event_ids", "observations", "listings", "machine", "sights", "ledger", "budget"],
     ["events", "config", "counters", "journal", "clock", "pidfile"],
     ["values", "mutes"],
     ["addresses", "catalog"],
@@ -33,7 +33,10 @@ LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 STAGES = LINES[5]
 
 # What knows no clock, no thread and no outside, so that it can be tested with bytes alone.
-PURE = ["catalog", "mutes", "events", "observations", "listings", "machine", "decoders", "detectors", "identity"]
+PURE = [
+    "budget", "catalog", "mutes", "events", "ledger", "observations", "listings", "machine", "decoders", "detectors",
+    "identity",
+]  # fmt: skip
 # But for the one file that reads the registry of makers, and says where there is none.
 OUTSIDE = {PACKAGE / "identity/vendors.py": {"logging", "os", "pathlib"}}
 IMPURE = {

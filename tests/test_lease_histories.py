@@ -45,7 +45,7 @@ class History:
         assert [who for who, what in self.told if what == "alive"] == self.came
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=STEPS)
 def test_of_dnsmasqs_file(steps: list[tuple[str, int, int]]) -> None:
     history = History()
@@ -68,7 +68,7 @@ def test_of_dnsmasqs_file(steps: list[tuple[str, int, int]]) -> None:
     history.check()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=STEPS)
 def test_of_isc_dhcpds_file(steps: list[tuple[str, int, int]]) -> None:
     history = History()

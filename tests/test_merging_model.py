@@ -152,4 +152,4 @@ class Home(RuleBasedStateMachine):
 
 
 TestHome = Home.TestCase
-TestHome.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+TestHome.settings = settings(max_examples=50, stateful_step_count=25)

@@ -13,7 +13,7 @@ from netwatchd.metrics.names import COUNTER, Sample, counter
 
 MAY_LABEL = {
     "source", "reason", "kind", "severity", "channel", "list", "question", "result", "status", "queue", "direction",
-    "version", "python", "device", "name", "counter",
+    "version", "python", "device", "name", "counter", "limit",
 }  # fmt: skip
 
 

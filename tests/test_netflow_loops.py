@@ -21,7 +21,7 @@ PLACES = st.builds(Field, st.sampled_from(sorted(ADDRESSES)), st.sampled_from([4
 UNKNOWN = st.builds(Field, st.integers(400, 500), st.integers(0, 12), st.sampled_from([0, 9]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     fields=st.lists(NUMBERS | BACK | PLACES | UNKNOWN, max_size=12),
     data=st.binary(max_size=400),

@@ -296,7 +296,7 @@ def sightings(draw: st.DrawFn) -> Sighting:
 
 
 @given(st.lists(st.tuples(st.floats(-5, 4000), sightings(), st.booleans()), max_size=30), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_in_any_order_nothing_is_told_twice_within_its_cooldown(
     steps: list[tuple[float, Sighting, bool]], merging: bool
 ) -> None:

@@ -189,9 +189,7 @@ def test_what_is_done_but_not_stored_yet_is_said_and_stored_when_it_can_be(brows
                 said = toasts(page).filter(has_text="Dismissed, but not stored yet: ")
                 expect(said).to_contain_text("netwatchd keeps it in memory, and stores it as soon as it can.")
                 expect(toasts(page)).to_have_count(2)
-                expect(page.locator(".banner")).to_contain_text(
-                    "The database cannot be written. Meanwhile 1 record waits"
-                )
+                expect(page.locator(".banner")).to_contain_text("cannot be written. Meanwhile 1 record waits")
                 expect(page.locator(".troubles")).to_contain_text("The database cannot be written: database is locked")
             statuses = "SELECT status FROM threats ORDER BY id"
             eventually(lambda: started.core(statuses) == [("dismissed",), ("acknowledged",)])

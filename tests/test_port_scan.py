@@ -308,7 +308,7 @@ def test_a_scan_of_all_ports_is_counted_to_the_end() -> None:
     assert all(len(tally.things) <= 512 for tally in detector._tallies._grown.values())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(
     st.integers(0, 3), st.integers(0, 65_535), st.integers(-10**6, 10**6), st.integers(0, 5), st.integers(0, 5),
     st.sampled_from(["new", "active", "attempt", "partial", "closed", "rejected", "fin", "whatever"]),

@@ -166,7 +166,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("records")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @example([("keep", OLD), ("join_device", OTHER_MAC, MAC), ("in_doubt",), ("keep", NEW), ("committed",)])
 @example([("keep", OLD), ("join_device", OTHER_MAC, MAC), ("keep", NEW), ("in_doubt",), ("committed",)])
 @example([("erase_device", MAC, {MAC}), ("keep", trait()), ("upsert_device", MAC, "tv"), ("crashed_after_spool",)])

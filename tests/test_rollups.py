@@ -37,7 +37,7 @@ STEPS = st.lists(
 SIDES = [(LAPTOP, SERVER), (SERVER, PHONE), (LAPTOP, PHONE), (SERVER, 8)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STEPS)
 def test_whenever_a_crash_comes_the_rollups_and_what_came_since_are_what_the_rows_add_up_to(
     steps: list[tuple[str, int, int]],
@@ -46,7 +46,7 @@ def test_whenever_a_crash_comes_the_rollups_and_what_came_since_are_what_the_row
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(STEPS)
 def test_whenever_a_crash_comes_the_same_holds_for_many_more_days(steps: list[tuple[str, int, int]]) -> None:
     check(steps)

@@ -45,7 +45,7 @@ def readable(db: sqlite3.Connection, address: Address) -> str:
     return str(source)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ADDRESSES)
 def test_the_view_writes_every_address_as_rfc_5952_wants_it(view_db: sqlite3.Connection, address: Address) -> None:
     assert readable(view_db, address) == address_text(address)

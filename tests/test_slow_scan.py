@@ -172,7 +172,7 @@ _ANY = st.recursive(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(_ANY, _ANY, st.integers(0, 12), st.booleans())
 def test_a_damaged_note_of_what_is_slow_does_no_harm(one: Any, other: Any, at: int, scans: bool) -> None:
     first = panel()

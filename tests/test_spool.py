@@ -96,6 +96,7 @@ DAMAGED = {
     "a threat with a list for its evidence": ("threat", "evidence", [1]),
     "a threat with evidence that is no number": ("threat", "evidence", {"x": float("nan")}),
     "a threat counted in words": ("threat", "count", "many"),
+    "a threat with a field whose name is no text": ("threat", "\ud800", 1),
     "a flow of an origin that is none": ("flow", 14, ["x"]),
     "a roll-up at no time": ("rollup", 0, None),
     "an hour at no time": ("total", "hours", [["x", {}, [], []]]),
@@ -132,7 +133,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_line_that_is_json_but_damaged_is_skipped_and_does_not_keep_the_daemon_from_starting(
-    tmp_path: Path, name: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     kind, place, value = DAMAGED[name]
     (tmp_path / "spool").mkdir()
@@ -149,6 +150,7 @@ def test_a_line_that_is_json_but_damaged_is_skipped_and_does_not_keep_the_daemon
         assert store.counters["stored.spooled"] == full_batch().events - (kind not in ("rollup", "total", "meta"))
     assert not (tmp_path / SPOOL).exists()
     assert read_core(tmp_path)
+    assert caplog.text.encode()  # what is said of it can be written
 
 
 def test_a_device_that_netwatchd_0_2_spooled_is_read(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 
+from netwatchd.budget import size_text
 from netwatchd.cli.answer import FAILED, fail, reading, show
-from netwatchd.cli.moments import counted, size_text, span_text
+from netwatchd.cli.moments import counted, span_text
 from netwatchd.cli.progress import interruptible, progress
 from netwatchd.cli.terminal import printable
 from netwatchd.pidfile import AlreadyRunning

@@ -1,6 +1,7 @@
 """What the verb `doctor` looks at: each check is a function that says in sentences what works, and what would help."""
 
 import shutil
+import socket
 import sqlite3
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -9,7 +10,9 @@ from typing import Any, NamedTuple
 
 from netwatchd import config
 from netwatchd.broadcast.messages import threat_json
-from netwatchd.cli.moments import counted, size_text, span_text
+from netwatchd.budget import size_text
+from netwatchd.cli.moments import counted, span_text
+from netwatchd.cli.reach import host_of, place_of
 from netwatchd.events import ThreatStatus
 from netwatchd.metrics.exposition import MISSING
 from netwatchd.mutes import Word
@@ -31,6 +34,7 @@ TRACKED = {
     "nf_conntrack_events": "ends of flows come late",
 }
 CROWDED = 0.8  # of nf_conntrack_max: soon the kernel refuses new connections
+PROMPT = 1.0  # seconds in which whoever listens here takes a connection
 WARM = 600  # seconds after which a source that is on should have told something
 
 
@@ -63,6 +67,7 @@ def check_all(patient: Patient) -> list[Check]:
     checks = (
         of_config,
         of_daemon,
+        of_page,
         of_database,
         of_disk,
         of_clock,
@@ -100,6 +105,28 @@ def of_daemon(patient: Patient) -> Iterable[Check]:
         f"{status['version']}, running for {span_text(status['uptime'])}, {counted(status['devices'], 'device')}, "
         f"{counted(status['live_flows'], 'live flow')}, {counted(status['open_threats'], 'open threat')}",
     )  # fmt: skip
+
+
+def of_page(patient: Patient) -> Iterable[Check]:
+    """From where the page can be opened, or who has its port."""
+    websocket = patient.settings.websocket
+    if patient.status is not None:
+        here = config.LOOPBACK.fullmatch(websocket.host)
+        who = "for this machine alone" if here else "for others, too, with the token"
+        yield Check("page", OK, f"{websocket.page_url}, {who} (docs/PAGE.md)")
+    elif _is_taken(host_of(websocket), websocket.port):
+        yield Check(
+            "page", BROKEN, f"{place_of(websocket)} is taken, and not by a netwatchd that knows this config.ini",
+            f"ss -ltnp 'sport = :{websocket.port}' names the program; after a change: systemctl restart netwatchd",
+        )  # fmt: skip
+
+
+def _is_taken(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), PROMPT).close()
+    except OSError:
+        return False
+    return True
 
 
 def of_database(patient: Patient) -> Iterable[Check]:

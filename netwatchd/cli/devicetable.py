@@ -6,7 +6,8 @@ from typing import Any
 from rich.text import Text
 
 from netwatchd.answers.found import Rows
-from netwatchd.cli.moments import ago_text, size_text
+from netwatchd.budget import size_text
+from netwatchd.cli.moments import ago_text
 from netwatchd.cli.sheet import Column, print_sheet
 from netwatchd.cli.terminal import ROOMY, console, into_pipe, printable
 

@@ -59,7 +59,8 @@ def _print(checks: list[Check], more: Iterable[tuple[str, str, str]], *, broken:
             add(grid, "", "", Text(printable(f"help: {check.help}"), "dim"))
     for label, state, text in more:
         add(grid, Text(label, "bold"), Text(state, STYLES[state]), text)
-    print_page(grid, Text("something is broken", STYLES[BROKEN]) if broken else Text("all is well", STYLES[OK]))
+    ending = Text("something is broken: docs/TROUBLESHOOTING.md goes on from each of these words", STYLES[BROKEN])
+    print_page(grid, ending if broken else Text("all is well", STYLES[OK]))
 
 
 def _sights(kinds: list[dict[str, Any]]) -> Iterable[tuple[str, str, str]]:

@@ -54,12 +54,3 @@ def day_text(milliseconds: int) -> str:
 def counted(number: int, what: str) -> str:
     """`1 device`, `2 devices`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def size_text(size: float) -> str:
-    """`512 B`, `1.3 kB`, `42 MB`."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"

@@ -7,9 +7,10 @@ from rich.text import Text
 from netwatchd.addresses import is_random_mac
 from netwatchd.answers.portrait import NAMES, Portrait, of_kinds
 from netwatchd.broadcast.messages import device_json
+from netwatchd.budget import size_text
 from netwatchd.cli import timeline
 from netwatchd.cli.devicetable import printed_name
-from netwatchd.cli.moments import ago_text, moment_text, size_text, span_text, time_text
+from netwatchd.cli.moments import ago_text, moment_text, span_text, time_text
 from netwatchd.cli.tables import SEVERITY_STYLES
 from netwatchd.cli.terminal import letters, print_sections, printable
 from netwatchd.events import Device, Status

@@ -15,7 +15,8 @@ from typing import Any
 
 from netwatchd import config, journal
 from netwatchd.broadcast.messages import threat_json
-from netwatchd.cli.moments import moment_text, size_text, span_text
+from netwatchd.budget import size_text
+from netwatchd.cli.moments import moment_text, span_text
 from netwatchd.cli.progress import interruptible, progress
 from netwatchd.cli.terminal import print_lines, printable
 from netwatchd.events import Threat

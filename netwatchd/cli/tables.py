@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from netwatchd.answers.found import Rows
-from netwatchd.cli.moments import counted, size_text, span_text, time_text
+from netwatchd.budget import size_text
+from netwatchd.cli import ledgers
+from netwatchd.cli.moments import counted, span_text, time_text
 from netwatchd.cli.sheet import Column, print_sheet
 from netwatchd.cli.terminal import add, print_page, printable
-from netwatchd.report import sum_of
+from netwatchd.ledger import total
 
 SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 # Words that a line of `status` may begin with.
@@ -97,9 +99,10 @@ def _verdict(answer: dict[str, Any]) -> list[Text | Table]:
 
 
 def _troubles(answer: dict[str, Any]) -> Iterable[str]:
-    database = answer["database"]
     if (database := answer["database"])["state"] != "ok":
         yield f"the database is {database['state']}: {database['reason'] or 'no reason is known'}"
+    if warning := answer["budget"]["warning"]:
+        yield warning
     for each in answer["sources"]:
         if each["state"] == "failed":
             yield f"source {each['name']} has failed: {each['reason'] or 'the log tells why'}"
@@ -132,7 +135,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
     database = answer["database"]
     if not answer["running"]:
         return [("netwatchd", "not running"), ("database", f"{size_text(database['size'])} in {database['directory']}")]
-    written, learning = database["written_today"], answer["learning_until"]
+    learning = answer["learning_until"]
     state = database["state"] + (f": {database['reason']}" if database["reason"] else "")
     seconds = max(answer["uptime"], 1)
     return [
@@ -140,7 +143,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
             "netwatchd",
             f"{answer['version']}, running since {time_text(answer['since'])} ({span_text(answer['uptime'])})",
         ),
-        *((f"source {s['name']}", s["state"] + (f": {s['reason']}" if s["reason"] else "")) for s in answer["sources"]),
+        *ledgers.sources(answer),
         *((f"exporter {exporter['address']}", _exporter_line(exporter)) for exporter in answer["exporters"]),
         (
             "devices",
@@ -150,8 +153,9 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ("live flows", f"{answer['live_flows']:,}"),
         ("received", _counts(answer["received"]) + _rate(answer["received"], seconds)),
         ("stored", _counts(answer["stored"]) + _rate(answer["stored"], seconds)),
+        *ledgers.kinds(answer["ledger"]),
         ("database", f"{state}; {size_text(database['size'])}, {database['pending']:,} events pending"),
-        ("written today", size_text(written) if written is not None else "unknown"),
+        *ledgers.budget(answer),
         ("directory", database["directory"]),
         ("last error", answer["last_error"] or "none"),
         ("clients", f"{answer['clients']:,}"),
@@ -164,7 +168,7 @@ def _status_lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _rate(tree: dict[str, Any], seconds: float) -> str:
     """How much that is in a second, on average since the start."""
-    each = sum_of(tree) / seconds
+    each = total(tree) / seconds
     return f" ({each:,.1f} a second on average)" if each >= 0.1 else ""
 
 

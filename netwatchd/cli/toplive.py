@@ -24,9 +24,10 @@ from rich.text import Text
 
 from netwatchd import config
 from netwatchd.answers.top import top
+from netwatchd.budget import size_text
 from netwatchd.cli.answer import USAGE, Misused, Trouble, fail
 from netwatchd.cli.follow import Follow
-from netwatchd.cli.moments import counted, size_text, time_text
+from netwatchd.cli.moments import counted, time_text
 from netwatchd.cli.moved import KINDS, Moved, Sum, Sums
 from netwatchd.cli.reach import reached
 from netwatchd.cli.sheet import Column, table_in

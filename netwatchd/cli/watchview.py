@@ -14,8 +14,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from netwatchd.budget import size_text
 from netwatchd.cli.devicetable import printed_name
-from netwatchd.cli.moments import counted, size_text, span_text
+from netwatchd.cli.moments import counted, span_text
 from netwatchd.cli.stream import Message
 from netwatchd.cli.tables import SEVERITY_STYLES
 from netwatchd.cli.terminal import cut, letters, printable

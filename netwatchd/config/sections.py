@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,19 @@ class Websocket:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self.tls_certificate else 'ws'}://{host}:{self.port}/ws"
+        """Where programs connect to the live stream."""
+        return f"{'wss' if self.tls_certificate else 'ws'}://{self._place}/ws"
+
+    @property
+    def page_url(self) -> str:
+        """Where a browser finds the page."""
+        return f"{'https' if self.tls_certificate else 'http'}://{self._place}/"
+
+    @property
+    def _place(self) -> str:
+        is_everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104 - this only reads it
+        host = socket.gethostname() if is_everywhere else self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)

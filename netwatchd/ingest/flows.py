@@ -11,6 +11,7 @@ from operator import add, sub
 
 from netwatchd.addresses import Address
 from netwatchd.clock import Now
+from netwatchd.counters import Counters
 from netwatchd.events import LIVE, Flow, FlowBatch
 from netwatchd.ingest import Hour, Publish, Store
 from netwatchd.ingest.devices import Devices
@@ -23,10 +24,11 @@ Traffic = dict[str, list[int]]  # by device: bytes in, bytes out, flows
 class Flows:
     """The accounts of flows that are still alive."""
 
-    def __init__(self, devices: Devices, publish: Publish, store: Store) -> None:
+    def __init__(self, devices: Devices, publish: Publish, store: Store, counters: Counters | None = None) -> None:
         self._devices = devices
         self._publish = publish
         self._store = store
+        self._counters = counters or Counters()
         self.throughput = Throughput()
         # Who is shown the flows, and which of them are told for the first time (1).
         self.watch: Callable[[FlowBatch, list[int], Now], None] | None = None
@@ -41,6 +43,11 @@ class Flows:
     def live(self) -> int:
         """How many flows are alive."""
         return len(self._live)
+
+    @property
+    def held(self) -> int:
+        """How many live flows have more than their row has: they are stored when totals are settled."""
+        return len(self._unsaved)
 
     def remember(self, flows: Sequence[Flow], newest: int) -> None:
         """Takes in flows that were alive when the last run ended: their counters so far are accounted already.
@@ -69,7 +76,7 @@ class Flows:
                 sums = hour.devices.setdefault(key, [0, 0, 0])
                 sums[:] = map(add, sums, counts)
             usual = not live and self._are_told_once(ids)
-            due = owned if usual else [flow for flow in owned if self._is_due(flow)]
+            due = owned if usual else self._due_among(owned)
             self._last_id = max(self._last_id, max(ids))
             self._publish(owned)
             self._store.add_traffic(now.wall, traffic, self._last_id)
@@ -186,6 +193,14 @@ class Flows:
             return list(owned)
         # One by one, because another thread may add to them meanwhile.
         return [ip for ip in {flow.dst_ip for flow in flows} if ip in owned]
+
+    def _due_among(self, flows: Sequence[Flow]) -> list[Flow]:
+        """Those whose row is to be written now; what a later word has made needless is counted."""
+        before = len(self._unsaved)
+        due = [flow for flow in flows if self._is_due(flow)]
+        if coalesced := before + len(flows) - len(due) - len(self._unsaved):
+            self._counters.add("coalesced.flows", coalesced)
+        return due
 
     def _is_due(self, flow: Flow) -> bool:
         """Whether the flow's row is to be written now; keeps its account."""

@@ -9,6 +9,7 @@ from netwatchd.events import Flow, Sighting, Threat
 from netwatchd.observations import Observation
 
 T = TypeVar("T")
+KINDS = ("devices", "flows", "threats")  # of events, as they are counted
 
 
 class Inbox(Generic[T]):
@@ -56,6 +57,11 @@ class Inbox(Generic[T]):
         """Whether all that was put in before the mark was dealt with."""
         return self._seen >= mark
 
+    @property
+    def seen(self) -> int:
+        """How many were dealt with, ever."""
+        return self._seen
+
     def end(self) -> None:
         """No source will put anything in any more: whoever takes need not wait."""
         with self._changed:
@@ -82,6 +88,10 @@ class Inboxes:
             "observations": len(self.observations),
         }  # fmt: skip
 
+    def seen(self) -> dict[str, int]:
+        """How many events the workers have dealt with, ever, by kind."""
+        return {"devices": self.sightings.seen, "flows": self.flows.seen, "threats": self.threats.seen}
+
     def end(self) -> None:
         """No source will put anything in any more."""
         for inbox in (self.sightings, self.flows, self.threats, self.observations):
@@ -101,7 +111,7 @@ class Door:
         counters: Counters,
         once: Callable[[Sequence[Flow], Callable[[Sequence[Flow]], None]], None] | None = None,
     ) -> None:
-        self._name = f"received.{source}"
+        self._names = {kind: (f"received.{source}", f"events.{source}.{kind}") for kind in KINDS}
         self._observed = f"observed.{source}"
         self._inboxes = inboxes
         self._counters = counters
@@ -109,7 +119,7 @@ class Door:
 
     def sightings(self, events: Sequence[Sighting]) -> None:
         """Hands in sightings of devices."""
-        self._put(self._inboxes.sightings, events)
+        self._put("devices", self._inboxes.sightings, events)
 
     def flows(self, events: Sequence[Flow]) -> None:
         """Hands in flows."""
@@ -120,7 +130,7 @@ class Door:
 
     def threats(self, events: Sequence[Threat]) -> None:
         """Hands in threats."""
-        self._put(self._inboxes.threats, events)
+        self._put("threats", self._inboxes.threats, events)
 
     def observations(self, events: Sequence[Observation]) -> None:
         """Hands in what detectors need beside devices and flows."""
@@ -129,9 +139,9 @@ class Door:
             self._inboxes.observations.put(events)
 
     def _put_flows(self, events: Sequence[Flow]) -> None:
-        self._put(self._inboxes.flows, events)
+        self._put("flows", self._inboxes.flows, events)
 
-    def _put(self, inbox: Inbox[Any], events: Sequence[Any]) -> None:
+    def _put(self, kind: str, inbox: Inbox[Any], events: Sequence[Any]) -> None:
         if events:
-            self._counters.add(self._name, len(events))
+            self._counters.add_each(self._names[kind], len(events))
             inbox.put(events)

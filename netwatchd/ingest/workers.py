@@ -9,7 +9,7 @@ from netwatchd.worker import Worker
 
 T = TypeVar("T")
 TURN = 1.0  # seconds a worker waits for events, so that it beats and notices that it is to stop
-DEVICES_FIRST = 0.25  # seconds that flows and threats wait for the devices that were seen before them
+DEVICES_FIRST = 1.0  # seconds that flows and threats wait for the devices that were seen before them
 
 
 def work_through(

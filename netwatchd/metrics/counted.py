@@ -37,6 +37,12 @@ def _rules(name: str, help_text: str, *patterns: str) -> list[Rule]:
 LABELS = ("SOURCE", "KIND", "REASON", "CHANNEL", "LIST", "QUESTION", "RESULT")
 RULES = [
     *_rules("received_events", "Events that came in through a source.", "received.SOURCE"),
+    *_rules("source_events", "The same by kind: sightings of devices, flows, threats.", "events.SOURCE.KIND"),
+    *_rules("recalled_events", "Flows that a crash had left alive, and are ended.", "recalled.KIND"),
+    *_rules("coalesced_events", "What a later word made needless before it was stored.", "coalesced.KIND"),
+    *_rules("rejected_rows", "Rows that the database does not take.", "rejected.KIND"),
+    *_rules("saved_events", "Events that were saved for the next start, at the end.", "saved.KIND"),
+    *_rules("unsaved_events", "Events that could not be saved, at the end.", "unsaved.KIND"),
     *_rules("observations", "Observations for detectors that came in through a source.", "observed.SOURCE"),
     *_rules("received_messages", "Messages of the kernel, of DHCP and of WebSocket clients.", "messages.SOURCE"),
     *_rules("stored_rows", "Rows that were committed.", "stored.KIND"),

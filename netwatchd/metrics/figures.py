@@ -32,6 +32,11 @@ PENDING = gauge("database_pending_events", "Events that are not committed yet.")
 MOST_PENDING = gauge("database_max_pending_events", "max_pending of [storage]: newer flows are dropped beyond it.")
 OLDEST = gauge("oldest_flows_timestamp_seconds", "When the oldest day (UTC) began of which flows are kept.")
 WRITTEN = gauge("written_today_bytes", "Bytes written to disk since midnight (UTC), or the start.")
+WRITTEN_ALL = counter("written_bytes", "Bytes written to disk since the start.")
+WRITTEN_A_DAY = gauge("written_a_day_bytes", "Bytes written to disk in a day, as far as measured.")
+GROWTH = gauge("database_growth_a_day_bytes", "Bytes by which the databases grow in a day; none while not known.")
+LIMIT = gauge("database_limit_seconds", "Seconds until max_size or the disk is full, whichever is first.", "limit")
+UNACCOUNTED = gauge("unaccounted_events", "Events that the ledger misses; 0 while nothing is worked on.", "kind")
 FREE = gauge("filesystem_free_bytes", "Bytes that are free for the databases, where they lie.")
 ROOM = gauge("filesystem_size_bytes", "Bytes of the file system where the databases lie.")
 SOURCE_UP = gauge("source_up", "1 where a source is on; 0 where it is switched off, or does not work.", "source")
@@ -77,6 +82,8 @@ def samples(asked: Asked, status: dict[str, Any]) -> Iterator[Sample]:
     yield Sample(EXPORTERS, (), len(status["exporters"]))
     yield Sample(LEARNING, (), status["learning_until"] is not None)
     yield from _of_database(status["database"], asked.settings())
+    yield from _of_budget(status["budget"])
+    yield from (Sample(UNACCOUNTED, (book["kind"],), book["unaccounted"]) for book in status["ledger"]["kinds"])
     yield from _of_parts(status)
     traffic = status["traffic"]
     yield from (Sample(TRAFFIC, (way,), traffic[f"bytes_{way}"]) for way in ("in", "out", "internal"))
@@ -100,6 +107,14 @@ def _of_database(database: dict[str, Any], settings: Config) -> Iterator[Sample]
         return  # it is gone: database_ok tells
     yield Sample(FREE, (), disk.f_bavail * disk.f_frsize)
     yield Sample(ROOM, (), disk.f_blocks * disk.f_frsize)
+
+
+def _of_budget(told: dict[str, Any]) -> Iterator[Sample]:
+    for metric, key in ((WRITTEN_ALL, "written"), (WRITTEN_A_DAY, "written_a_day"), (GROWTH, "growth")):
+        if told[key] is not None:
+            yield Sample(metric, (), told[key])
+    if told["days"] is not None:
+        yield Sample(LIMIT, (told["first"],), told["days"] * 86400)
 
 
 def _of_parts(status: dict[str, Any]) -> Iterator[Sample]:

@@ -14,7 +14,9 @@ export function watchThreats({ store }) {
   store.listen((changed) => {
     if (!changed.has("threats")) return;
     const bad = [];
-    for (const threat of store.threats.values()) {
+    for (const id of changed.get("threats")) {
+      const threat = store.threats.get(id);
+      if (!threat) continue;
       const before = told.get(threat.id) ?? -1;
       // What somebody has reopened is no news.
       if (threat.status === "open" && rank(threat) > before) {

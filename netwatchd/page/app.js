@@ -1,8 +1,7 @@
 // Puts the page together: one connection, one store, and the view that the URL names.
 
 import "./theme.js";
-import { Connection } from "./connection.js";
-import { Store } from "./store.js";
+import { connection, store } from "./known.js";
 import { route, watchLinks } from "./route.js";
 import { Shell } from "./shell.js";
 import { Overview } from "./overview.js";
@@ -11,7 +10,7 @@ import { watchThreats } from "./alarm.js";
 
 // A view is made of the context when it is first shown: `node` is its element, `title` what it is called;
 // `show(route)` is called when it is shown and when its filters change, `hide()` when another one is; `update(changed)`
-// once a frame, while it is shown, with what has changed in the store.
+// once a frame, while it is shown, with what has changed in the store (as `Store.listen` has it).
 const VIEWS = {
   overview: Overview,
   threats: lazily("Threats", async () => (await import("./threats.js")).Threats),
@@ -22,8 +21,6 @@ const VIEWS = {
   status: lazily("Status", async () => (await import("./status.js")).Status),
 };
 
-const store = new Store();
-const connection = new Connection((message) => store.take(message));
 const context = { store, connection };
 const shell = new Shell(context);
 const views = new Map();
@@ -53,4 +50,3 @@ addEventListener("route", show);
 watchLinks();
 watchThreats(context);
 show();
-connection.open();

@@ -8,7 +8,7 @@ import { DeviceFacts } from "./devicefacts.js";
 import { DeviceHistory } from "./devicehistory.js";
 import { DeviceName } from "./devicename.js";
 import { DeviceFlows, DeviceThreats } from "./devicepast.js";
-import { whatItIs } from "./devicerows.js";
+import { whatItIs } from "./deviceitems.js";
 import { element, setAttribute, setText } from "./dom.js";
 import { ago, midnight, moment } from "./format.js";
 import { kindIcon, kindName } from "./kinds.js";

@@ -1,8 +1,9 @@
 // Devices as rows of a list: what a row shows, by what rows are filtered and sorted, and what is exported.
 
+import { minutesAgo, whatItIs } from "./deviceitems.js";
 import { element, setAttribute, setText } from "./dom.js";
 import { timeColumn } from "./export.js";
-import { ago, moment, size } from "./format.js";
+import { moment, size } from "./format.js";
 import { kindIcon, kindName } from "./kinds.js";
 import { overlap, showStrip, strip, timesOf } from "./presence.js";
 import { linkTo } from "./route.js";
@@ -12,18 +13,6 @@ import { badgesOf, isSame, rankOf } from "./unusual.js";
 
 const DAY = 86_400_000;
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
-
-/** How long ago a time was, by minutes: rows are brought up to date once in one. */
-export function minutesAgo(time, now) {
-  return now - time < 60_000 ? "just now" : ago(time, now);
-}
-
-/** What stands below a device's name: what it is, and who made it. */
-export function whatItIs(device) {
-  const made = device.model ?? device.vendor;
-  const kind = device.kind === "unknown" ? null : kindName(device.kind);
-  return [kind, made].filter(Boolean).join(" · ") || (device.random_mac ? "Private MAC" : kindName("unknown"));
-}
 
 /** The columns of a List of devices; its items are those of `Items`. */
 export function deviceColumns(histories) {
@@ -83,30 +72,6 @@ function fillStatus(cell, { device, now }) {
 
 function fillSize(cell, { activity, isTold }, name) {
   setText(cell, activity ? size(activity[name]) : isTold ? "0 B" : "…");
-}
-
-/** Devices with all that their rows show. What is the same as before is the same object, and is not drawn again. */
-export class Items {
-  constructor(store, histories) {
-    Object.assign(this, { store, histories, known: new Map() });
-  }
-
-  /** The items of all devices; `now` (Unix ms) is only as exact as ages and strips have to be. */
-  all(unusual, now) {
-    const items = new Map();
-    for (const [key, device] of this.store.devices) {
-      const old = this.known.get(key);
-      const activity = this.histories.activity.get(key);
-      const sessions = this.histories.presence.get(key);
-      const strange = unusual.get(key);
-      const isTold = this.histories.isThere;
-      const isOld = old && old.device === device && old.activity === activity && old.sessions === sessions &&
-        isSame(old.unusual, strange) && old.now === now && old.isTold === isTold;
-      items.set(key, isOld ? old : { device, activity, sessions, unusual: strange, now, isTold });
-    }
-    this.known = items;
-    return [...items.values()];
-  }
 }
 
 /** A function that tells whether a device is one of those that are looked for. */

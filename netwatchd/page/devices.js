@@ -4,8 +4,10 @@
 // and new devices come at the end. Otherwise the order is looked after every few seconds.
 
 import { element, setAttribute, setText } from "./dom.js";
-import { DEVICE_EXPORT, Items, SORTS, deviceColumns, deviceFilter, exported, sorted } from "./devicerows.js";
+import { Items } from "./deviceitems.js";
+import { DEVICE_EXPORT, SORTS, deviceColumns, deviceFilter, exported, sorted } from "./devicerows.js";
 import { exportMenu } from "./export.js";
+import { choose, label } from "./filters.js";
 import { count } from "./format.js";
 import { historiesOf } from "./histories.js";
 import { KINDS, kindName } from "./kinds.js";
@@ -129,9 +131,9 @@ export class Devices {
     const { text, kind, online, new: since, unusual, sort } = this.wanted;
     if (document.activeElement !== this.text) this.text.value = text;
     this.showKinds(kind);
-    showChoice(this.fresh, since, `in the last ${since}`);
+    choose(this.fresh, since, `in the last ${since}`);
     const [order] = SORTS[sort.replace("-", "")] ?? [sort];
-    showChoice(this.sort, sort || "name", `${order}, reversed`);
+    choose(this.sort, sort || "name", `${order}, reversed`);
     for (const button of this.segments) button.setAttribute("aria-pressed", String(button.value === online));
     this.strange.setAttribute("aria-pressed", String(Boolean(unusual)));
     const by = (sort || "name").replace("-", "");
@@ -215,22 +217,12 @@ export class Devices {
   }
 }
 
-function label(text, field, more = "") {
-  return element("label", { class: `field ${more}`.trim() }, element("span", { text }), field);
-}
-
-function select(name, choose, options = {}) {
+function select(name, take, options = {}) {
   const node = element("select", { name }, optionsOf(options));
-  node.addEventListener("change", () => choose(node.value));
+  node.addEventListener("change", () => take(node.value));
   return node;
 }
 
 function optionsOf(options) {
   return Object.entries(options).map(([value, text]) => element("option", { value, text }));
-}
-
-// What stands in the URL and is none of the choices is shown as one more.
-function showChoice(node, value, text) {
-  if (![...node.options].some((option) => option.value === value)) node.append(element("option", { value, text }));
-  node.value = value;
 }

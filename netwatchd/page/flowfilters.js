@@ -1,14 +1,11 @@
 // The filters of flows: fields that show what stands in the URL, and change it.
 
 import { element } from "./dom.js";
-import { change } from "./route.js";
-import { keyOf, nameOf } from "./store.js";
-import { findDevice } from "./matching.js";
+import { choose, Filters, label } from "./filters.js";
 
 /** The names of the filters, as the URL and GET /api/flows have them. */
 export const FILTERS = ["text", "device", "peer", "port", "protocol", "state", "since", "until"];
 
-const PAUSE = 350; // milliseconds after the last letter
 const PROTOCOLS = ["tcp", "udp", "icmp", "icmpv6"];
 const STATES = {
   "new,active": "live", closed: "closed", reset: "reset", rejected: "rejected", attempt: "not answered",
@@ -18,14 +15,12 @@ const TIMES = {
   "15 min": "the last 15 minutes", "1 h": "the last hour", "24 h": "the last 24 hours", "7 d": "the last 7 days",
 };
 
-export class FlowFilters {
+export class FlowFilters extends Filters {
   constructor({ store }) {
-    this.store = store;
-    this.timer = 0;
-    this.names = element("datalist", { id: "flow-devices" });
+    super("flow", store);
     this.fields = {
       text: this.input("text", { type: "search", placeholder: "name, address, port, ..." }),
-      device: this.input("device", { list: "flow-devices", placeholder: "any" }),
+      device: this.device(),
       peer: this.input("peer", { placeholder: "any", title: "an address, a network (192.0.2.0/24) or a device" }),
       port: this.input("port", { placeholder: "any", title: "443, or tcp/443" }),
       protocol: this.select("protocol", Object.fromEntries(PROTOCOLS.map((name) => [name, name]))),
@@ -42,29 +37,6 @@ export class FlowFilters {
       label("Search", this.fields.text, "wide"), label("Device", this.fields.device), label("Peer", this.fields.peer),
       label("Port", this.fields.port), label("Protocol", this.fields.protocol), label("State", this.fields.state),
       label("Time", this.fields.since), this.exact, this.names);
-    this.fields.device.addEventListener("focus", () => this.listDevices());
-  }
-
-  input(name, attributes) {
-    const node = element("input", {
-      type: "text", name: `flow-${name}`, autocomplete: "off", spellcheck: "false", maxlength: 200, ...attributes,
-    });
-    node.addEventListener("input", () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.set(name, node.value), PAUSE);
-    });
-    node.addEventListener("change", () => this.set(name, node.value));
-    return node;
-  }
-
-  select(name, choices, any = "any") {
-    const options = [["", any], ...Object.entries(choices)].map(([value, text]) => element("option", { value, text }));
-    const node = element("select", { name: `flow-${name}` }, options);
-    node.addEventListener("change", () => {
-      if (node.value === "exact") this.showExact();
-      else this.set(name, node.value);
-    });
-    return node;
   }
 
   moment(name) {
@@ -80,18 +52,13 @@ export class FlowFilters {
   }
 
   set(name, value) {
-    clearTimeout(this.timer);
-    const text = typeof value === "string" ? value.trim() : value;
-    const parts = { [name]: text, before: null };
-    if (name === "device" && text) {
-      const device = findDevice(text, this.store);
-      if (device) parts.device = keyOf(device);
+    if (name === "since" && value === "exact") {
+      this.showExact();
+      return;
     }
-    if (name === "since" && typeof value === "string") {
-      parts.until = null;
-      this.isExact = false;
-    }
-    change(parts);
+    const isSpan = name === "since" && typeof value === "string";
+    if (isSpan) this.isExact = false;
+    super.set(name, value, { before: null, ...(isSpan && { until: null }) });
   }
 
   /** Takes the filters of the URL into the fields; the one that is typed into stays as it is. */
@@ -108,24 +75,6 @@ export class FlowFilters {
     this.from.value = localText(route.since);
     this.to.value = localText(route.until);
   }
-
-  listDevices() {
-    const names = new Set([...this.store.devices.values()].map(nameOf));
-    const sorted = [...names].sort((one, other) => one.localeCompare(other));
-    this.names.replaceChildren(...sorted.map((value) => element("option", { value })));
-  }
-}
-
-function label(text, field, more = "") {
-  return element("label", { class: `field ${more}` }, element("span", { text }), field);
-}
-
-/** Sets a field; what a select does not have is added to it. */
-function choose(field, value) {
-  if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === value)) {
-    field.append(element("option", { value, text: value }));
-  }
-  if (field.value !== value) field.value = value;
 }
 
 /** A moment (Unix ms, as text) as a field for local moments has it. */

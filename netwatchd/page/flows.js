@@ -8,6 +8,7 @@ import { element, setText } from "./dom.js";
 import { exportMenu } from "./export.js";
 import { FILTERS, FlowFilters } from "./flowfilters.js";
 import { flowColumns, flowExport, LIVES, seenAt } from "./flowrows.js";
+import { FlowStock } from "./flowstock.js";
 import { count, time } from "./format.js";
 import { List } from "./list.js";
 import { matcher } from "./matching.js";
@@ -15,10 +16,12 @@ import { change, linkTo } from "./route.js";
 
 const PAGE = 200; // flows that are asked for at once
 const MOST_MISSED = 1000; // flows that are asked for to fill a hole; where more are missing, the list begins anew
+const MOST_PAGES = 4; // times that is asked for at once, where rows may be missing that came in a busy time
 const MOST = 10_000; // flows that are kept here; older ones are asked for again
 // What was not written yet when it was asked for is, by then (commit_interval).
 const WRITTEN = 8_000; // milliseconds
 const PACE = 500; // milliseconds between two looks at what came live
+const RENAMED = 5_000; // and between two at whether others are meant, since devices are called otherwise
 const narrow = matchMedia("(max-width: 47.99rem)");
 
 export class Flows {
@@ -72,6 +75,7 @@ export class Flows {
 
   hide() {
     this.isShown = false;
+    this.isWhole = true; // nobody says what changes meanwhile
     this.list.stop();
     clearTimeout(this.timer);
     this.timer = 0;
@@ -80,6 +84,7 @@ export class Flows {
   update(changed) {
     if (changed.has("stats") && this.store.missed !== this.missed) this.fillHole();
     this.isRenamed ||= changed.has("devices");
+    for (const id of changed.get("flows") ?? []) this.told.add(id);
     if ((changed.has("flows") || this.isRenamed) && !this.timer) this.timer = setTimeout(() => this.lookAgain(), PACE);
   }
 
@@ -87,6 +92,8 @@ export class Flows {
     this.timer = 0;
     if (this.isRenamed) this.list.refresh();
     this.isRenamed = false;
+    const { device, peer, text } = this.parameters;
+    if ((device || peer || text) && performance.now() - this.wholeAt > RENAMED) this.isWhole = true;
     this.look();
   }
 
@@ -96,9 +103,10 @@ export class Flows {
     // Who looks at a time that is over, or from one flow on back, wants nothing newer.
     this.isLive = !route.until && !this.first;
     this.isMeant = matcher(this.parameters, this.store);
-    this.known = new Map(); // what is shown, by id
+    this.known = new FlowStock(); // what is shown
     this.late = new Map(); // what was asked for, because it did not come live
-    this.items = [];
+    this.told = new Set(); // ids of what has changed, and was not taken in yet
+    this.isWhole = true; // whether all that is known is to be looked at
     this.before = this.first;
     this.missed = this.store.missed;
     this.isComplete = this.failed = this.isStopped = false;
@@ -106,6 +114,10 @@ export class Flows {
     this.setPause(false);
     this.list.refresh(); // its links hold the filters
     this.list.show([]);
+  }
+
+  get items() {
+    return this.known.items;
   }
 
   /** Asks for the next older ones. */
@@ -118,7 +130,7 @@ export class Flows {
     try {
       const found = await askPart("flows", { ...this.parameters, before: this.before, limit: PAGE }, asked.signal);
       if (asked.signal.aborted) return;
-      for (const flow of found.rows) if (!this.known.has(flow.id)) this.known.set(flow.id, flow);
+      for (const flow of found.rows) if (!this.known.get(flow.id)) this.known.put(flow);
       this.before = found.before;
       this.isComplete = found.before === null;
       this.isStopped = found.stopped;
@@ -127,40 +139,62 @@ export class Flows {
       this.failed = error;
     }
     this.isAsking = false;
-    if (this.isLive) this.askAgain();
     this.look(true);
+    if (this.isLive) this.askAgain();
   }
 
   // What did not come live (the connection was away for long, or the view was) is asked for.
-  async fillHole(isAgain = false) {
+  async fillHole() {
     this.missed = this.store.missed;
-    if (!isAgain) this.askAgain();
-    if (!this.isLive || (!this.items.length && !isAgain) || this.isAsking || !this.isShown) return;
+    this.askAgain();
+    if (!this.isLive || !this.items.length || this.isAsking || !this.isShown) return;
+    // From the oldest one on that is shown and still lives: what became of it may not have been heard either.
+    const from = this.items.findLast((flow) => LIVES.has(flow.state)) ?? this.items[0];
+    await this.askLate(seenAt(from.id) - WRITTEN, 1, () => {
+      this.begin(this.parameters);
+      this.ask();
+    });
+  }
+
+  // What was told to nobody yet when we asked, and not written yet either, is by then.
+  askAgain() {
+    clearTimeout(this.again);
+    const [newest] = this.items;
+    this.again = setTimeout(() => {
+      if (!this.isLive || this.isAsking || !this.isShown) return;
+      if (newest) this.askLate(seenAt(newest.id) - WRITTEN, MOST_PAGES);
+      else this.askLate(null, 1);
+    }, WRITTEN);
+  }
+
+  /** Asks for what was first seen since a time (Unix ms), so many times at most; where there is more, `more` is called instead of showing it. */
+  async askLate(since, times, more = null) {
     const asked = (this.asked = new AbortController());
+    let before = null;
     try {
-      // From the oldest one on that is shown and still lives: what became of it may not have been heard either.
-      const from = isAgain ? this.items[0] : this.items.findLast((flow) => LIVES.has(flow.state)) ?? this.items[0];
-      const since = from && seenAt(from.id) - WRITTEN;
-      const found = await askPart("flows", { ...this.parameters, since, limit: MOST_MISSED }, asked.signal);
-      if (asked.signal.aborted) return;
-      if (found.before !== null) {
-        this.begin(this.parameters);
-        this.ask();
-      } else {
-        for (const flow of found.rows) {
-          if (this.store.flows.has(flow.id)) this.store.correctFlow(flow);
-          else this.late.set(flow.id, flow);
-        }
-        this.look();
+      for (let turn = 0; turn < times; turn += 1) {
+        const found = await askPart("flows", { ...this.parameters, since, before, limit: MOST_MISSED }, asked.signal);
+        if (asked.signal.aborted) return;
+        before = found.before;
+        if (before === null || !more) this.takeLate(found.rows);
+        if (before === null) return;
       }
+      more?.();
     } catch {
       // Then it is not there either; the state of the connection says why.
     }
   }
 
-  askAgain() {
-    clearTimeout(this.again);
-    this.again = setTimeout(() => this.fillHole(true), WRITTEN);
+  takeLate(rows) {
+    for (const flow of rows) {
+      if (this.store.flows.has(flow.id)) {
+        this.store.correctFlow(flow);
+      } else {
+        this.late.set(flow.id, flow);
+        this.told.add(flow.id);
+      }
+    }
+    this.look();
   }
 
   /** Takes in what came live, where that is wanted, and shows it. */
@@ -179,19 +213,29 @@ export class Flows {
 
   /** Returns how many were not taken in, because rows are held. */
   takeIn(isHeld) {
+    if (this.isWhole) {
+      for (const ids of [this.late.keys(), this.store.flows.keys()]) for (const id of ids) this.told.add(id);
+      this.isWhole = false;
+      this.wholeAt = performance.now();
+    }
     let held = 0;
-    for (const [id, flow] of [...this.late, ...this.store.flows]) {
+    for (const id of this.told) {
+      const flow = this.store.flows.get(id) ?? this.late.get(id);
       const known = this.known.get(id);
-      if (known === flow || (known && this.isPaused)) continue;
-      if (!this.isMeant(flow)) {
+      if (known && known !== flow && this.isPaused) continue;
+      if (flow && !this.isMeant(flow)) {
         this.known.delete(id); // as by another state
-      } else if (known || !isHeld) {
+      } else if (flow && known !== flow) {
+        if (!known && isHeld) {
+          held += 1;
+          continue;
+        }
         // What is older than all that was asked for comes when it is its turn.
-        if (known || this.isComplete || this.before === null || id >= this.before) this.known.set(id, flow);
-        this.late.delete(id);
-      } else {
-        held += 1;
+        if (!known && !this.isComplete && this.before !== null && id < this.before) continue;
+        this.known.put(flow);
       }
+      this.told.delete(id);
+      this.late.delete(id);
     }
     return held;
   }
@@ -210,20 +254,16 @@ export class Flows {
   }
 
   tell() {
-    this.items = [...this.known.values()].sort((one, other) => other.id - one.id);
-    if (this.items.length > MOST) this.trim();
+    if (this.known.trim(MOST)) {
+      this.before = this.items.at(-1).id;
+      this.isComplete = false;
+    }
     this.list.show(this.items);
     const { length } = this.items;
     this.list.node.hidden = length === 0;
     setText(this.count, length ? `${count(length)} shown` : "");
     this.tellEmpty(length);
     this.tellFoot(length);
-  }
-
-  trim() {
-    for (const flow of this.items.splice(MOST)) this.known.delete(flow.id);
-    this.before = this.items.at(-1).id;
-    this.isComplete = false;
   }
 
   tellEmpty(length) {

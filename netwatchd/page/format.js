@@ -7,6 +7,8 @@ const date = new Intl.DateTimeFormat(undefined, {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit",
 });
 
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+
 const NOTHING = "–"; // where a number or a time is none
 const LAST_TIME = 8.64e15; // beyond it, there is no date (ECMA-262, 21.4.1.1)
 
@@ -57,14 +59,13 @@ export function ago(time, now = Date.now()) {
 /** A time (Unix ms) in the viewer's zone, without the date where it is today. */
 export function time(milliseconds) {
   if (!isTime(milliseconds)) return NOTHING;
-  const when = new Date(milliseconds);
-  return when.toDateString() === new Date().toDateString() ? clock.format(when) : date.format(when);
+  return midnight(milliseconds) === midnight() ? clock.format(milliseconds) : date.format(milliseconds);
 }
 
 /** The same in full, for who wants to know exactly. */
 export function moment(milliseconds) {
   if (!isTime(milliseconds)) return NOTHING;
-  return new Date(milliseconds).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+  return full.format(milliseconds);
 }
 
 /** When the viewer's day began that a time (Unix ms) is in. */

@@ -50,7 +50,7 @@ export class Line {
 
   update(changed) {
     if (changed.has("stats")) this.draw();
-    else if (changed.has("devices")) this.drawTalkers();
+    else if (changed.has("devices")) this.drawRenamed(changed.get("devices"));
   }
 
   draw() {
@@ -74,8 +74,17 @@ export class Line {
     this.drawTalkers();
   }
 
+  get top() {
+    return (this.store.stats.traffic?.top ?? []).slice(0, MOST);
+  }
+
   drawTalkers() {
-    this.talkers.show((this.store.stats.traffic?.top ?? []).slice(0, MOST), (row) => described(row, this.store));
+    this.talkers.show(this.top, (row) => described(row, this.store));
+  }
+
+  // Others than those that stand here may be called as they like.
+  drawRenamed(keys) {
+    if (this.top.some((row) => keys.has(row.device))) this.drawTalkers();
   }
 
   // The newest steps that may be believed.

@@ -2,7 +2,7 @@
 
 import { element, reconcile, setAttribute } from "./dom.js";
 
-const BEYOND = 12; // rows above and below the window, for who scrolls, and for the next key
+const BEYOND = 6; // rows above and below the window, for who scrolls, and for the next key
 const GUESS = 34; // pixels of a row, until one is there to be measured
 
 export class List {
@@ -58,6 +58,7 @@ export class List {
   }
 
   draw() {
+    cancelAnimationFrame(this.frame);
     this.frame = 0;
     if (!this.node.isConnected) return;
     const { items, height } = this;

@@ -46,7 +46,7 @@ export class Live {
     new ResizeObserver(() => {
       document.documentElement.style.setProperty("--notes", `${this.notes.offsetHeight}px`);
     }).observe(this.notes);
-    this.tell();
+    this.turn(); // it may be live already
   }
 
   turn() {

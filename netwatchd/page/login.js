@@ -10,11 +10,14 @@ let open = null;
 /** Has the dialog come whenever the daemon refuses this browser, and go when it does not any more. */
 export function watchLogin(watched) {
   connection = watched;
-  connection.addEventListener("state", () => {
-    if (connection.state === "refused") openLogin();
-    else if (connection.state === "live") open?.node.close();
-    else if (connection.state === "lost") open?.wait();
-  });
+  connection.addEventListener("state", turn);
+  turn();
+}
+
+function turn() {
+  if (connection.state === "refused") openLogin();
+  else if (connection.state === "live") open?.node.close();
+  else if (connection.state === "lost") open?.wait();
 }
 
 /** Shows the dialog; where it is there already, says that the token was wrong. */

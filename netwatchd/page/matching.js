@@ -31,9 +31,23 @@ export function findDevice(text, store) {
     devices.find((device) => device.hostname?.toLowerCase().split(".")[0] === wanted);
 }
 
+// Whom a text means, looked up again only when devices have changed: thousands of flows are asked about at once.
+function meant(text, store) {
+  let device;
+  let renewed = -1;
+  return () => {
+    if (renewed !== store.renewed) {
+      device = findDevice(text, store);
+      renewed = store.renewed;
+    }
+    return device;
+  };
+}
+
 function byDevice(text, store) {
+  const find = meant(text, store);
   return (flow) => {
-    const device = findDevice(text, store);
+    const device = find();
     return Boolean(device) && store.deviceOf(flow.device) === device;
   };
 }
@@ -41,8 +55,9 @@ function byDevice(text, store) {
 function byPeer(text, store) {
   const network = networkOf(text);
   if (network) return (flow) => network(flow.src_ip) || network(flow.dst_ip);
+  const find = meant(text, store);
   return (flow) => {
-    const device = findDevice(text, store);
+    const device = find();
     return Boolean(device) && [flow.src_ip, flow.dst_ip, flow.device].some((each) => store.deviceOf(each) === device);
   };
 }

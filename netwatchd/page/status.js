@@ -3,11 +3,9 @@
 import { askStatus } from "./api.js";
 import { element, reconcile, setText } from "./dom.js";
 import { ago, count, size, span, time } from "./format.js";
+import { KindLedger, SourceLedger } from "./ledger.js";
 import { lossOf, sumOf } from "./live.js";
 
-const LEDGER = {
-  received: "Received", stored: "Stored", sent: "Sent to clients", dropped: "Dropped", lost: "Lost before it came here",
-};
 const SORT = { failed: 0, on: 1, off: 2 };
 
 export class Status {
@@ -15,8 +13,10 @@ export class Status {
     Object.assign(this, { connection, store, title: "Status", asked: null });
     this.verdict = element("p", { class: "answer" });
     this.facts = element("dl", { class: "facts" });
+    this.room = element("p");
     this.disk = element("dl", { class: "facts" });
-    this.ledger = element("tbody");
+    this.bySource = new SourceLedger();
+    this.byKind = new KindLedger();
     this.sources = element("ul", { class: "rows" });
     this.others = element("ul", { class: "rows" });
     this.problem = element("p", { class: "problem", role: "alert", hidden: true });
@@ -24,11 +24,9 @@ export class Status {
     this.othersCard = others;
     this.node = element("div", { class: "status" }, this.problem, element("div", { class: "cards" },
       card("Is netwatchd well?", "status-well", [this.verdict, this.facts]),
-      card("The disk", "status-disk", this.disk),
-      card("What came, and what became of it", "status-ledger", element("table", { class: "list keep" },
-        element("thead", {}, element("tr", {}, element("th", { scope: "col", text: "What" }),
-          element("th", { scope: "col", class: "numbers", text: "Since the start" }))),
-        this.ledger), { flush: true }),
+      card("The disk", "status-disk", [this.room, this.disk]),
+      card("What came, by source", "status-ledger", this.bySource.node, { flush: true }),
+      card("What became of it", "status-kinds", this.byKind.node, { flush: true }),
       card("Sources", "status-sources", this.sources, { flush: true }),
       others));
   }
@@ -67,7 +65,9 @@ export class Status {
     const { database } = status;
     const losses = lossOf(status);
     const failed = status.sources.filter((source) => source.state === "failed");
+    const { budget } = status;
     const wrong = [
+      budget.warning,
       database.state !== "ok" && `the database is ${database.state}${database.reason ? ` (${database.reason})` : ""}`,
       failed.length && `${failed.map((source) => source.name).join(", ")} failed`,
       losses && `${count(losses)} records were lost since the start`,
@@ -85,33 +85,24 @@ export class Status {
       ["Updates it missed", count(this.store.missed)],
       status.learning_until && ["Learns what is usual until", time(status.learning_until)],
     ]);
+    setText(this.room, `${budget.text.charAt(0).toUpperCase()}${budget.text.slice(1)}.`);
     fill(this.disk, [
       ["State", database.state === "ok" ? "ok" : `${database.state}: ${database.reason ?? "it cannot be written"}`],
-      ["Size", size(database.size)],
-      ["Written today", database.written_today === null ? "not counted by this system" : size(database.written_today)],
+      ["Size", `${size(budget.size)} of ${size(budget.max_size)}`],
+      ["Grows", budget.growth === null ? "not known yet" : `about ${size(budget.growth)} a day`],
+      ["Free on the disk", budget.free === null ? "not known" : size(budget.free)],
+      ["Written today", writtenText(budget)],
+      ["Written since the start", budget.written === null ? "not counted by this system" : size(budget.written)],
       ["Days of flows", `${count(database.days)}${database.oldest_day ? `, since ${dayOf(database.oldest_day)}` : ""}`],
       ["Commits", count(database.commits)],
       ["Wait to be written", count(database.pending)],
       database.last_error && ["Last error", database.last_error],
       ["Directory", database.directory],
     ]);
-    this.tellLedger(status);
+    this.bySource.tell(status.ledger);
+    this.byKind.tell(status.ledger);
     this.tellSources(status.sources);
     this.tellOthers(status);
-  }
-
-  tellLedger(status) {
-    const rows = [];
-    for (const [key, title] of Object.entries(LEDGER)) {
-      const tree = status.counters[key] ?? {};
-      rows.push({ key, title, sum: sumOf(tree), isHead: true, isBad: key === "dropped" || key === "lost" });
-      for (const [name, number] of leaves(tree)) rows.push({ key: `${key}.${name}`, title: name, sum: number });
-    }
-    reconcile(this.ledger, rows, (row) => row.key, (row) => element("tr", { class: row.isHead ? "sum" : "part" },
-      element("th", { scope: "row", text: words(row.title) }), element("td", { class: "numbers" })), (node, row) => {
-      setText(node.lastElementChild, count(row.sum));
-      node.classList.toggle("bad", Boolean(row.isBad && row.sum));
-    });
   }
 
   tellSources(sources) {
@@ -170,14 +161,9 @@ function named(name) {
   return element("div", { class: "row-main" }, element("span", { text: name }), element("p", { class: "muted small" }));
 }
 
-/** The counters of a tree by their names: `clients.reset`. */
-function leaves(tree, above = "") {
-  return Object.entries(tree).flatMap(([name, part]) =>
-    (typeof part === "number" ? [[`${above}${name}`, part]] : leaves(part, `${above}${name}.`)));
-}
-
-function words(name) {
-  return name.replaceAll(".", " · ").replaceAll("_", " ");
+function writtenText({ written_today: today, written_a_day: daily }) {
+  if (today === null) return "not counted by this system";
+  return daily === null ? size(today) : `${size(today)}; about ${size(daily)} a day`;
 }
 
 function dayOf(text) {

@@ -20,16 +20,21 @@ export class Store {
     this.flows = new Map(); // by id, the oldest first
     this.stats = {};
     this.missed = 0; // messages that were not received, as gaps say
-    this.changed = new Set(); // topics, since the last frame
+    this.changed = new Map(); // topics, since the last frame, and the keys of what has changed of each
+    this.renewed = 0; // how often devices have changed: who has looked one up may keep it until then
     this.owners = new Map(); // keys of devices, by their addresses and MACs
     this.listeners = new Set();
     this.cancel = null; // what tells the listeners soon, where that is due
     addEventListener("visibilitychange", () => this.cancel && this.tellSoon());
   }
 
-  /** Has `listener(changed)` be called once a frame with the set of topics that have changed; returns how to end it. */
+  /**
+   * Has `listener(changed)` be called once a frame with the topics that have changed, each with the set of keys or ids of
+   * what is another one than before, or is no more; returns how to end it. What came before anybody listened is told then.
+   */
   listen(listener) {
     this.listeners.add(listener);
+    if (this.changed.size && !this.cancel) this.tellSoon();
     return () => this.listeners.delete(listener);
   }
 
@@ -63,12 +68,18 @@ export class Store {
   }
 
   begin(snapshot) {
+    for (const key of this.devices.keys()) this.touch("devices", key);
+    for (const id of this.threats.keys()) this.touch("threats", id);
     this.devices.clear();
     this.owners.clear();
     this.threats.clear();
     for (const device of snapshot.devices) this.putDevice(device);
-    for (const threat of snapshot.threats) this.threats.set(threat.id, threat);
+    for (const threat of snapshot.threats) {
+      this.threats.set(threat.id, threat);
+      this.touch("threats", threat.id);
+    }
     this.stats = snapshot.stats;
+    // Also where there is none: that is known now.
     for (const topic of ["devices", "threats", "stats"]) this.touch(topic);
   }
 
@@ -78,14 +89,14 @@ export class Store {
     if (before) this.disown(key, before);
     this.devices.set(key, device);
     for (const each of textsOf(device)) this.owners.set(each, key);
-    this.touch("devices");
+    this.touch("devices", key);
   }
 
   removeDevice(key) {
     const before = this.devices.get(key);
     if (before) this.disown(key, before);
     this.devices.delete(key);
-    this.touch("devices");
+    this.touch("devices", key);
   }
 
   // An address may belong to another device by now.
@@ -96,7 +107,7 @@ export class Store {
   putThreat(threat) {
     this.threats.delete(threat.id);
     this.threats.set(threat.id, threat);
-    this.touch("threats");
+    this.touch("threats", threat.id);
     if (this.threats.size <= MOST_JUDGED) return;
     const judged = [...this.threats.values()].filter((each) => each.status !== "open");
     for (const each of judged.slice(0, Math.max(judged.length - MOST_JUDGED, 0))) this.threats.delete(each.id);
@@ -106,7 +117,7 @@ export class Store {
     this.flows.delete(flow.id); // what lives on is new again
     this.flows.set(flow.id, flow);
     if (this.flows.size > MOST_FLOWS) this.flows.delete(this.flows.keys().next().value);
-    this.touch("flows");
+    this.touch("flows", flow.id);
   }
 
   /** Takes in what was asked for of a flow that is known here, unless that is newer: its last word may not have come. */
@@ -114,7 +125,7 @@ export class Store {
     const known = this.flows.get(flow.id);
     if (!known || known.end > flow.end || (known.end === flow.end && known.state === flow.state)) return;
     this.flows.set(flow.id, flow);
-    this.touch("flows");
+    this.touch("flows", flow.id);
   }
 
   /** The device that an address, a MAC or a key belongs to, where one is known. */
@@ -128,9 +139,12 @@ export class Store {
     return device ? nameOf(device) : (text ?? "");
   }
 
-  touch(topic) {
-    this.changed.add(topic);
-    if (!this.cancel) this.tellSoon();
+  touch(topic, key = null) {
+    let keys = this.changed.get(topic);
+    if (!keys) this.changed.set(topic, (keys = new Set()));
+    if (key !== null) keys.add(key);
+    if (topic === "devices") this.renewed += 1;
+    if (this.listeners.size && !this.cancel) this.tellSoon();
   }
 
   // A browser draws no frames of a page that nobody sees.
@@ -148,7 +162,7 @@ export class Store {
   tell() {
     this.cancel = null;
     const { changed } = this;
-    this.changed = new Set();
+    this.changed = new Map();
     for (const listener of this.listeners) {
       try {
         listener(changed);

@@ -1,13 +1,11 @@
 // The filters of threats: fields that show what stands in the URL, and change it.
 
 import { element, setAttribute } from "./dom.js";
-import { findDevice } from "./matching.js";
-import { change, linkTo, route } from "./route.js";
-import { keyOf, nameOf } from "./store.js";
+import { choose, Filters, label, options } from "./filters.js";
+import { linkTo, route } from "./route.js";
 import { NEWS } from "./threatmatch.js";
 import { kindName } from "./threatwords.js";
 
-const PAUSE = 350; // milliseconds after the last letter
 const STATUSES = { "": "Open", acknowledged: "Acknowledged", dismissed: "Dismissed", all: "All" };
 const LEVELS = {
   low: "low and worse", medium: "medium and worse", high: "high and critical", critical: "critical",
@@ -17,15 +15,15 @@ const TIMES = {
   "1 h": "the last hour", "24 h": "the last 24 hours", "7 d": "the last 7 days", "30 d": "the last 30 days",
 };
 
-export class ThreatFilters {
+export class ThreatFilters extends Filters {
   constructor({ store }) {
-    Object.assign(this, { store, timer: 0, kinds: "" });
-    this.names = element("datalist", { id: "threat-devices" });
+    super("threat", store);
+    this.kinds = "";
     this.fields = {
       text: this.input("text", { type: "search", placeholder: "what it says, name, address, ..." }),
       severity: this.select("severity", LEVELS),
       kind: this.select("kind", {}),
-      device: this.input("device", { list: "threat-devices", placeholder: "any" }),
+      device: this.device(),
       since: this.select("since", TIMES, "any time"),
     };
     this.statuses = element("div", { class: "segments", role: "group", "aria-label": "Status" },
@@ -33,32 +31,6 @@ export class ThreatFilters {
     this.node = element("div", { class: "threat-filters", role: "search", "aria-label": "Filter threats" },
       label("Search", this.fields.text), label("Severity", this.fields.severity), label("Kind", this.fields.kind),
       label("Device", this.fields.device), label("Seen", this.fields.since), this.names);
-    this.fields.device.addEventListener("focus", () => this.listDevices());
-  }
-
-  input(name, attributes) {
-    const node = element("input", {
-      type: "text", name: `threat-${name}`, autocomplete: "off", spellcheck: "false", maxlength: 200, ...attributes,
-    });
-    node.addEventListener("input", () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.set(name, node.value), PAUSE);
-    });
-    node.addEventListener("change", () => this.set(name, node.value));
-    return node;
-  }
-
-  select(name, choices, any = "any") {
-    const node = element("select", { name: `threat-${name}` }, options(choices, any));
-    node.addEventListener("change", () => this.set(name, node.value));
-    return node;
-  }
-
-  set(name, value) {
-    clearTimeout(this.timer);
-    const text = value.trim();
-    const device = name === "device" && text ? findDevice(text, this.store) : null;
-    change({ [name]: device ? keyOf(device) : text });
   }
 
   /** Takes the filters of the URL into the fields; the one that is typed into stays as it is. */
@@ -86,26 +58,4 @@ export class ThreatFilters {
     kind.replaceChildren(...options(Object.fromEntries(sorted.map((each) => [each, kindName(each)])), "any"));
     choose(kind, value);
   }
-
-  listDevices() {
-    const names = new Set([...this.store.devices.values()].map(nameOf));
-    const sorted = [...names].sort((one, other) => one.localeCompare(other));
-    this.names.replaceChildren(...sorted.map((value) => element("option", { value })));
-  }
-}
-
-function options(choices, any) {
-  return [["", any], ...Object.entries(choices)].map(([value, text]) => element("option", { value, text }));
-}
-
-function label(text, field) {
-  return element("label", { class: "field" }, element("span", { text }), field);
-}
-
-/** Sets a field; what a select does not have is added to it. */
-function choose(field, value) {
-  if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === value)) {
-    field.append(element("option", { value, text: value }));
-  }
-  if (field.value !== value) field.value = value;
 }

@@ -16,6 +16,7 @@ const PAGE = 500; // threats that are asked for at once, the worst first
 const MOST = 10_000; // and no more of them are kept by netwatchd
 const MANY = 50; // threats with which nothing is done without a question
 const TICK = 10; // seconds
+const PACE = 250; // milliseconds: what follows sooner than that is shown together
 const narrow = matchMedia("(max-width: 47.99rem)");
 
 export class ThreatList {
@@ -112,12 +113,20 @@ export class ThreatList {
     this.asked = null;
     this.wanted = null;
     this.list.stop();
+    clearTimeout(this.timer);
+    this.timer = 0;
   }
 
   update(changed) {
     if (!this.isShown) return;
-    if (changed.has("threats")) this.draw();
+    if (changed.has("threats")) this.drawSoon();
     if (changed.has("devices")) this.isNamed = false;
+  }
+
+  drawSoon() {
+    const pause = this.drawnAt + PACE - performance.now();
+    if (pause <= 0) this.draw();
+    else this.timer ||= setTimeout(() => this.draw(), pause);
   }
 
   second() {
@@ -157,6 +166,9 @@ export class ThreatList {
   }
 
   draw() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.drawnAt = performance.now();
     const isMeant = threatMatcher(this.parameters, this.store);
     // What came live is newer than what was asked for.
     const known = new Map([...this.past, ...this.store.threats]);

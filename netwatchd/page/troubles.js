@@ -24,6 +24,8 @@ export function troublesOf(stats, status) {
     const text = `The database cannot be written${why}; ${waiting(pending)} in memory.`;
     found.push({ key: "database", level: "critical", text });
   }
+  const warning = status?.budget?.warning;
+  if (warning) found.push({ key: "disk", level: "high", text: `${warning.charAt(0).toUpperCase()}${warning.slice(1)}.` });
   for (const source of status?.sources ?? []) {
     if (source.state !== "failed") continue;
     const why = source.reason ? `: ${source.reason}` : "";

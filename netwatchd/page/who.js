@@ -1,7 +1,7 @@
 // The second section of the overview: who is here, who came or left lately, and what is unusual about them.
 
 import { element, reconcile, setAttribute, setText } from "./dom.js";
-import { Items, minutesAgo, whatItIs } from "./devicerows.js";
+import { Items, minutesAgo, whatItIs } from "./deviceitems.js";
 import { count, moment, size } from "./format.js";
 import { historiesOf } from "./histories.js";
 import { kindIcon, kindName } from "./kinds.js";

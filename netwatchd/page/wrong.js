@@ -15,6 +15,7 @@ const MOST_NEWS = 5;
 const REPORT = 30_000; // milliseconds between two looks at what the daemon tells of itself
 const TICK = 10; // seconds
 const DAY = 86_400_000;
+const PACE = 500; // milliseconds: what follows sooner than that is shown together
 const long = matchMedia("(min-width: 62rem) and (min-height: 40rem)"); // as page.css has it
 
 export class Wrong {
@@ -70,6 +71,8 @@ export class Wrong {
 
   hide() {
     this.isShown = false;
+    clearTimeout(this.timer);
+    this.timer = 0;
   }
 
   update(changed) {
@@ -79,7 +82,13 @@ export class Wrong {
     this.database = state;
     // It is asked for when the last open one goes, if it was not before.
     if (changed.has("stats") || (changed.has("threats") && !this.past)) this.look();
-    if (["threats", "stats", "devices"].some((topic) => changed.has(topic))) this.draw();
+    if (["threats", "stats", "devices"].some((topic) => changed.has(topic))) this.drawSoon();
+  }
+
+  drawSoon() {
+    const pause = this.drawnAt + PACE - performance.now();
+    if (pause <= 0) this.draw();
+    else this.timer ||= setTimeout(() => this.draw(), pause);
   }
 
   second() {
@@ -123,6 +132,9 @@ export class Wrong {
   }
 
   draw() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.drawnAt = performance.now();
     const open = this.openOnes();
     const [threats, news] = [open.filter((threat) => !isNews(threat)), open.filter(isNews)];
     const troubles = troublesOf(this.store.stats, this.status);

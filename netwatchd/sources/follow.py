@@ -156,7 +156,7 @@ class Follower:
         for _ in range(LOOKS):  # it may be moved away while we open it
             identity = self._identity()
             if identity is None:  # until something is to be written: who waited for that would look for these too late
-                if self._tails and self._has_anything_moved():
+                if self._looked and self._has_anything_moved():
                     self._add_between()
                 break
             if self._tails and self._tails[-1].identity == identity:
@@ -165,9 +165,8 @@ class Follower:
                 new = self._open(self.path)
             except FileNotFoundError:
                 continue
-            is_first = not self._tails
             self._insert(new)
-            if not is_first:
+            if self._looked:  # else what lies beside it is older than our interest in it
                 self._add_between(before=new)
         self._looked = now
 

@@ -40,7 +40,14 @@ class Batch:
     @property
     def events(self) -> int:
         """How many devices, flows, threats and what is kept beside devices it holds."""
-        return len(self.devices) + len(self.threats) + len(self.flows) + len(self.records)
+        return sum(self.waiting().values())
+
+    def waiting(self) -> dict[str, int]:
+        """The same by kind; `records` are traits, sessions and aliases."""
+        return {
+            "devices": len(self.devices), "threats": len(self.threats), "flows": len(self.flows),
+            "records": len(self.records),
+        }  # fmt: skip
 
     def put_device(self, device: Device) -> None:
         """The latest of a device."""

@@ -62,12 +62,22 @@ def save(paths: Sequence[Path], batch: Batch, counters: Counters) -> None:
             log.error("saving pending events to %s failed: %s", path, error)
         else:
             log.warning("%d pending events were saved to %s for the next start", batch.events, path)
+            for kind, count in batch.stored().items():
+                counters.add(f"saved.{kind}", count)
             return
     if batch.events:
         counters.add("dropped.events.no_spool", batch.events)
+        for kind, count in batch.stored().items():
+            counters.add(f"unsaved.{kind}", count)
         log.critical(
             "%d events could neither be stored nor spooled and are lost", batch.events, extra={"event": "loss"}
         )
+
+
+def say_full(most: int, what: str) -> None:
+    """Says that nothing more of `what` is kept, as `most` events wait and cannot be written."""
+    text = "the database cannot be written and %d events wait already (max_pending): newer %s are not kept"
+    log.error(text, most, what, extra={"repeat": f"storage.full.{what}", "event": "loss"})
 
 
 def read(path: Path) -> Batch | None:
@@ -89,7 +99,8 @@ def read(path: Path) -> Batch | None:
         try:
             _put(batch, json.loads(line))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.error("skipped a broken line of the spool %s: %.300s", path, error, extra={"repeat": "spool.line"})
+            why = str(error).encode(errors="backslashreplace").decode()  # it may repeat what the line says
+            log.error("skipped a broken line of the spool %s: %.300s", path, why, extra={"repeat": "spool.line"})
     log.info("read %d events back from the spool %s", batch.events, path)
     return batch
 

@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -96,7 +97,7 @@ class Storage:
             waiting = len(self._pending.records) + len(self._in_flight.records)
             if self._in_trouble and waiting >= self.settings.max_pending:
                 self.counters.add("dropped.records.storage_full")
-                self._say_full("sessions and traits")
+                spool.say_full(self.settings.max_pending, "sessions and traits")
                 return
             self._pending.keep(record)
             self._commit_within(self.settings.commit_interval)
@@ -249,8 +250,12 @@ class Storage:
     @property
     def pending(self) -> int:
         """Events that are not committed yet."""
+        return sum(self.waiting().values())
+
+    def waiting(self) -> dict[str, int]:
+        """The same by kind; `records` are traits, sessions and aliases."""
         with self._changed:
-            return self._pending.events + self._in_flight.events
+            return dict(Counter(self._pending.waiting()) + Counter(self._in_flight.waiting()))
 
     def _pause(self, seconds: float) -> bool:
         """Waits after an attempt that failed; True where the daemon stops meanwhile."""
@@ -286,11 +291,7 @@ class Storage:
         self._pending.put_flows(flows[:room])
         if room < len(flows):
             self.counters.add("dropped.flows.storage_full", len(flows) - room)
-            self._say_full("flows")
-
-    def _say_full(self, what: str) -> None:
-        text = "the database cannot be written and %d events wait already (max_pending): newer %s are not kept"
-        log.error(text, self.settings.max_pending, what, extra={"repeat": f"storage.full.{what}", "event": "loss"})
+            spool.say_full(self.settings.max_pending, "flows")
 
     def _put(self, put: Callable[..., None], *what: Any, within: float | None = None) -> None:
         """Has the batch that waits take something, for the next regular commit unless it must be earlier."""
@@ -339,9 +340,7 @@ class Storage:
         except Unavailable as error:
             self._degrade(error)
             return False
-        self.counters.add("storage.commits")
-        for kind, stored in batch.stored().items():
-            self.counters.add(f"stored.{kind}", stored)
+        self._writer.count(batch)
         self._recover(batch)
         self.checkpoint(only_long=True)
         self.make_room(only_for_part=True)

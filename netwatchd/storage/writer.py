@@ -1,8 +1,10 @@
 """How a batch becomes committed rows: which transactions, in which order, and what becomes of a row that is refused."""
 
 import logging
+import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ from netwatchd.storage.verdicts import ERRORS, Verdict, verdict
 
 log = logging.getLogger(__name__)
 
+_TABLE = re.compile(r"(?:INTO|FROM|UPDATE) (?:\w+\.)?(\w+)")  # what a statement writes to
 Execute = Callable[[sqlite3.Connection, Statement], None]
 
 
@@ -39,17 +42,28 @@ class Writer:
     def __init__(self, connection: Connection, counters: Counters) -> None:
         self._connection = connection
         self._counters = counters
+        self.rejected: Counter[str] = Counter()  # rows of the last batch that were not taken, by table
         self.newest_file: Path | None = None  # that of the newest flow that was written
         self._newest = 0  # that flow
         self._next = 0  # when a part of a day begins whose file may not be there yet
 
     def write(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The whole batch; raises one of ERRORS, and then a part of it may be committed."""
+        self.rejected.clear()
         self._write(batch, execute_many, ROWS_AT_ONCE, db)
 
     def write_each(self, batch: Batch, db: sqlite3.Connection) -> None:
         """The batch row by row, so that a row that SQLite cannot take is rejected alone, and counted."""
+        self.rejected.clear()
         self._write(batch, self._execute_each, 1, db)
+
+    def count(self, batch: Batch) -> None:
+        """Counts what a batch brought that was just committed."""
+        self._counters.add("storage.commits")
+        for kind, rows in batch.stored().items():
+            self._counters.add(f"stored.{kind}", rows - self.rejected[kind])
+        for kind, rows in self.rejected.items():
+            self._counters.add(f"rejected.{kind}", rows)
 
     def add_unwritten(self, db: sqlite3.Connection) -> int:
         """Adds what a crash left out of the roll-ups, before any more flows; returns the newest that they hold."""
@@ -150,6 +164,7 @@ class Writer:
             except ERRORS as error:
                 if verdict(error) is not Verdict.MISTAKE:
                     raise
+                self.rejected[_TABLE.findall(sql)[0]] += 1
                 self._counters.add("dropped.rows.rejected")
                 log.error(
                     "the database rejected one row, the others are kept: %s: %.300r",
