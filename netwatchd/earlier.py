@@ -41,7 +41,8 @@ class Earlier:
             log.warning("reading what earlier runs stored failed: %s; beginning without it", error)
             return
         daemon.flows.remember(alive, self.newest_id)
-        daemon.counters.add("recalled.flows", len(alive))
+        if alive:
+            daemon.counters.add("recalled.flows", len(alive))
         daemon.inboxes.flows.put([flow._replace(state="closed") for flow in alive])
 
     def remember(self, db: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
 from waiting import PATIENCE, eventually
 from websockets.sync.client import ClientConnection, connect
 
@@ -95,9 +96,7 @@ class Daemon:
     def __init__(self, directory: Path, config: str = "", inside: Sequence[str] = (), **environment: str) -> None:
         self.inside = list(inside)  # the command that runs it elsewhere, as in a network namespace
         self.state, self.run = directory / "lib", directory / "run"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.config = directory / "config.ini"
         self.configure(config)
         self.environment = os.environ | {

@@ -167,7 +167,8 @@ def test_it_is_told_by_the_status_the_metrics_and_the_log(daemon: Make) -> None:
     assert (found["growth"], found["first"], found["days"]) == (size, "retention", None)
     assert found["at"] == pytest.approx(found["size"] + 8 * size - 5 * size, abs=2)
     assert found["text"].startswith("retention (7 d) comes first, at about ")
-    assert " ".join(shown.split()).count(found["text"]) == 1
+    # How much it will be is another number a moment later.
+    assert " ".join(shown.split()).count(found["text"].rsplit(" ", 2)[0]) == 1
     assert found["written"] >= found["written_today"] >= 0
     assert "this run (" in running.log and running.log.count(found["text"].rsplit(" ", 2)[0]) == 1
 
@@ -185,7 +186,7 @@ def test_a_disk_that_will_be_full_is_trouble(daemon: Make, short: Path) -> None:
             shown = running.cli("status").stdout
             running.stop()
     assert shown.startswith("not well: 1 trouble\n")
-    assert " ".join(shown.split()).count(found["warning"]) == 1
+    assert " ".join(shown.split()).count(found["warning"].split(" in about ")[0]) == 2  # also as the budget
 
 
 @needs_compiler

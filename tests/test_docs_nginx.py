@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 from faults_kit import storage
 from looking import browsing, expect, live, looking
+from ports import free_port
 from running import NOBODY, Daemon, scratch
 from waiting import PATIENCE, eventually
 from websocket_kit import PING, PONG, RawClient, split_frame
@@ -71,12 +72,6 @@ class Front(NamedTuple):
 
 def shown(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

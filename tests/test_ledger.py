@@ -12,6 +12,7 @@ from store_kit import Kept, flow, storing
 from waiting import PATIENCE, eventually
 
 from netwatchd import ledger
+from netwatchd.clock import now
 from netwatchd.events import Flow
 from netwatchd.ingest.flows import Flows
 from netwatchd.ingest.inbox import Door, Inboxes
@@ -60,6 +61,31 @@ def test_sflow_is_told_with_the_source_by_which_it_comes() -> None:
 def test_a_source_that_is_off_and_has_told_nothing_is_not_told_of() -> None:
     found = reckon({"received": {"zeek": 1}}, [("json", "off"), ("zeek", "off"), ("eve", "failed")], STAGES)
     assert [each["name"] for each in found["sources"]] == ["zeek", "eve"]
+
+
+def test_sightings_go_into_what_is_known_unless_there_is_no_room_or_they_are_of_no_device() -> None:
+    tree = {
+        "events": {"json": {"devices": 6, "threats": 3}, "dhcp": {"devices": 4}},
+        "ignored": {"devices": {"virtual_mac": 1}}, "asked": {"flows": 4}, "sent": {"messages": 8},
+        "dropped": {"devices": {"too_many": 2, "passed_by": 5}, "messages": {"slow_client": 7}, "capture": {"x": 9}},
+        "stored": {"devices": 30, "threats": 20}, "alerts": {"sent": {"ntfy": 1, "email": 2}},
+    }  # fmt: skip
+    found = reckon(tree, [], Stages({"devices": 8, "threats": 3}, {"devices": 6}))
+    devices, _, threats = found["kinds"]
+    assert devices == {
+        "kind": "devices", "received": 10, "recalled": 0, "merged": 5, "stored": 30, "ignored": 1,
+        "dropped": {"too_many": 2, "passed_by": 5}, "saved": 0, "waiting": 2, "pending": 6, "unaccounted": 0,
+    }  # fmt: skip
+    assert (threats["merged"], threats["stored"], threats["waiting"], threats["unaccounted"]) == (3, 20, 0, 0)
+    assert found["sent"] == {"messages": 8, "alerts": 3, "answers": 4}
+    # What a source dropped stands with the source.
+    assert found["dropped"] == {"devices too_many": 2, "devices passed_by": 5, "messages slow_client": 7}
+
+
+def test_what_was_given_up_at_the_end_waits_no_more() -> None:
+    tree = {"events": {"json": {"flows": 9}}, "stored": {"flows": 2}, "saved": {"flows": 3}, "unsaved": {"flows": 4}}
+    book = reckon(tree, [], Stages({"flows": 9}, {"flows": 7}))["kinds"][1]
+    assert (book["saved"], book["dropped"], book["waiting"], book["unaccounted"]) == (3, {"no_spool": 4}, 0, 0)
 
 
 def test_what_was_counted_since() -> None:
@@ -230,7 +256,13 @@ def test_the_daemon_s_books_balance_while_its_database_is_locked_and_afterwards(
 
 
 def test_what_is_saved_at_the_end_is_said_and_a_crash_s_flows_are_in_the_books(daemon: Make) -> None:
-    with daemon(QUICK) as running:
+    running = daemon(QUICK)
+    running.state.mkdir()
+    with storing(running.state) as store:
+        store.add_flow(flow(1, now().wall - 1000, state="active"))
+    with running:
+        book = eventually(lambda: (found := kinds(running.status())["flows"])["stored"] and found)
+        assert (book["received"], book["recalled"], book["stored"], book["unaccounted"]) == (0, 1, 1, 0)
         running.emit(DEVICE)
         eventually(lambda: running.core("SELECT 1 FROM devices"))
         with locked(running.state / "core.db"):
@@ -242,5 +274,5 @@ def test_what_is_saved_at_the_end_is_said_and_a_crash_s_flows_are_in_the_books(d
         assert "saved for the next start " in line
         assert "7 flows" in line.split("saved for the next start ")[1]
         running.start()
-        eventually(lambda: len(running.flows()) == 7)
+        eventually(lambda: len(running.flows()) == 8)
         assert kinds(running.status())["flows"]["unaccounted"] == 0

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import SOCK_DGRAM
 from typing import Any
 
 import pytest
@@ -16,19 +17,12 @@ import sflow_kit
 from exported_mass import Mass
 from exporters import Exporter, data_set
 from netflow_kit import HERE, MS, MS6, record
+from ports import free_port
 from running import Daemon
 from waiting import eventually
 
 Sender = socket.socket
 RECORDED = Path(__file__).parent.parent.parent / "shared/data/arkime+arkime/tests/pcap/http-simple-get.pcap"
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A UDP port on which nobody listens."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def listening(*listen: str, **settings: str) -> str:
@@ -61,7 +55,7 @@ def pair(at: int, **of: Any) -> list[bytes]:
 
 
 def test_what_an_exporter_sends_becomes_flows_and_devices(daemon: Callable[..., Daemon]) -> None:
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     exporter = Exporter(10, domain=7)
     with daemon(listening(f"127.0.0.1:{port}")) as started, sender(port) as out:
         at = now()
@@ -83,7 +77,7 @@ def test_what_an_exporter_sends_becomes_flows_and_devices(daemon: Callable[..., 
 
 
 def test_what_waits_when_the_daemon_stops_is_stored(daemon: Callable[..., Daemon]) -> None:
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     exporter = Exporter(10)
     with daemon(listening(f"127.0.0.1:{port}", join="1 h")) as started, sender(port) as out:
         at = now()
@@ -95,7 +89,7 @@ def test_what_waits_when_the_daemon_stops_is_stored(daemon: Callable[..., Daemon
 
 
 def test_all_protocols_are_heard_on_every_port_and_over_ipv6(daemon: Callable[..., Daemon]) -> None:
-    ports = free_port(), free_port("::1")
+    ports = free_port(SOCK_DGRAM), free_port(SOCK_DGRAM, "::1")
     with daemon(listening(f"127.0.0.1:{ports[0]}", f"[::1]:{ports[1]}", join="0 s")) as started:
         with sender(ports[1], "::1") as out:
             exporter = Exporter(10)
@@ -116,7 +110,7 @@ def test_all_protocols_are_heard_on_every_port_and_over_ipv6(daemon: Callable[..
 
 
 def test_who_is_not_on_the_list_is_not_heard_and_that_is_said(daemon: Callable[..., Daemon]) -> None:
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     exporter = Exporter(10)
     with daemon(listening(f"127.0.0.1:{port}", allow="127.0.0.2", join="0 s")) as started:
         at = now()
@@ -134,7 +128,7 @@ def test_who_is_not_on_the_list_is_not_heard_and_that_is_said(daemon: Callable[.
 
 
 def test_damage_harms_no_other_datagram_and_a_half_that_stays_alone_is_told(daemon: Callable[..., Daemon]) -> None:
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     exporter = Exporter(10)
     with daemon(listening(f"127.0.0.1:{port}", join="200 ms")) as started, sender(port) as out:
         at = now()
@@ -154,7 +148,7 @@ def test_damage_harms_no_other_datagram_and_a_half_that_stays_alone_is_told(daem
 
 
 def test_what_the_kernel_has_no_room_for_is_in_the_ledger(daemon: Callable[..., Daemon]) -> None:
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     exporter = Exporter(9, booted=now() - 10_000)
     with daemon(listening(f"127.0.0.1:{port}", receive_buffer="4 KiB", join="0 s")) as started, sender(port) as out:
         sent = 0
@@ -181,7 +175,7 @@ def test_what_the_kernel_has_no_room_for_is_in_the_ledger(daemon: Callable[..., 
 
 
 def test_what_there_is_no_time_to_read_at_the_end_is_counted(daemon: Callable[..., Daemon]) -> None:
-    port, count = free_port(), 24_000
+    port, count = free_port(SOCK_DGRAM), 24_000
     with daemon(listening(f"127.0.0.1:{port}", join="0 s")) as started, sender(port) as out:
         mass = Mass(5, paired=False, now=now())
         started.signal(signal.SIGSTOP)
@@ -216,7 +210,7 @@ def test_a_port_that_is_taken_is_said_and_tried_again(daemon: Callable[..., Daem
 @pytest.mark.skipif(not shutil.which("softflowd"), reason="needs softflowd")
 @pytest.mark.skipif(not RECORDED.exists(), reason="needs the recorded captures")
 def test_a_real_exporter_is_understood(daemon: Callable[..., Daemon], short: Path) -> None:
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     (short / "capture").write_bytes(RECORDED.read_bytes())  # softflowd takes the first 16 characters of a path
     with daemon(listening(f"127.0.0.1:{port}")) as started:
         for version in (["5"], ["9"], ["10", "-b"]):

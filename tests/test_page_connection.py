@@ -112,6 +112,7 @@ def test_it_goes_on_after_the_last_message_that_was_taken(page: Page, told: Told
     assert told.cut(page) == {"epoch": "one", "since": "8"}
 
 
+@pytest.mark.slow
 def test_of_another_run_nothing_is_known_until_its_snapshot_is_here(page: Page, told: Told) -> None:
     told.cut(page)
     told.hello(3, epoch="two")
@@ -162,6 +163,7 @@ def test_nonsense_and_messages_of_other_types_change_nothing(page: Page, told: T
     assert told.cut(page) == {"epoch": "one", "since": "9"}
 
 
+@pytest.mark.slow
 def test_who_slept_for_days_goes_on_at_once_and_says_how_old_it_was(page: Page, told: Told) -> None:
     count = len(told.urls)
     told.mute = True

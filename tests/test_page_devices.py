@@ -141,6 +141,7 @@ def test_filters_and_order_stand_in_the_address_and_come_from_it(browser: Browse
         expect(page.locator(".toolbar-count")).to_have_text("5 shown, 4 here")
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text_and_what_is_shown_is_exported(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=devices&text=script") as page:
         expect(page.locator(".devices tbody .row-link")).to_have_text([HOST])
@@ -159,6 +160,7 @@ def test_hostile_names_stay_text_and_what_is_shown_is_exported(browser: Browser,
 
 
 def test_a_device_is_renamed_where_its_name_stands(browser: Browser, home: Daemon) -> None:
+    named = f"SELECT name FROM devices WHERE mac = '{NAS}'"
     with looking(browser, home.port, at(NAS)) as page:
         heading = page.get_by_role("heading", level=1)
         expect(heading).to_have_text("diskstation")
@@ -176,7 +178,7 @@ def test_a_device_is_renamed_where_its_name_stands(browser: Browser, home: Daemo
         expect(heading).to_have_text(f"Big {HOST}")
         expect(page.get_by_role("status").filter(has_text=f"It is called Big {HOST} now.")).to_have_count(1)
         expect(page).to_have_title(f"(2) Big {HOST} · netwatchd")
-        assert home.json("device", NAS)["name"] == f"Big {HOST}"
+        eventually(lambda: home.core(named) == [(f"Big {HOST}",)])
         rename.click()
         field.evaluate("(input) => input.removeAttribute('maxlength')")
         field.fill("x" * 101)
@@ -188,7 +190,7 @@ def test_a_device_is_renamed_where_its_name_stands(browser: Browser, home: Daemo
         field.fill("")
         page.get_by_role("button", name="Save").click()
         expect(heading).to_have_text("diskstation")
-        assert home.json("device", NAS)["name"] is None
+        eventually(lambda: home.core(named) == [(None,)])
         assert page.locator("img").count() == 0
 
 
@@ -237,6 +239,7 @@ def test_threats_of_a_device_are_told_with_those_that_were_put_away(browser: Bro
         assert page.locator("img").count() == 0
 
 
+@pytest.mark.slow
 def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser: Browser, daemon: Any) -> None:
     with daemon() as running:
         assert running.emit(device(PHONE, 5, name="phone"), device(NAS, 6, hostname="other")) == []

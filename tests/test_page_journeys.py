@@ -199,6 +199,7 @@ def test_what_is_done_but_not_stored_yet_is_said_and_stored_when_it_can_be(brows
             expect(page.get_by_role("link", name="Thing 1")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_of_two_tabs_the_one_says_that_you_did_it_and_the_other_one_that_somebody_did(
     browser: Browser, daemon: Make
 ) -> None:

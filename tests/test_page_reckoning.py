@@ -151,6 +151,7 @@ def test_elements_are_made_of_texts_and_never_of_html(page: Page) -> None:
 ODD = ["__proto__", "constructor", "toString", "hasOwnProperty", "<img src=x onerror=alert(1)>", "%00", "a" * 3000]
 
 
+@pytest.mark.slow
 def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Daemon) -> None:
     with looking(browser, house.port) as shown:
         settled(shown)

@@ -110,6 +110,7 @@ def test_keys_go_to_views_and_can_be_switched_off(browser: Browser, home: Daemon
         assert page.url.endswith("?view=traffic")
 
 
+@pytest.mark.slow
 def test_j_and_k_walk_the_rows_and_enter_opens_one(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=flows") as page:
         expect(rows(page)).to_have_count(FLOWS)

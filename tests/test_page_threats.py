@@ -152,6 +152,7 @@ def test_nothing_is_wrong_is_said_with_how_that_is_known(browser: Browser, daemo
             expect(calm).to_contain_text("the source neighbours or capture would show")
 
 
+@pytest.mark.slow
 def test_who_sees_nothing_does_not_say_that_nothing_is_wrong(browser: Browser, daemon: Make) -> None:
     with daemon() as started, looking(browser, started.port, losing=True) as page:
         answer = page.locator(".wrong .answer")
@@ -214,6 +215,7 @@ def test_what_somebody_else_judges_leaves_here_too(browser: Browser, changing: D
         expect(page.get_by_role("button", name="Reopen")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_said(browser: Browser, changing: Daemon) -> None:
     def misdirect(socket: WebSocketRoute) -> None:
         """The threat that is meant is gone by the time when netwatchd hears of it."""
@@ -261,6 +263,7 @@ def test_filters_stand_in_the_url_and_find_what_the_daemon_finds(browser: Browse
                 assert len(asked) == many, query
 
 
+@pytest.mark.slow
 def test_filters_are_chosen_and_the_rows_sorted(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=threats") as page:
         expect(page.locator(ROWS)).to_have_count(5)
@@ -350,6 +353,7 @@ def test_who_has_judged_a_threat_reads_so(browser: Browser, daemon: Make) -> Non
             expect(page.get_by_role("button", name="Reopen")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_threat_that_is_not_there_is_said_so(browser: Browser, home: Daemon) -> None:
     with looking(browser, home.port, "?view=threats&id=4711", refused=True) as page:
         expect(page.get_by_role("alert")).to_contain_text("There is no such threat")
@@ -374,6 +378,7 @@ def test_the_line_that_mutes_is_copied_and_the_threat_dismissed_meanwhile(browse
         assert changing.cli("check-config").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_new_high_threat_is_said_once_wherever_one_is(browser: Browser, daemon: Make) -> None:
     with daemon() as started:
         started.emit(*DEVICES)

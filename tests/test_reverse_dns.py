@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from leases_kit import Told
+from ports import free_port
 from waiting import eventually
 
 from netwatchd import config
@@ -251,9 +252,7 @@ def test_a_question_is_given_up_where_somebody_guesses_its_number(server: Server
 def test_a_server_that_is_not_there_is_counted(server: Server) -> None:
     with asking(server, lambda: [NAS]) as (_, counters, _):
         eventually(lambda: server.asked)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        server_port, server.port = server.port, free.getsockname()[1]
+    server_port, server.port = server.port, free_port(socket.SOCK_DGRAM)
     with asking(server, lambda: [NAS]) as (told, counters, _):
         eventually(lambda: counters["unanswered.rdns"])
         assert told.told == []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from waiting import PATIENCE
 from websocket_kit import Service, certificate, device, flow, serving, threat
 from websockets.sync.server import ServerConnection, serve
@@ -106,8 +107,7 @@ def test_it_speaks_tls_where_the_daemon_does(tmp_path: Path) -> None:
 
 
 def test_where_nobody_listens_that_is_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    port = free_port()
     with pytest.raises(Unanswered, match=f"does not answer at 127.0.0.1 port {port}"), stream(Websocket(port=port)):
         pass
 

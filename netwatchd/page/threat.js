@@ -128,7 +128,10 @@ export class ThreatView {
     this.tellEmpty(isThere);
     setText(this.heading, this.title);
     if (!isThere) return;
+    const used = this.buttons.querySelector(":focus");
     fillButtons(this.buttons, threat, this.judging);
+    // Who has used a button that does not fit any more goes on from the top, and is not left nowhere.
+    if (used?.hidden) this.heading.focus({ preventScroll: true });
     const isMine = this.judging.isMine(threat);
     if (this.drawn === threat && this.isMine === isMine) return;
     Object.assign(this, { drawn: threat, isMine });

@@ -78,7 +78,7 @@ export class Wrong {
   update(changed) {
     // Why the database is in trouble, or no more, is in the report.
     const { state } = this.store.stats.database ?? {};
-    if (this.database !== undefined && state !== this.database) this.askedAt = 0;
+    if (this.database && state !== this.database) this.askedAt = 0;
     this.database = state;
     // It is asked for when the last open one goes, if it was not before.
     if (changed.has("stats") || (changed.has("threats") && !this.past)) this.look();
