@@ -178,6 +178,14 @@ def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house
             hop(it, f"?view={view}&" + "&".join(f"{name}={hostile}" for name in names))
             assert headings(it).count(1) == 1
             assert it.locator("img").count() == 0
+        # Names that every object has, and times after the last one.
+        for asked in (
+            "devices&sort=constructor",
+            "devices&sort=-__proto__",
+            f"flows&since={9 * 10**15}&until=9{'0' * 99}",
+        ):
+            hop(it, f"?view={asked}")
+            assert headings(it).count(1) == 1
 
 
 @pytest.mark.slow
@@ -202,6 +210,16 @@ def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, ho
         shown.reload()
         assert call(shown, "token.js", "return m.token();") == "correct-horse"
         assert shown.evaluate("localStorage.length") == 0
+
+
+def test_a_link_takes_no_token_away_that_is_kept_for_good(browser: Browser, house: Daemon) -> None:
+    with looking(browser, house.port, "?view=status") as shown:
+        live(shown)
+        call(shown, "token.js", "m.keep('correct-horse', true);")
+        for link, told in (("#token=<b>", "correct-horse"), ("#token=another-one", "another-one")):
+            assert call(shown, "token.js", "location.hash = given; return m.token();", link) == told
+            assert "#token" not in shown.url
+        assert shown.evaluate("localStorage.getItem('netwatchd.token')") == "correct-horse"
 
 
 def test_days_are_those_of_the_viewers_zone_also_when_its_clocks_change(page: Page) -> None:
