@@ -212,6 +212,22 @@ def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, ho
         assert shown.evaluate("localStorage.length") == 0
 
 
+def test_what_another_version_does_not_tell_keeps_nothing_else_from_being_known(page: Page) -> None:
+    code = """
+      const store = new m.Store();
+      store.take({ type: 'snapshot', devices: [{ mac: 'a', ips: null }, given], threats: [{ id: 1 }], stats: {} });
+      store.take({ type: 'device_update', device: { mac: 'b' } });
+      store.take({ type: 'threat_update', threat: { id: 2, evidence: null } });
+      return [[...store.devices.values()].map(({ ips, kind }) => [ips, kind]), store.called('192.168.1.5'),
+        [...store.threats.values()].map(({ status, description, evidence }) => [status, description, evidence])];
+    """
+    known = {"mac": "c", "ips": ["192.168.1.5"], "macs": [], "name": "Printer", "kind": "printer"}
+    devices, name, threats = call(page, "store.js", code, known)
+    assert sorted(devices) == [[[], "unknown"], [[], "unknown"], [["192.168.1.5"], "printer"]]
+    assert name == "Printer"
+    assert threats == [["open", "", {}]] * 2
+
+
 def test_a_link_takes_no_token_away_that_is_kept_for_good(browser: Browser, house: Daemon) -> None:
     with looking(browser, house.port, "?view=status") as shown:
         live(shown)
