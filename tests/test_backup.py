@@ -111,6 +111,25 @@ def test_nothing_is_overwritten_and_each_refusal_is_a_sentence(daemon: Make, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("what", ["a link", "a directory of all", pytest.param("a stranger's", marks=needs_root)])
+def test_what_somebody_else_has_put_where_a_copy_is_made_is_left_alone(what: str, tmp_path: Path) -> None:
+    state, precious, unfinished = tmp_path / "lib", tmp_path / "precious", tmp_path / ".copy.unfinished"
+    large(state, 1)
+    precious.mkdir()
+    (precious / "diary").touch()
+    if what == "a link":
+        unfinished.symlink_to(precious)
+    else:
+        unfinished.mkdir()
+        unfinished.chmod(0o777 if what == "a directory of all" else 0o755)
+        if what == "a stranger's":
+            os.chown(unfinished, 65534, 65534)
+    with pytest.raises(Refused, match="no directory that is only yours"):
+        copying.back_up(state, tmp_path / "copy", lambda *_: None)
+    assert (precious / "diary").exists()
+    assert unfinished.exists()
+
+
 @needs_root
 def test_a_disk_without_room_is_told_before_and_one_that_fills_leaves_nothing(daemon: Make, tmp_path: Path) -> None:
     with daemon(storage()) as running, small_disk(tmp_path / "small") as small:

@@ -20,6 +20,8 @@ from netwatchd.cli.main import parser
 
 ROOT = Path(__file__).parent.parent
 EVIL = "$(touch hacked)`touch hacked`;touch hacked"
+QUOTED = "it's\\one"
+FLAG = "--config=evil"
 BASH = """
 source "$1"
 compopt() { :; }
@@ -49,6 +51,8 @@ def place() -> Iterator[Path]:
         store.upsert_device(device(name="Ada's laptop"))
         store.upsert_device(device(OTHER_MAC, hostname="phone", ips=(0xC0A80106,)))
         store.upsert_device(device("a4:83:e7:00:00:03", hostname=EVIL, ips=(0xC0A80107,)))
+        store.upsert_device(device("a4:83:e7:00:00:04", hostname=QUOTED, ips=(0xC0A80108,)))
+        store.upsert_device(device("a4:83:e7:00:00:05", hostname=FLAG, ips=(0xC0A80109,)))
         store.upsert_threat(threat(17))
     (directory / "bin").mkdir()
     command = directory / "bin" / "netwatchd"
@@ -159,7 +163,7 @@ def test_bash_quotes_names_and_joins_what_it_took_apart(place: Path) -> None:
         "netwatchd device Ada": ["Ada\\'s\\ laptop"], "netwatchd device Ada\\'s\\ l": ["Ada\\'s\\ laptop"],
         "netwatchd device ada": ["Ada\\'s\\ laptop"],
         # Of a MAC it puts in what is behind the last colon.
-        f"netwatchd device {OTHER_MAC[:-1]}": ["01", "02", "03"], f"netwatchd device {OTHER_MAC}": ["02"],
+        f"netwatchd device {OTHER_MAC[:-1]}": ["01", "02", "03", "04", "05"], f"netwatchd device {OTHER_MAC}": ["02"],
         f"netwatchd merge {MAC} ph": ["phone"], "netwatchd flows --device=ph": ["phone"],
         "netwatchd threats --severity=cr": ["critical"],
         # The directory that is named is asked.
@@ -172,6 +176,20 @@ def test_bash_runs_nothing_that_a_device_calls_itself(place: Path) -> None:
     ((name,),) = in_bash(place, "netwatchd device $")
     assert "\\$\\(touch\\ hacked\\)" in name
     assert run(place, "bash", "--norc", "-c", f"printf '%s\\n' {name}") == [EVIL]
+
+
+def test_bash_offers_no_name_that_would_act_within_the_quotes_that_are_open(place: Path) -> None:
+    cases = {
+        'netwatchd device "$': [], "netwatchd device '$": [EVIL], 'netwatchd device "it': [],
+        "netwatchd device 'it": [], "netwatchd device it": ["it\\'s\\\\one"], 'netwatchd device "Ada': ["Ada's laptop"],
+    }  # fmt: skip
+    assert dict(zip(cases, in_bash(place, *cases), strict=True)) == cases
+
+
+def test_a_name_that_looks_like_a_flag_is_not_offered_but_its_mac_is(place: Path) -> None:
+    (found,) = in_bash(place, "netwatchd device ")
+    assert "a4\\:83\\:e7\\:00\\:00\\:05" in [each.replace(":", "\\:").replace("\\\\", "\\") for each in found]
+    assert not any("config" in each for each in found)
 
 
 def test_files_and_directories_are_completed_where_they_are_meant(place: Path) -> None:
@@ -225,7 +243,8 @@ def typed(place: Path, keys: str, wanted: str) -> str:
     [("netwatchd dismi", "dismiss "), ("netwatchd threats --sever", "--severity "),
      ("netwatchd device Ad", "Ada\\'s\\ laptop"),
      ("netwatchd threats --kind dhcp_st", "dhcp_starvation"), ("netwatchd threat 1", "17 "),
-     ("netwatchd device '$", "touch hacked"), (f"netwatchd device {OTHER_MAC[:12]}", "00:00:0")],
+     ("netwatchd device '$", "touch hacked"), ("netwatchd device it", "it\\'s\\\\one"),
+     (f"netwatchd device {OTHER_MAC[:12]}", "00:00:0")],
 )  # fmt: skip
 def test_zsh_completes_verbs_flags_words_and_what_is_stored(place: Path, line: str, wanted: str) -> None:
     assert wanted in typed(place, line + "\t", wanted)

@@ -128,6 +128,13 @@ def test_what_is_no_request_ends_the_connection_behind_what_was_answered() -> No
         assert service.counters["refused.bad_request"] == 3
 
 
+def test_a_refusal_behind_what_was_asked_for_the_head_alone_has_its_body() -> None:
+    with serving() as service, Asker(service) as asker:
+        asker.say(GET.replace(b"GET", b"HEAD") % (b"healthz", b"") + b"garbage\r\n\r\n")
+        assert "Content-Length: 3" in asker.head()
+        assert asker.reply()[0] == 400
+
+
 def test_a_refusal_ends_the_connection_and_is_counted_also_behind_others() -> None:
     with serving() as service, Asker(service) as asker:
         assert asker.say(HEALTH).reply()[0] == 200

@@ -178,6 +178,14 @@ def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house
             hop(it, f"?view={view}&" + "&".join(f"{name}={hostile}" for name in names))
             assert headings(it).count(1) == 1
             assert it.locator("img").count() == 0
+        # Names that every object has, and times after the last one.
+        for asked in (
+            "devices&sort=constructor",
+            "devices&sort=-__proto__",
+            f"flows&since={9 * 10**15}&until=9{'0' * 99}",
+        ):
+            hop(it, f"?view={asked}")
+            assert headings(it).count(1) == 1
 
 
 @pytest.mark.slow
@@ -202,6 +210,32 @@ def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, ho
         shown.reload()
         assert call(shown, "token.js", "return m.token();") == "correct-horse"
         assert shown.evaluate("localStorage.length") == 0
+
+
+def test_what_another_version_does_not_tell_keeps_nothing_else_from_being_known(page: Page) -> None:
+    code = """
+      const store = new m.Store();
+      store.take({ type: 'snapshot', devices: [{ mac: 'a', ips: null }, given], threats: [{ id: 1 }], stats: {} });
+      store.take({ type: 'device_update', device: { mac: 'b' } });
+      store.take({ type: 'threat_update', threat: { id: 2, evidence: null } });
+      return [[...store.devices.values()].map(({ ips, kind }) => [ips, kind]), store.called('192.168.1.5'),
+        [...store.threats.values()].map(({ status, description, evidence }) => [status, description, evidence])];
+    """
+    known = {"mac": "c", "ips": ["192.168.1.5"], "macs": [], "name": "Printer", "kind": "printer"}
+    devices, name, threats = call(page, "store.js", code, known)
+    assert sorted(devices) == [[[], "unknown"], [[], "unknown"], [["192.168.1.5"], "printer"]]
+    assert name == "Printer"
+    assert threats == [["open", "", {}]] * 2
+
+
+def test_a_link_takes_no_token_away_that_is_kept_for_good(browser: Browser, house: Daemon) -> None:
+    with looking(browser, house.port, "?view=status") as shown:
+        live(shown)
+        call(shown, "token.js", "m.keep('correct-horse', true);")
+        for link, told in (("#token=<b>", "correct-horse"), ("#token=another-one", "another-one")):
+            assert call(shown, "token.js", "location.hash = given; return m.token();", link) == told
+            assert "#token" not in shown.url
+        assert shown.evaluate("localStorage.getItem('netwatchd.token')") == "correct-horse"
 
 
 def test_days_are_those_of_the_viewers_zone_also_when_its_clocks_change(page: Page) -> None:

@@ -17,8 +17,12 @@ from websocket_kit import http as raw
 
 from netwatchd.broadcast.access import is_here
 from netwatchd.broadcast.admission import origin_of
-from netwatchd.broadcast.http import GUARDS, Request
+from netwatchd.broadcast.guesses import Guesses
+from netwatchd.broadcast.http import GUARDS, Refusal, Request
+from netwatchd.broadcast.offers import Offers
+from netwatchd.broadcast.pages import Pages
 from netwatchd.broadcast.site import PAGE, TYPES, Site
+from netwatchd.config import Websocket
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "correct-horse"
@@ -248,7 +252,20 @@ def test_guessing_is_slow_whatever_it_is_tried_with() -> None:
         assert (status, headers["retry-after"]) == (429, "2")
 
 
-@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "X-Forwarded-Proto"])
+def test_a_page_that_cannot_be_read_is_told_without_where_it_is(tmp_path: Path) -> None:
+    pages = Pages(Websocket(), Offers(lambda command: None, dict), Guesses(""), Site(tmp_path / "page"))
+    with pytest.raises(Refusal) as refused:
+        pages.reply(Request("GET", "/", "/", {}, {}, "1.1"), 1)
+    assert (refused.value.status, str(refused.value)) == (503, "the page cannot be read now")
+
+
+PROXIED = [
+    "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-IP", "Via", "True-Client-IP",
+    "CF-Connecting-IP", "CDN-Loop",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", PROXIED)
 def test_health_is_told_to_this_machine_but_not_by_a_proxy_on_it(header: str) -> None:
     with serving(token=TOKEN) as service:
         assert ask(service, "/healthz")[::2] == (200, b"ok\n")

@@ -14,8 +14,8 @@ from netwatchd.addresses import Address
 from netwatchd.broadcast.http import Refusal, Request
 
 TOKEN_PROTOCOL = "netwatchd.token."  # noqa: S105 - the subprotocol in which browsers, who can set no header, show it
-# By which a proxy says that it speaks for somebody, and for whom (RFC 7239, RFC 9110 section 7.6.3).
-_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+# By which a proxy says that it speaks for somebody, and for whom (RFC 7239, RFC 8586, RFC 9110 section 7.6.3).
+_PROXIED = re.compile(r"forwarded|x-forwarded.*|via|cdn-loop|.*(real|client|connecting)-ip")
 _LOOPBACK = bytes(8) + bytes(8)  # of ::1 the /64, as `origin_of` has it: nobody has another address of that
 _HOST = re.compile(r"[A-Za-z0-9._~%-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")  # it becomes part of our own policy
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -68,7 +68,7 @@ def is_here(request: Request, origin: Address) -> bool:
     A proxy shows itself by a header. One that sends none cannot be told from a program of this machine: docs say so.
     """
     local = origin >> 24 == 127 if isinstance(origin, int) else origin == _LOOPBACK
-    return local and not any(header in request.headers for header in _PROXIED)
+    return local and not any(map(_PROXIED.fullmatch, request.headers))
 
 
 def _is_allowed(origin: str | None, allowed: tuple[str, ...]) -> bool:

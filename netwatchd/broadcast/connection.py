@@ -161,6 +161,7 @@ class Connection(BaseRequestHandler):
                     return None
                 raise _too_late() from None
         if self._answered:
+            self._bodiless = False  # of what comes now, nothing is known
             self.server.admission.go_on(self.request)
             deadline = time.monotonic() + self.server.settings.handshake_timeout
         try:

@@ -5,6 +5,7 @@ the WebSocket and by /api, which want the token.
 """
 
 import gzip
+import logging
 import time
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from netwatchd.broadcast.http import Refusal, Reply, Request, reply, unchanged
 from netwatchd.broadcast.offers import Answer, Metrics, Offers
 from netwatchd.broadcast.site import File, Site
 from netwatchd.config import Websocket
+
+log = logging.getLogger(__name__)
 
 # All that the page needs comes from here, and it makes no HTML of data. Some browsers do not take a WebSocket for
 # 'self', so that it is named.
@@ -30,11 +33,11 @@ JSON = {"Content-Type": "application/json", "Vary": "Accept-Encoding"}
 class Pages:
     """Answers requests that are no WebSocket's. Any thread may call."""
 
-    def __init__(self, settings: Websocket, offers: Offers, guesses: Guesses) -> None:
+    def __init__(self, settings: Websocket, offers: Offers, guesses: Guesses, site: Site | None = None) -> None:
         self._settings = settings
         self._offers = offers
         self._guesses = guesses
-        self._site = Site()
+        self._site = site or Site()
 
     def reply(self, request: Request, origin: Address) -> Reply:
         """The reply; raises Refusal."""
@@ -48,7 +51,9 @@ class Pages:
         try:
             file = self._site.file(request.path)
         except OSError as error:  # as while an update replaces them
-            raise Refusal(503, f"the page cannot be read: {error}", "no_answer", {"Retry-After": "10"}) from error
+            # Which file, is nobody's business who has shown no token.
+            log.error("the page cannot be read: %s", error, extra={"repeat": "broadcast.page"})
+            raise Refusal(503, "the page cannot be read now", "no_answer", {"Retry-After": "10"}) from error
         if file:
             return self._file(file, request)
         if request.path == "/healthz":

@@ -56,9 +56,11 @@ def _devices(devices: Iterable[Device], begun: str) -> Iterable[tuple[str, str]]
     for device in sorted(devices, key=lambda each: -each.last_seen):
         name = device.name or device.hostname
         keys = [*keys_of(device), *map(address_text, device.ips)]
-        if name and name.isprintable() and name.casefold().startswith(wanted):
+        if name and (name.startswith("-") or not name.isprintable()):
+            name = None  # a terminal cannot take it, or the command line would take it for a flag
+        if name and name.casefold().startswith(wanted):
             named.append((name, ", ".join(keys[:1] + [address_text(ip) for ip in device.ips[:1]])))
-        elif not wanted and not (name and name.isprintable()):
+        elif not wanted and not name:
             named.append((schema.key_of(device), device.vendor or device.kind))
         keyed += [(key, name or device.vendor or device.kind) for key in keys if wanted and key.startswith(wanted)]
     return named or keyed

@@ -114,10 +114,16 @@ export const SORTS = {
   up: ["most up today first", (one, other) => today(other, "bytes_out_today") - today(one, "bytes_out_today")],
 };
 
+/** What SORTS has of a name, with or without `-` before it, or null. */
+export function sortOf(by) {
+  const name = by.replace("-", "");
+  return Object.hasOwn(SORTS, name) ? SORTS[name] : null;
+}
+
 /** Sorts items by a name of SORTS, with `-` before it the other way round. */
 export function sorted(items, by = "name") {
   const way = by.startsWith("-") ? -1 : 1;
-  const [, compare] = SORTS[by.replace("-", "")] ?? SORTS.name;
+  const [, compare] = sortOf(by) ?? SORTS.name;
   return items.sort((one, other) => way * compare(one, other) || byName(one, other) ||
     (keyOf(one.device) < keyOf(other.device) ? -1 : 1));
 }

@@ -5,7 +5,7 @@
 
 import { element, setAttribute, setText } from "./dom.js";
 import { Items } from "./deviceitems.js";
-import { DEVICE_EXPORT, SORTS, deviceColumns, deviceFilter, exported, sorted } from "./devicerows.js";
+import { DEVICE_EXPORT, SORTS, deviceColumns, deviceFilter, exported, sorted, sortOf } from "./devicerows.js";
 import { exportMenu } from "./export.js";
 import { choose, label } from "./filters.js";
 import { count } from "./format.js";
@@ -132,7 +132,7 @@ export class Devices {
     if (document.activeElement !== this.text) this.text.value = text;
     this.showKinds(kind);
     choose(this.fresh, since, `in the last ${since}`);
-    const [order] = SORTS[sort.replace("-", "")] ?? [sort];
+    const [order] = sortOf(sort) ?? [sort];
     choose(this.sort, sort || "name", `${order}, reversed`);
     for (const button of this.segments) button.setAttribute("aria-pressed", String(button.value === online));
     this.strange.setAttribute("aria-pressed", String(Boolean(unusual)));

@@ -77,9 +77,11 @@ export class FlowFilters extends Filters {
   }
 }
 
-/** A moment (Unix ms, as text) as a field for local moments has it. */
+const LAST = 253_370_764_800_000; // of the year 9999: such fields take no later one
+
+/** A moment (Unix ms, as text) as a field for local moments has it; an empty text where that cannot be. */
 function localText(text) {
-  if (!/^[0-9]{5,}$/.test(text ?? "")) return "";
+  if (!/^[0-9]{5,}$/.test(text ?? "") || Number(text) > LAST) return "";
   const when = new Date(Number(text));
   return new Date(when.getTime() - when.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

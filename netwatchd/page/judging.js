@@ -143,7 +143,7 @@ export function fillButtons(node, threat, judging) {
   const isBusy = judging.busy.has(threat.id);
   for (const button of node.children) {
     const { act } = button.dataset;
-    button.hidden = act === "mute" ? threat.status === "dismissed" : !FITTING[threat.status].includes(act);
+    button.hidden = act === "mute" ? threat.status === "dismissed" : !FITTING[threat.status]?.includes(act);
     setAttribute(button, "aria-disabled", isBusy && act !== "mute" ? "true" : null);
     const what = threat.description.slice(0, 2 * LONGEST);
     setAttribute(button, "aria-label", `${button.textContent.replace(" …", "")}: ${what}`);

@@ -23,6 +23,12 @@ export function keep(key, text, forGood = true) {
   if (!isKept) here.set(key, text);
 }
 
+/** Keeps a text for this tab; what is kept for good is there again in the next one. */
+export function lend(key, text) {
+  here.delete(key);
+  if (tried(() => sessionStorage.setItem(key, text)) === null) here.set(key, text);
+}
+
 /** Forgets what is kept under a key. */
 export function forget(key) {
   here.delete(key);

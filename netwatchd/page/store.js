@@ -4,6 +4,18 @@
 const MOST_FLOWS = 2000; // the latest; what is older is asked for
 const MOST_JUDGED = 1000; // threats that are not open any more
 const HIDDEN = 2_000; // milliseconds between two tellings while nobody sees the page: its title still counts
+// What stands for that which a daemon of another version does not tell: nothing else is kept from being shown by it.
+const DEVICE = {
+  ips: [], macs: [], sources: [], evidence: [], kind: "unknown", status: "offline", first_seen: 0, last_seen: 0,
+};
+const THREAT = {
+  kind: "unknown", severity: "medium", status: "open", description: "", evidence: {}, count: 1, first_seen: 0, last_seen: 0,
+};
+
+function completed(given, usual) {
+  for (const [name, value] of Object.entries(usual)) given[name] ??= value;
+  return given;
+}
 
 /** The key of a device. */
 export const keyOf = (device) => device.mac ?? device.ip;
@@ -75,6 +87,7 @@ export class Store {
     this.threats.clear();
     for (const device of snapshot.devices) this.putDevice(device);
     for (const threat of snapshot.threats) {
+      completed(threat, THREAT);
       this.threats.set(threat.id, threat);
       this.touch("threats", threat.id);
     }
@@ -84,6 +97,7 @@ export class Store {
   }
 
   putDevice(device) {
+    completed(device, DEVICE);
     const key = keyOf(device);
     const before = this.devices.get(key);
     if (before) this.disown(key, before);
@@ -105,6 +119,7 @@ export class Store {
   }
 
   putThreat(threat) {
+    completed(threat, THREAT);
     this.threats.delete(threat.id);
     this.threats.set(threat.id, threat);
     this.touch("threats", threat.id);

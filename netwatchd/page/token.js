@@ -16,7 +16,8 @@ export function canBeToken(text) {
 export function token() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given !== null) {
-    keep(given, false);
+    // Whoever has made the link: it takes no token away that is kept for good, and leaves none that cannot be one.
+    if (canBeToken(given)) store.lend(KEY, given);
     history.replaceState(history.state, "", location.pathname + location.search);
   }
   const kept = store.kept(KEY) ?? "";

@@ -12,6 +12,7 @@ its locks.
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
@@ -59,8 +60,7 @@ def back_up(directory: Path, into: Path, progress: Progress) -> list[Made]:
     if not into.parent.is_dir():
         raise Refused(f"{into.parent} is no directory")
     unfinished = into.with_name(f".{into.name}.unfinished")
-    with suppress(FileExistsError):
-        unfinished.mkdir(0o700)
+    _make_own(unfinished)
     with Use(unfinished, alone=True):
         try:
             _empty(unfinished)  # of what another one has left that was interrupted
@@ -72,6 +72,17 @@ def back_up(directory: Path, into: Path, progress: Progress) -> list[Made]:
             raise
     sync_directory(into.parent)
     return made
+
+
+def _make_own(directory: Path) -> None:
+    """Makes a directory that is only ours; one that an earlier try has left will do. Raises Refused."""
+    with suppress(FileExistsError):
+        directory.mkdir(0o700)
+        return
+    # In /tmp, somebody else may have made it, or a link to where files are that would be removed.
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise Refused(f"{directory} is there already, and no directory that is only yours: remove it")
 
 
 def _copy_all(directory: Path, target: Path, progress: Progress) -> list[Made]:
@@ -217,9 +228,15 @@ def _make_anew(path: Path, progress: Progress) -> Made:
 
 def _take_after(copy: Path, old: os.stat_result) -> None:
     """Gives the owner and the rights of the old file to the one that takes its place."""
-    if (old.st_uid, old.st_gid) != (copy.stat().st_uid, copy.stat().st_gid):
-        os.chown(copy, old.st_uid, old.st_gid)
-    copy.chmod(old.st_mode & 0o777)
+    # No link is followed: the directory is the daemon's, and this may be root.
+    descriptor = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if (old.st_uid, old.st_gid) != (found.st_uid, found.st_gid):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, old.st_mode & 0o777)
+    finally:
+        os.close(descriptor)
 
 
 def _check(db: sqlite3.Connection, name: str) -> None:

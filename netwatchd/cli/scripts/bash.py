@@ -17,7 +17,12 @@ _netwatchd_ask() {
     [[ -n $config ]] && more+=(--config "${config/#\~\//$HOME/}")
     while IFS=$'\t' read -r candidate about; do
         quoted=$candidate
-        [[ -n $mark ]] || printf -v quoted %q "$candidate"
+        case $mark in
+            '') printf -v quoted %q "$candidate" ;;
+            # What would act within these quotes is not offered: bash puts it in as it is.
+            \') [[ $candidate == *\'* ]] && continue ;;
+            *) [[ $candidate == *[\"\$\`\\!]* ]] && continue ;;
+        esac
         COMPREPLY+=("$quoted")
     done < <(command "$program" completion "${more[@]}" -- "$1" "$begun" 2> /dev/null)
 }

@@ -8,7 +8,7 @@ _FRAME = r"""#compdef netwatchd
 # Completion of netwatchd for zsh; made by: netwatchd completion zsh
 
 _netwatchd_ask() {
-  local line state
+  local line name state
   local -a found more
   integer at
   for flag in --state --config; do
@@ -16,7 +16,8 @@ _netwatchd_ask() {
     (( at && at < CURRENT - 1 )) && more+=($flag ${(Q)words[at + 1]})
   done
   for line in ${(f)"$(command netwatchd completion $more -- $1 "${(Q)PREFIX}" 2> /dev/null)"}; do
-    found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    name=${${line%%$'\t'*}//\\/\\\\}
+    found+=("${name//:/\\:}:${line#*$'\t'}")
   done
   _describe -t $1 $1 found -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}'
 }
