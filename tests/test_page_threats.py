@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from faults_kit import storage
-from looking import browsing, expect, looking
+from looking import expect, looking
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch, until
 from waiting import eventually
@@ -18,13 +18,6 @@ from websocket_kit import get
 Make = Callable[..., Daemon]
 HOSTILE = "<img src=x onerror=alert(1)>"
 ROWS = ".threats table.list tbody:not(.spacer) tr"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def threat(kind: str = "port_scan", **fields: Any) -> dict[str, Any]:
