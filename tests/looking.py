@@ -124,7 +124,7 @@ class Shown:
         self.page.evaluate("{ localStorage.clear(); sessionStorage.clear(); }")
         # A picture keeps the browser's process for the next one, as an empty page would not.
         try:
-            self.page.goto(urljoin(self.page.url, "/favicon.svg"))
+            self.page.goto(urljoin(self.page.url, "favicon.svg"))
         except Error:  # its daemon is away
             return False
         return True

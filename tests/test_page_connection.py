@@ -173,7 +173,7 @@ def test_a_daemon_that_says_nothing_any_more_is_left(page: Page, told: Told) -> 
     told.mute = True
     # Thirteen seconds later by the clock: nothing came, so that it is asked, and does not answer.
     page.evaluate("() => { const real = Date.now; Date.now = () => real() + 13_000; }")
-    eventually(lambda: page.evaluate("1") and {"op": "ping"} in told.ops)
+    eventually(lambda: page.evaluate("1") and {"op": "ping", "stored": False} in told.ops)
     count = len(told.urls)
     expect(page.locator(".state")).to_contain_text("reconnecting, ")
     eventually(lambda: page.evaluate("1") and len(told.urls) > count)

@@ -341,7 +341,7 @@ def test_who_has_judged_a_threat_reads_so(browser: Browser, daemon: Make) -> Non
         started.emit(*DEVICES, THREATS[0])
         with looking(browser, started.port, "?view=threats&id=1") as page:
             page.get_by_role("button", name="Acknowledge").click()
-            expect(page.get_by_role("region", name="What became of it")).to_contain_text("Somebody acknowledged it")
+            expect(page.get_by_role("region", name="What became of it")).to_contain_text("You acknowledged it")
             expect(page.locator(".threat .view-head .badge")).to_have_text(["medium", "acknowledged"])
             expect(page.get_by_role("button", name="Reopen")).to_be_visible()
 
