@@ -47,8 +47,8 @@ from netwatchd.ingest.workers import work_through
 from netwatchd.intake import Intake
 from netwatchd.jobs import Jobs
 from netwatchd.journal import ServiceManager
+from netwatchd.metrics.asked import Asked
 from netwatchd.metrics.exposition import Exposition
-from netwatchd.metrics.figures import Asked
 from netwatchd.pidfile import PID_FILE, AlreadyRunning, PidFile, Use
 from netwatchd.places import CannotStart, prepare
 from netwatchd.positions import Positions

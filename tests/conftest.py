@@ -5,11 +5,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from running import Daemon, nobody_can_run_it, scratch
 from shim import COMPILER
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 needs_nobody = pytest.mark.skipif(not nobody_can_run_it(), reason="needs root, and a Python that all users may run")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk or become another user")
@@ -45,6 +49,24 @@ def daemon(short: Path) -> Iterator[Callable[..., Daemon]]:
     yield make
     for each in made:
         each.__exit__()
+
+
+@pytest.fixture(scope="module")
+def idle() -> Iterator[Daemon]:
+    """A daemon that knows nothing and wants no token on this machine, for those who change nothing in it."""
+    directory = scratch()
+    with Daemon(directory) as running:
+        yield running
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """One browser for all tests of the page. It is loaded here, because most runs have none of these."""
+    from looking import browsing
+
+    with browsing() as started:
+        yield started
 
 
 def pytest_sessionfinish() -> None:

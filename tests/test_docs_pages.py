@@ -36,6 +36,14 @@ def test_links_to_a_section_lead_there(page: Path) -> None:
     assert missing == []
 
 
+def test_the_map_of_the_page_has_every_file_and_no_other() -> None:
+    table = re.findall(r"^\|(.*?[^\\])\|", (ROOT / "docs/PAGE.md").read_text(), re.MULTILINE)
+    named = {name for row in table for name in re.findall(r"`([\w*.]+\.(?:js|css|html|svg))`", row)}
+    files = {path.name for path in (ROOT / "netwatchd/page").iterdir() if path.is_file()} - {"favicon.svg"}
+    assert {name for name in named if not any(Path(file).match(name) for file in files)} == set()
+    assert {file for file in files if not any(Path(file).match(name) for name in named)} == set()
+
+
 def blocks(language: str) -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for text in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL):

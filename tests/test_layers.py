@@ -3,6 +3,7 @@
 import ast
 import configparser
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_other_peoples_packages_are_used_where_they_belong_and_are_all_listed() 
         foreign = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names - {"netwatchd"}
         for package in foreign:
             assert part_of(path) in PACKAGES[package], f"{path} uses {package}"
+
+
+def test_the_daemon_loads_nothing_that_only_those_need_who_ask_it() -> None:
+    load = "import sys, netwatchd.cli.main, netwatchd.daemon; print(*sys.modules, sep='\\n')"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", load], text=True, check=True, capture_output=True).stdout.split()
+    )
+    asked = {"answers.asked", "answers.find", "metrics.figures", "metrics.counted", "storage.search", "storage.series"}
+    assert "netwatchd.broadcast.server" in loaded
+    assert not loaded & {"rich", "difflib", "platform", "prometheus_client", *(f"netwatchd.{name}" for name in asked)}
 
 
 @pytest.mark.parametrize("folder", ["netwatchd", "tests", "bench", "accuracy"])

@@ -5,20 +5,13 @@ from typing import Any
 
 import pytest
 from faults_kit import storage
-from looking import VIEWS, barriers, browsing, expect, headings, hop, looking, settled
+from looking import VIEWS, barriers, expect, headings, hop, looking, settled
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 SMALL: Any = {"width": 320, "height": 640}
 Looks = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def events() -> Iterator[dict[str, Any]]:

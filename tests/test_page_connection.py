@@ -9,26 +9,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from looking import browsing, expect, live, looking
+from looking import expect, live, looking
 from playwright.sync_api import Browser, Page, WebSocketRoute
-from running import Daemon, scratch
+from running import Daemon
 from waiting import eventually
 
 STATS: dict[str, Any] = {"uptime": 1, "devices": 0, "dropped": {}, "lost": {}, "database": {"state": "ok"}}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def daemon_() -> Iterator[Daemon]:
-    """It serves the page, and is not asked for more."""
-    with Daemon(scratch()) as daemon:
-        yield daemon
 
 
 def device(number: int, **fields: Any) -> dict[str, Any]:
@@ -85,17 +71,17 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, daemon_: Daemon) -> Iterator[Page]:
+def page(browser: Browser, idle: Daemon) -> Iterator[Page]:
     """A page that is loaded anew by each test that tells it something, and not before."""
-    with looking(browser, daemon_.port, None) as shown:
+    with looking(browser, idle.port, None) as shown:
         yield shown
 
 
 @pytest.fixture
-def told(page: Page, daemon_: Daemon) -> Told:
+def told(page: Page, idle: Daemon) -> Told:
     """A page that is live at the number 7, with one device."""
     stand_in = Told(page)
-    page.goto(f"http://127.0.0.1:{daemon_.port}/?view=status")
+    page.goto(f"http://127.0.0.1:{idle.port}/?view=status")
     expect(page.locator(".state")).to_have_text("connecting")
     stand_in.hello(7)
     stand_in.snapshot(7, device(1))
@@ -195,7 +181,7 @@ def test_a_daemon_that_says_nothing_any_more_is_left(page: Page, told: Told) -> 
 
 
 @pytest.mark.slow
-def test_a_websocket_that_a_proxy_does_not_pass_on_is_said(page: Page, daemon_: Daemon) -> None:
+def test_a_websocket_that_a_proxy_does_not_pass_on_is_said(page: Page, idle: Daemon) -> None:
     page.route_web_socket("**/ws*", lambda socket: socket.close())
-    page.goto(f"http://127.0.0.1:{daemon_.port}/")
+    page.goto(f"http://127.0.0.1:{idle.port}/")
     expect(page.get_by_text("netwatchd answers, but not over the WebSocket")).to_be_visible()

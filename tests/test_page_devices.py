@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from faults_kit import storage
-from looking import browsing, expect, looking
+from looking import expect, looking
 from playwright.sync_api import Browser, Page
 from running import Daemon, flow_line, scratch
 from waiting import eventually
@@ -22,13 +22,6 @@ PHONE, NAS, PRINTER, EVIL, GONE = (f"a4:83:e7:00:00:0{number}" for number in ran
 HOST = "<img src=x onerror=alert(1)>"
 SCRIPT = '"><script>alert(2)</script>'
 DAY = 86_400_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def device(mac: str, number: int, **fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from looking import browsing, expect
+from looking import expect
 from playwright.sync_api import Browser
 from running import Daemon, scratch
 from waiting import eventually
@@ -91,34 +91,20 @@ def elsewhere() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Daemon]:
-    """A daemon that wants no token on this machine."""
-    with Daemon(scratch()) as daemon:
-        yield daemon
-
-
-def test_the_page_can_do_nothing_but_what_it_is_made_for(browser: Browser, home: Daemon) -> None:
+def test_the_page_can_do_nothing_but_what_it_is_made_for(browser: Browser, idle: Daemon) -> None:
     page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{home.port}/")
+    page.goto(f"http://127.0.0.1:{idle.port}/")
     expect(page.locator(".state")).to_have_text("live")
     assert page.evaluate(TRIES) == []
     page.close()
 
 
 @pytest.mark.parametrize("name", ["localhost", pytest.param("127.0.0.1", marks=pytest.mark.slow)])
-def test_a_page_elsewhere_learns_nothing_and_shows_nothing_of_it(browser: Browser, home: Daemon, name: str) -> None:
+def test_a_page_elsewhere_learns_nothing_and_shows_nothing_of_it(browser: Browser, idle: Daemon, name: str) -> None:
     with elsewhere() as port:
         page = browser.new_page()
         page.goto(f"http://{name}:{port}/")
-        assert page.evaluate(ELSEWHERE, home.port) == []
+        assert page.evaluate(ELSEWHERE, idle.port) == []
         # The driver hears of frames while it is asked something.
         eventually(lambda: page.evaluate("1") and page.frames[1].url.startswith("chrome-error:"))
         page.close()

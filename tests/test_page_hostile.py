@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from faults_kit import storage
-from looking import VIEWS, browsing, expect, hop, looking, settled
+from looking import VIEWS, expect, hop, looking, settled
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 
@@ -44,13 +44,6 @@ def events() -> Iterator[dict[str, Any]]:
         yield flow_line(number + 1, src_ip=f"192.168.1.{number + 20}", state=attack, source=attack, dst_port=443)
     yield {"type": "device", "mac": MAC, "ip": "192.168.1.5", "hostname": MARK, "vendor": MARK}
     yield {"type": "device", "mac": OTHER_MAC, "ip": "192.168.1.6", "name": MARK}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

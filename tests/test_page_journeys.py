@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from faults_kit import storage
-from looking import browsing, devtools, expect, live, looking
+from looking import devtools, expect, live, looking
 from playwright.sync_api import Browser, Page
 from proxy_kit import Proxy, proxied
 from running import MAC, OTHER_MAC, Daemon, flow_line, locked
@@ -15,13 +15,6 @@ from waiting import eventually
 from websocket_kit import certificate
 
 Make = Callable[..., Daemon]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def flow(number: int, **fields: Any) -> dict[str, Any]:

@@ -1,22 +1,15 @@
 """All that matters can be done by whoever has no mouse, and the focus is never lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from faults_kit import storage
-from looking import browsing, expect, looking, settled
+from looking import expect, looking, settled
 from playwright.sync_api import Browser, Locator, Page
 from running import MAC, Daemon, flow_line
 from waiting import eventually
 
 MOST = 120  # steps until something must have been reached
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def reach(page: Page, wanted: Locator) -> None:

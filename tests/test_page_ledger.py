@@ -3,20 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from looking import browsing, expect, live, looking
+from looking import expect, live, looking
 from playwright.sync_api import Browser, Route
 from running import MAC, Daemon, flow_line, locked, scratch
 from waiting import eventually
 
 QUICK = "[storage]\ncommit_interval = 100 ms\nbusy_timeout = 50 ms\nretry_delay = 10 ms\nmax_pending = 1000\n"
 WARNING = "the disk will be full in about 3 days (2.1 GB are free): make room"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

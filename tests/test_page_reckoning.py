@@ -4,29 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from looking import browsing, expect, headings, hop, live, looking, settled
+from looking import expect, headings, hop, live, looking, settled
 from playwright.sync_api import Browser, Page
-from running import Daemon, scratch
+from running import Daemon
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[Daemon]:
-    """A daemon that knows nothing."""
-    with Daemon(scratch()) as daemon:
-        yield daemon
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, house: Daemon) -> Iterator[Page]:
+def page(browser: Browser, idle: Daemon) -> Iterator[Page]:
     """Its page."""
-    with looking(browser, house.port, "?view=status", locale="en-GB", timezone_id="Europe/Berlin") as shown:
+    with looking(browser, idle.port, "?view=status", locale="en-GB", timezone_id="Europe/Berlin") as shown:
         live(shown)
         yield shown
 
@@ -152,8 +138,8 @@ ODD = ["__proto__", "constructor", "toString", "hasOwnProperty", "<img src=x one
 
 
 @pytest.mark.slow
-def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Daemon) -> None:
-    with looking(browser, house.port) as shown:
+def test_views_and_filters_of_any_name_are_harmless(browser: Browser, idle: Daemon) -> None:
+    with looking(browser, idle.port) as shown:
         settled(shown)
         for name in ODD:
             # The next one is gone to from there.
@@ -162,17 +148,17 @@ def test_views_and_filters_of_any_name_are_harmless(browser: Browser, house: Dae
             assert shown.locator("img").count() == 0
             assert shown.evaluate("({}).x") is None
         # As it is when such an address is opened.
-        shown.goto(f"http://127.0.0.1:{house.port}/?view=__proto__&constructor=x&__proto__=x")
+        shown.goto(f"http://127.0.0.1:{idle.port}/?view=__proto__&constructor=x&__proto__=x")
         settled(shown)
         assert headings(shown)[:1] == [1]
 
 
-def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house: Daemon) -> None:
+def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, idle: Daemon) -> None:
     hostile = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
     names = ("id", "device", "text", "q", "peer", "port", "state", "status", "kind", "severity", "since", "until",
              "before", "sort", "by", "protocol", "span", "__proto__")  # fmt: skip
     # The daemon says no to some of them, by a sentence: that is no error of the page.
-    with looking(browser, house.port, refused=True) as it:
+    with looking(browser, idle.port, refused=True) as it:
         settled(it)
         for view in ("threats", "devices", "device", "flows", "traffic"):
             hop(it, f"?view={view}&" + "&".join(f"{name}={hostile}" for name in names))
@@ -189,12 +175,12 @@ def test_filters_of_any_value_are_harmless_in_every_view(browser: Browser, house
 
 
 @pytest.mark.slow
-def test_where_the_browser_keeps_nothing_the_page_works_all_the_same(browser: Browser, house: Daemon) -> None:
+def test_where_the_browser_keeps_nothing_the_page_works_all_the_same(browser: Browser, idle: Daemon) -> None:
     deny = "{ get() { throw new DOMException('denied', 'SecurityError'); } }"
-    with looking(browser, house.port, None) as shown:
+    with looking(browser, idle.port, None) as shown:
         for name in ("localStorage", "sessionStorage"):
             shown.add_init_script(f"Object.defineProperty(window, '{name}', {deny});")
-        shown.goto(f"http://127.0.0.1:{house.port}/#token=correct-horse")
+        shown.goto(f"http://127.0.0.1:{idle.port}/#token=correct-horse")
         live(shown)
         shown.get_by_role("button", name="Theme").click()
         shown.get_by_role("menuitemradio", name="Dark").click()
@@ -202,8 +188,8 @@ def test_where_the_browser_keeps_nothing_the_page_works_all_the_same(browser: Br
         assert call(shown, "token.js", "return m.token();") == "correct-horse"
 
 
-def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, house: Daemon) -> None:
-    with looking(browser, house.port, "?view=status#token=correct-horse") as shown:
+def test_a_token_comes_by_the_address_and_is_not_seen_there(browser: Browser, idle: Daemon) -> None:
+    with looking(browser, idle.port, "?view=status#token=correct-horse") as shown:
         live(shown)
         assert shown.url.endswith("?view=status")
         assert call(shown, "token.js", "return m.token();") == "correct-horse"

@@ -8,19 +8,12 @@ from typing import Any
 
 import pytest
 from faults_kit import storage
-from looking import browsing, expect, live, looking
+from looking import expect, live, looking
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, locked, scratch
 
 Make = Callable[..., Daemon]
 HOST = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def flow(number: int, **fields: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from looking import barriers, browsing, expect, looking
+from looking import barriers, expect, looking
 from playwright.sync_api import Browser, Page
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 from waiting import eventually
@@ -21,13 +21,6 @@ DEVICES: list[dict[str, Any]] = [
     {"type": "device", "mac": MAC, "ip": "192.168.1.5", "hostname": "nas"},
     {"type": "device", "mac": OTHER_MAC, "ip": "192.168.1.6", "hostname": HOST},
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

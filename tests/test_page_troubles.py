@@ -6,7 +6,7 @@ Whatever is in these sentences, and in the logs and announcements that it reads,
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from alerts_kit import SECRET, Answer, Receiver
 from announce_kit import host, message, ptr, srv, txt
 from faults_kit import storage
-from looking import browsing, expect, hop, live, looking, settled
+from looking import expect, hop, live, looking, settled
 from playwright.sync_api import Browser, Page, WebSocketRoute
 from running import MAC, OTHER_MAC, Daemon, flow_line
 from test_ids_alerts import ALERT
@@ -25,13 +25,6 @@ from waiting import eventually
 Make = Callable[..., Daemon]
 HIT = "<img src=x onerror=hit({})>"
 PATH = '<svg"onload=hit({})>'  # as a path that stands among others, which blanks tell apart
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def troubles(page: Page) -> Any:

@@ -1,24 +1,15 @@
 """What the page weighs: all that is asked for until the first screen is live."""
 
 import gzip
-from collections.abc import Iterator
 
-import pytest
 from faults_kit import storage
-from looking import browsing, devtools, live, looking
+from looking import devtools, live, looking
 from playwright.sync_api import Browser
 from running import MAC, Daemon, flow_line, scratch
 
 from netwatchd.broadcast.site import PAGE
 
 MOST = 300_000  # bytes of the first view, without compression
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with browsing() as started:
-        yield started
 
 
 def test_the_first_view_is_small_and_asks_for_nothing_that_is_not_needed(browser: Browser) -> None:

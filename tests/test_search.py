@@ -12,6 +12,7 @@ from store_kit import DAY, NOON, device, flow, storing, threat
 from netwatchd.addresses import address_text, parse_address
 from netwatchd.answers import Misasked, NotFound
 from netwatchd.answers.flows import Like, flows, part
+from netwatchd.answers.terms import of_protocol, of_text
 from netwatchd.answers.threats import threats
 from netwatchd.storage import search
 from netwatchd.storage.search import Bounds, Either, Search, Wanted
@@ -207,3 +208,14 @@ def test_a_name_of_more_addresses_than_a_statement_takes_is_found(tmp_path: Path
 )
 def test_threats_are_found_by_what_they_say_and_by_whom_they_are_about(home: Path, text: str, found: int) -> None:
     assert len(threats(home, text=text).rows) == found
+
+
+@pytest.mark.parametrize(("severity", "found"), [("info", 1), ("high", 1), ("critical", 0)])
+def test_threats_are_found_that_are_so_bad_or_worse(home: Path, severity: str, found: int) -> None:
+    assert len(threats(home, severity=severity).rows) == found
+
+
+def test_who_types_icmp_means_that_of_both_address_families() -> None:
+    for word in ("icmp", "icmpv6"):
+        assert of_text(word, ())[0].protocols == {1, 58}
+    assert of_protocol("icmp").protocols == {1}

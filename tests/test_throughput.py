@@ -62,6 +62,7 @@ def test_who_moved_most_in_the_last_minute_is_told_the_most_first() -> None:
     flows = home()
     flows.see([moved(1, 0, 5, 4000, 300), moved(2, 0, 5, 9000, 1, src_ip=PHONE)], later(5))
     flows.see([moved(3, 0, 5, 10, 1, src_ip=1, dst_ip=2)], later(5))
+    assert flows.throughput.figures(later(9))["top"] == []  # as the step goes on
     assert flows.throughput.figures(later(11))["top"] == [
         {"device": OTHER_MAC, "bytes_in": 9000, "bytes_out": 1},
         {"device": MAC, "bytes_in": 4000, "bytes_out": 300},

@@ -4,6 +4,8 @@ At most MOST_AT_ONCE questions are looked after at a time, because what is made 
 at a time, and that may be the one which takes flows in. Who comes then waits a little, and is told to come again. A
 question that takes too long is interrupted, at the next step of SQLite or the next row. Pages that ask the same within
 a moment, as those of a family do, are told the same.
+
+What answers is loaded with the first question: most daemons are never asked, and it is half a megabyte.
 """
 
 import hashlib
@@ -12,16 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netwatchd.answers import Misasked, NotFound
-from netwatchd.answers.asked import QUESTIONS, Part, values_of
 from netwatchd.broadcast import json_text
 from netwatchd.broadcast.http import Refusal
 from netwatchd.broadcast.offers import Answer
 from netwatchd.counters import Counters
 from netwatchd.storage import queries
-from netwatchd.storage.search import Search
+
+if TYPE_CHECKING:
+    from netwatchd.storage.search import Search
 
 MOST_AT_ONCE = 2
 LONGEST_WAIT = 4.0  # seconds for a place
@@ -46,6 +49,8 @@ class Questions:
 
     def answer(self, name: str, query: Mapping[str, str]) -> Answer:
         """The answer to GET /api/`name` with the parameters of a URL; raises Refusal."""
+        from netwatchd.answers.asked import values_of
+
         values = values_of(name, query)
         self._counters.add(f"asked.{name}")
         asked = name, tuple(sorted((key, text) for key, text in query.items() if key != "token"))
@@ -87,6 +92,8 @@ class Questions:
     def _found(self, name: str, values: dict[str, Any], end: float) -> Answer:
         if not self._places.acquire(timeout=max(end - time.monotonic(), 0)):
             raise _busy()
+        from netwatchd.answers.asked import QUESTIONS, Part
+
         deadline = time.monotonic() + LONGEST
 
         def given_up() -> bool:
@@ -112,7 +119,7 @@ class Questions:
             self._places.release()
 
 
-def _rest_of(search: Search) -> dict[str, str]:
+def _rest_of(search: "Search") -> dict[str, str]:
     """The headers that tell where more may be found."""
     if search.before is None:
         return {}

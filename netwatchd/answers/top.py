@@ -45,14 +45,14 @@ def _of_one_device_each(rows: Rows, devices: list[Device]) -> Rows:
 
 def _of_one(directory: Path, by: str, device: Device, since: int, until: int | None, limit: int | None) -> Rows:
     """With whom a device exchanged most, or by which ports."""
-    key, most, end = schema.key_of(device), -1 if limit is None else limit, 2**50 if until is None else until
+    key, most_rows, end = schema.key_of(device), -1 if limit is None else limit, 2**50 if until is None else until
     if by == "destination":
         return [
             {"destination": address_text(each.address), "bytes_in": each.bytes_in, "bytes_out": each.bytes_out}
             | {"flows": each.flows}
-            for each in queries.peers(directory, key, since, most, until=end)
+            for each in queries.peers(directory, key, since, most_rows, until=end)
         ]
     return [
         {"port": f"{protocol_name(port >> 16)}/{port & 65535}", "bytes_in": into, "bytes_out": out, "flows": flows}
-        for port, into, out, flows in queries.ports(directory, key, since, most, end)
+        for port, into, out, flows in queries.ports(directory, key, since, most_rows, end)
     ]

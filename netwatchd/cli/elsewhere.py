@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from netwatchd import config
 from netwatchd.cli.answer import Misused, Trouble, Unanswered
-from netwatchd.cli.reach import Place, place_of, reached, silent
+from netwatchd.cli.reach import Place, reached
 
 TOKEN = "NETWATCHD_TOKEN"  # noqa: S105 - the name of a variable
 LONGEST_TOKEN = 4096  # characters of a file that could be one
@@ -24,11 +24,7 @@ def place(options: argparse.Namespace) -> Place:
     token = _read(options.token_file) if options.token_file else os.environ.get(TOKEN, "")
     if options.url:
         return _named(options.url, _shown(token), options.certificate)
-    websocket = config.load(options.config).websocket
-    try:
-        here = reached(websocket)
-    except OSError as error:
-        raise silent(place_of(websocket), error) from error
+    here = reached(config.load(options.config).websocket)
     return here._replace(token=_shown(token or here.token))
 
 

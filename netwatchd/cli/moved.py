@@ -11,11 +11,11 @@ from typing import NamedTuple
 from netwatchd.cli.stream import Message
 from netwatchd.cli.told import Row, key_of
 from netwatchd.cli.wanted import Wanted
+from netwatchd.events import LIVE
 
 KINDS = ("device", "destination", "port")
 MOST_KEYS = 20_000  # of a kind; the rest has a sum of its own
 MOST_FLOWS = 200_000  # that live at once, and whose counters are remembered
-LIVE = ("new", "active")
 
 
 class Sum(NamedTuple):

@@ -36,8 +36,11 @@ class Place(NamedTuple):
 
 
 def reached(websocket: config.Websocket) -> Place:
-    """The daemon of these settings, from this machine; raises OSError where its certificate cannot be read."""
-    return Place(host_of(websocket), websocket.port, websocket.token, tls_of(websocket))
+    """The daemon of these settings, from this machine; raises Unanswered where its certificate cannot be read."""
+    try:
+        return Place(host_of(websocket), websocket.port, websocket.token, tls_of(websocket))
+    except OSError as error:
+        raise silent(place_of(websocket), error) from error
 
 
 def host_of(websocket: config.Websocket) -> str:
@@ -49,11 +52,6 @@ def host_of(websocket: config.Websocket) -> str:
 def place_of(websocket: config.Websocket) -> str:
     """The same, with the port, for people."""
     return f"{host_of(websocket)} port {websocket.port}"
-
-
-def headers_of(websocket: config.Websocket) -> dict[str, str]:
-    """The headers by which a request shows the token."""
-    return {"Authorization": f"Bearer {websocket.token}"} if websocket.token else {}
 
 
 def tls_of(websocket: config.Websocket) -> ssl.SSLContext | None:
@@ -68,11 +66,11 @@ def tls_of(websocket: config.Websocket) -> ssl.SSLContext | None:
 
 def ask(settings: config.Config, path: str) -> dict[str, Any]:
     """What the daemon answers to GET `path` on its WebSocket port; raises Unanswered where none does."""
-    websocket = settings.websocket
-    where = place_of(websocket)
+    place = reached(settings.websocket)
+    where = str(place)
     try:
-        with closing(_connection(websocket)) as connection:
-            connection.request("GET", path, headers=headers_of(websocket))
+        with closing(_connection(place)) as connection:
+            connection.request("GET", path, headers=place.headers)
             response = connection.getresponse()
             body = response.read()
     except (OSError, http.client.HTTPException) as error:
@@ -98,8 +96,7 @@ def refused(where: str, status: int, body: bytes) -> Unanswered:
     return Unanswered(f"netwatchd at {where} answers {status}: {body[:200].decode(errors='replace').strip()}")
 
 
-def _connection(websocket: config.Websocket) -> http.client.HTTPConnection:
-    host, context = host_of(websocket), tls_of(websocket)
-    if context is None:
-        return http.client.HTTPConnection(host, websocket.port, timeout=TIMEOUT)
-    return http.client.HTTPSConnection(host, websocket.port, timeout=TIMEOUT, context=context)
+def _connection(place: Place) -> http.client.HTTPConnection:
+    if place.tls is None:
+        return http.client.HTTPConnection(place.host, place.port, timeout=TIMEOUT)
+    return http.client.HTTPSConnection(place.host, place.port, timeout=TIMEOUT, context=place.tls)

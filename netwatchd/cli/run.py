@@ -74,6 +74,7 @@ def _allow_open_files(settings: config.Config) -> None:
 
 def _serve(settings: config.Config) -> int:
     _allow_open_files(settings)
+    gc.collect()  # the parser of the command line, whose room the daemon's modules can have
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     # Here, so that the verbs that only look do not load what only serves.
     from netwatchd.daemon import Daemon

@@ -26,7 +26,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from netwatchd import config
 from netwatchd.cli.answer import Trouble, Unanswered
-from netwatchd.cli.reach import TIMEOUT, Place, place_of, reached, refused, silent
+from netwatchd.cli.reach import TIMEOUT, Place, reached, refused, silent
 
 Message = dict[str, Any]
 READ_SIZE = 65536
@@ -51,11 +51,7 @@ def stream(websocket: config.Websocket, topics: str = "devices", timeout: float 
 
     `topics` are those of `subscribe`, between commas; `timeout` is in seconds, and for each answer.
     """
-    try:
-        place = reached(websocket)
-    except OSError as error:
-        raise silent(place_of(websocket), error) from error
-    with stream_at(place, f"topics={topics}", timeout) as opened:
+    with stream_at(reached(websocket), f"topics={topics}", timeout) as opened:
         yield opened
 
 

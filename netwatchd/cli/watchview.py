@@ -22,13 +22,12 @@ from netwatchd.cli.tables import SEVERITY_STYLES
 from netwatchd.cli.terminal import cut, letters, printable
 from netwatchd.cli.told import Row, key_of
 from netwatchd.cli.wanted import Wanted
-from netwatchd.events import SEVERITIES
+from netwatchd.events import LIVE, SEVERITIES
 
 MOST = {"flows": 10, "devices": 10, "threats": 10}  # lines, or threats, in a tick
 WHAT, WHO = 8, 18  # columns
 AGAIN = 60.0  # seconds after which a threat that goes on is told again
 MOST_THREATS = 10_000  # of which it is remembered when they were told
-LIVE = ("new", "active")  # states of flows that go on
 Lines = Iterable[Text]
 
 

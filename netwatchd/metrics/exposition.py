@@ -1,21 +1,21 @@
 """GET /metrics: the samples as text, by prometheus-client, which is an extra and is loaded at the first request.
 
-It is large beside the daemon, and most are never asked. So nothing of it is imported above.
+It is large beside the daemon, and most are never asked. So nothing of it is imported above, nor what makes the samples.
 """
 
 import threading
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netwatchd.broadcast import offers
 from netwatchd.broadcast.http import Refusal
-from netwatchd.metrics import counted, figures
-from netwatchd.metrics.bounds import Bounds
-from netwatchd.metrics.figures import Asked
+from netwatchd.metrics.asked import Asked
 from netwatchd.metrics.names import COUNTER, OF_PROCESS, Metric, Sample
 
-METRICS = (*figures.METRICS, *counted.METRICS)  # all but OF_PROCESS
+if TYPE_CHECKING:
+    from netwatchd.metrics.bounds import Bounds
+
 MISSING = (
     "metrics need the Python package prometheus-client, which is not installed; "
     "install netwatchd[metrics], or Debian's python3-prometheus-client, and restart netwatchd"
@@ -28,8 +28,8 @@ class Exposition:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._bounds = Bounds()
-        self._turn = threading.Lock()  # for what is above, and the next
+        self._turn = threading.Lock()  # for the next two
+        self._bounds: Bounds | None = None
         self._registry: Any = None
 
     def reply(self, accept: str) -> offers.Metrics:
@@ -40,13 +40,14 @@ class Exposition:
             # The library itself asks `collect` below.
             encode, media_type = self._encoder(accept)
             return offers.Metrics(media_type, encode(self._registry))
-        except ImportError as error:
-            raise Refusal(501, MISSING, "no_library") from error
         finally:
             self._turn.release()
 
     def _encoder(self, accept: str) -> Any:
-        library = import_module("prometheus_client")
+        try:
+            library = import_module("prometheus_client")
+        except ImportError as error:
+            raise Refusal(501, MISSING, "no_library") from error
         if self._registry is None:
             # Not the library's own registry, in which anybody may put something.
             registry = library.CollectorRegistry()
@@ -71,6 +72,10 @@ class Exposition:
         yield from families.values()
 
     def _samples(self) -> Iterator[Sample]:
+        from netwatchd.metrics import counted, figures
+        from netwatchd.metrics.bounds import Bounds
+
+        self._bounds = self._bounds or Bounds()
         status = self._asked.status()
         on = [source["name"] for source in status["sources"] if source["state"] == "on"]
         yield from self._bounds.bounded(
@@ -80,4 +85,6 @@ class Exposition:
 
 def every_metric() -> tuple[Metric, ...]:
     """All that may ever be told, in the order of the documentation."""
-    return (*METRICS, *OF_PROCESS)
+    from netwatchd.metrics import counted, figures
+
+    return (*figures.METRICS, *counted.METRICS, *OF_PROCESS)

@@ -4,13 +4,14 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from netwatchd.config import Config
-from netwatchd.events import SEVERITIES, Device, Threat
+from netwatchd.events import SEVERITIES, Device
+from netwatchd.metrics.asked import Asked
 from netwatchd.metrics.names import Sample, counter, gauge
 from netwatchd.storage import schema
 from netwatchd.storage.retention import kernel_clock_is_synchronised
@@ -55,15 +56,6 @@ DEVICE_INFO = gauge("device_info", "Always 1; the name that the user gave a devi
 METRICS = [metric for metric in list(globals().values()) if type(metric) is type(BUILD)]
 # Their labels are what the user has given, and are as many as he has said.
 OF_DEVICES = (DEVICE_TRAFFIC, DEVICE_INFO)
-
-
-class Asked(NamedTuple):
-    """Whom the figures are asked for."""
-
-    settings: Callable[[], Config]
-    status: Callable[[], dict[str, Any]]
-    threats: Callable[[], Sequence[Threat]]  # the open ones
-    devices: Callable[[], Sequence[Device]]
 
 
 def samples(asked: Asked, status: dict[str, Any]) -> Iterator[Sample]:

@@ -91,7 +91,7 @@ export function deviceFilter({ text, kind, online, new: since, unusual }, now) {
 }
 
 /** Milliseconds of `15 min`, `24 h`, `7 d`; what is none of these counts as a day. */
-export function lengthOf(text) {
+function lengthOf(text) {
   const [, number, unit] = /^([0-9]{1,5})\s*(min|h|d)$/.exec(text.trim()) ?? [null, "1", "d"];
   return Number(number) * { min: 60_000, h: 3_600_000, d: DAY }[unit];
 }

@@ -51,7 +51,7 @@ export function evidenceTable(threat, store) {
 }
 
 /** What a key of evidence is called: `Ports tried`. */
-export function labelOf(name) {
+function labelOf(name) {
   return Object.hasOwn(NAMES, name) ? NAMES[name] : capital(name.replaceAll("_", " "));
 }
 

@@ -43,7 +43,7 @@ export function timeColumn(name) {
 }
 
 /** Has the browser keep rows as a file; `format` is `csv` or `json` (the rows as they are, as the API tells them). */
-export function exportRows(name, rows, columns, format = "csv") {
+function exportRows(name, rows, columns, format = "csv") {
   const text = format === "csv" ? BOM + csv(rows, columns) : `${JSON.stringify(rows, null, 1)}\n`;
   const url = URL.createObjectURL(new Blob([text], { type: TYPES[format] }));
   const link = document.createElement("a");

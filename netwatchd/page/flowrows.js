@@ -15,7 +15,7 @@ export const LIVES = new Set(["new", "active"]);
  * A flow as its local side sees it: `device` (as far as it is known), `own` and `peer` (addresses), `isOut` (whether
  * the device began it), `down` and `up` (bytes).
  */
-export function sideOf(flow, store) {
+function sideOf(flow, store) {
   const device = store.deviceOf(flow.device);
   const isOut = flow.device === null || flow.device === flow.src_ip || store.deviceOf(flow.src_ip) === device ||
     (flow.device !== flow.dst_ip && store.deviceOf(flow.dst_ip) !== device);
@@ -100,7 +100,7 @@ function fillLink(link, href, text, title = null) {
 }
 
 /** Shows all that is known of a flow. */
-export function showFlow(flow, store) {
+function showFlow(flow, store) {
   const side = sideOf(flow, store);
   const who = (ip) => (store.called(ip) === ip ? ip : `${store.called(ip)} (${ip})`);
   const end = (ip, port) => `${who(ip)}${portText(flow.protocol, 0).includes("/") ? `, port ${port}` : ""}`;

@@ -16,7 +16,7 @@ export function historiesOf(context) {
 }
 
 /** Dispatches "change" when other data is there. */
-export class Histories extends EventTarget {
+class Histories extends EventTarget {
   constructor({ connection }) {
     super();
     Object.assign(this, {

@@ -19,7 +19,7 @@ export function matches(words, texts) {
 }
 
 /** The words that are searched for. */
-export function wordsOf(text) {
+function wordsOf(text) {
   return text.toLowerCase().split(/\s+/).filter(Boolean);
 }
 

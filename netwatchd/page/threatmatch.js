@@ -19,7 +19,7 @@ export function statusesOf({ status }) {
 }
 
 /** A time as filters have it (`2 h` ago, `2026-11-23`, Unix ms), in Unix ms; null where it is none. */
-export function momentOf(text, now = Date.now()) {
+function momentOf(text, now = Date.now()) {
   if (/^[0-9]{5,15}$/.test(text)) return Number(text);
   const [, number, unit] = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*$/.exec(text) ?? [];
   if (unit && Object.hasOwn(UNITS, unit)) return now - Number(number) * UNITS[unit] * 1000;

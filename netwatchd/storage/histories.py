@@ -4,14 +4,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from netwatchd.addresses import Address
 from netwatchd.events import Session
 from netwatchd.storage import hourly, queries, scan
 from netwatchd.storage.rollups import hour_of
 
 Hours = dict[str, dict[int, list[int]]]  # key ('': no known device) -> when an hour began (Unix ms) -> [bytes in, out]
-
-TRIES = 3
 
 
 def hours(directory: Path, since: int) -> Hours:
@@ -20,23 +17,17 @@ def hours(directory: Path, since: int) -> Hours:
     From the roll-ups, and the flows that came since they were written. Traffic counts in the hour in which it was told
     of. Raises NoDatabase.
     """
-    for _ in range(TRIES):
-        with closing(queries.open_read_only(directory / "core.db")) as core:
-            if core.execute("PRAGMA user_version").fetchone()[0] < 2:
-                return {}  # netwatchd 0.1 had no sums
-            mark = hourly.mark(core)
-            found = _hours(core, directory, hour_of(since))
-            if hourly.mark(core) == mark:
-                break  # else the sums were written meanwhile, and flows may have been counted twice
-    return found
+    return scan.settled(directory, lambda core: _hours(core, directory, hour_of(since)))
 
 
 def _hours(core: sqlite3.Connection, directory: Path, first: int) -> Hours:
     found: Hours = {}
+    if core.execute("PRAGMA user_version").fetchone()[0] < 2:
+        return found  # netwatchd 0.1 had no sums
     query = "SELECT device, hour, bytes_in, bytes_out FROM main.hourly_devices WHERE hour >= ?"
     for device, hour, *counts in core.execute(query, (first,)):
         found.setdefault(device, {})[hour] = counts
-    own: list[tuple[Address]] = [(ip,) for device in queries.devices(core) for ip in device.ips]
+    own = scan.own_addresses(core)
     for device, hour, (bytes_in, bytes_out, _) in scan.devices_by_hour(directory, hourly.mark(core), own):
         if hour >= first:
             sums = found.setdefault(device, {}).setdefault(hour, [0, 0])

@@ -1,16 +1,19 @@
 """Sums of flows from their rows: what roll-ups do not hold yet, or never held, or hold too coarsely."""
 
 import secrets
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from netwatchd.addresses import Address
 from netwatchd.storage import hourly, queries, schema, words
 from netwatchd.storage.hourly import Mark
 from netwatchd.storage.rollups import HOUR_MS, Delta, Hour
 
+Found = TypeVar("Found")
+TRIES = 3
 Sums = dict[Any, list[int]]  # key -> [bytes in, bytes out, flows], as in an Hour
 
 _BY = {
@@ -22,6 +25,25 @@ _BY = {
 _MOST = f"CAST(min(total({{}}), {schema.MOST_BYTES}) AS INTEGER)"
 _IN = _MOST.format("CASE WHEN opened THEN bytes_in ELSE bytes_out END")
 _OUT = _MOST.format("CASE WHEN opened THEN bytes_out ELSE bytes_in END")
+
+
+def settled(directory: Path, read: Callable[[sqlite3.Connection], Found]) -> Found:
+    """What `read` finds in the sums of core.db, and in the flows that these lack; raises NoDatabase.
+
+    Where the sums are written meanwhile flows may have been counted twice: then it reads again, up to TRIES times.
+    """
+    for _ in range(TRIES):
+        with closing(queries.open_read_only(directory / "core.db")) as core:
+            mark = hourly.mark(core)
+            found = read(core)
+            if hourly.mark(core) == mark:
+                break
+    return found
+
+
+def own_addresses(core: sqlite3.Connection) -> list[tuple[Address]]:
+    """The addresses of all devices, as rows."""
+    return [(ip,) for device in queries.devices(core) for ip in device.ips]
 
 
 def sums_by(
@@ -58,7 +80,7 @@ def unwritten(directory: Path) -> Delta | None:
     """What the sums of core.db lack of the flows that are stored; to be added before any more are."""
     with closing(queries.open_read_only(directory / "core.db")) as db:
         mark = hourly.mark(db)
-        own = [(ip,) for device in queries.devices(db) for ip in device.ips]
+        own = own_addresses(db)
     hours: dict[int, Hour] = {}
     for kind in hourly.KEYS:
         for key, begun, counts in _groups(directory, kind, mark.newest, 2**62, own, mark):

@@ -5,15 +5,12 @@ A step in which nothing at all was recorded, of no device, is no step: netwatchd
 
 import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from pathlib import Path
 
-from netwatchd.addresses import Address
 from netwatchd.storage import hourly, queries, scan
 from netwatchd.storage.rollups import BUCKET_MS, HOUR_MS, bucket_of, hour_of
 
 DAY_MS = hourly.DAY_MS
-TRIES = 3
 Sums = dict[int, list[int]]  # when a step began (Unix ms) -> [bytes in, bytes out, flows]
 
 
@@ -22,14 +19,13 @@ def series(directory: Path, step: int, since: int, until: int, keys: Collection[
 
     Of the devices with these keys, else of all. Traffic counts when it was told of. Raises NoDatabase.
     """
-    for _ in range(TRIES):
-        with closing(queries.open_read_only(directory / "core.db")) as core:
-            if core.execute("PRAGMA user_version").fetchone()[0] < 2:
-                return {}  # netwatchd 0.1 had no sums
-            mark = hourly.mark(core)
-            found = _BY_STEP[step](core, directory, since, until, keys)
-            if hourly.mark(core) == mark:
-                break  # else the sums were written meanwhile, and flows may have been counted twice
+
+    def read(core: sqlite3.Connection) -> Sums:
+        if core.execute("PRAGMA user_version").fetchone()[0] < 2:
+            return {}  # netwatchd 0.1 had no sums
+        return _BY_STEP[step](core, directory, since, until, keys)
+
+    found = scan.settled(directory, read)
     return {begun: sums for begun, sums in sorted(found.items()) if since <= begun < until}
 
 
@@ -41,8 +37,7 @@ def _hours(
     mark = hourly.mark(core)
     if until <= mark.newest >> 12:
         return found
-    own: list[tuple[Address]] = [(ip,) for device in queries.devices(core) for ip in device.ips]
-    for device, hour, counts in scan.devices_by_hour(directory, mark, own):
+    for device, hour, counts in scan.devices_by_hour(directory, mark, scan.own_addresses(core)):
         sums = found.setdefault(hour // unit * unit, [0, 0, 0])
         if keys is None or device in keys:
             sums[:] = (a + b for a, b in zip(sums, counts, strict=True))

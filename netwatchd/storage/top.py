@@ -1,12 +1,11 @@
 """Who moved most, from the roll-ups: whole days, whole hours, and the flows that came since they were written."""
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netwatchd.addresses import Address, address_text
+from netwatchd.addresses import address_text
 from netwatchd.events import protocol_name
 from netwatchd.storage import hourly, queries, scan, schema
 from netwatchd.storage.rollups import HOUR_MS, OTHER_PEERS, OTHER_PORTS, hour_of
@@ -15,7 +14,6 @@ KINDS = {"device": "devices", "destination": "peers", "port": "ports"}
 OTHERS: dict[str, Any] = {"device": None, "destination": OTHER_PEERS, "port": OTHER_PORTS}
 # Flows from the time asked for to the end of its hour that are read one by one, to be exact: a tenth of a second.
 MOST_SCANNED = 100_000
-TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,7 @@ def top(directory: Path, by: str, since: int, limit: int | None, until: int | No
     device sees them, or who opened it where no device is known. What peers and ports moved that were not among the
     first of their hour stands in a row without a name, after the others.
     """
-    for _ in range(TRIES):
-        with closing(queries.open_read_only(directory / "core.db")) as core:
-            mark = hourly.mark(core)
-            answer = _top(core, directory, by, since, limit, until)
-            if hourly.mark(core) == mark:
-                break  # else the sums were written meanwhile, and flows may have been counted twice
-    return answer
+    return scan.settled(directory, lambda core: _top(core, directory, by, since, limit, until))
 
 
 def traffic_since(directory: Path, since: int) -> dict[str, tuple[int, int]]:
@@ -74,7 +66,7 @@ def traffic_since(directory: Path, since: int) -> dict[str, tuple[int, int]]:
 
 def _top(core: sqlite3.Connection, directory: Path, by: str, since: int, limit: int | None, until: int | None) -> Top:
     kind, mark = KINDS[by], hourly.mark(core)
-    own: list[tuple[Address]] = [(ip,) for device in queries.devices(core) for ip in device.ips]
+    own = scan.own_addresses(core)
     before = _Plan(since, [((since << 12) - 1, 2**62)], 0, 0)  # netwatchd 0.1 had no sums
     last = None if until is None else -(-until // HOUR_MS) * HOUR_MS
     if last is not None and last <= hour_of(mark.newest >> 12) and _has_totals(core):
