@@ -2,13 +2,12 @@
 
 import ast
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import needs_root
+from conftest import PROGRAMS, needs, needs_root
 
 from netwatchd import config
 from netwatchd.cli import checks
@@ -55,7 +54,7 @@ def test_the_settings_that_are_shown_are_without_mistakes() -> None:
 
 
 @needs_root
-@pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
+@needs("nft")
 def test_the_rulesets_that_are_shown_can_be_loaded(tmp_path: Path) -> None:
     for _, text in blocks("nft"):
         # A single rule is shown of a chain that is there already.
@@ -129,3 +128,9 @@ def test_macs_lose_the_half_that_names_one_device() -> None:
     text = '"mac": "a4:83:e7:00:00:01", "ip": "2001:db8::1", "time": "14:05:12"\n'
     made = subprocess.run(["sh", "-c", command], input=text, capture_output=True, text=True, check=True).stdout
     assert made == text.replace("a4:83:e7:00:00:01", "a4:83:e7:xx:xx:xx")
+
+
+def test_a_new_machine_gets_all_programs_that_tests_would_be_skipped_without() -> None:
+    """Of .ci/run, as the tests' own list has them."""
+    gets = set(re.findall(r"^need (\S+) ", (ROOT / ".ci/run").read_text(), re.MULTILINE))
+    assert set(PROGRAMS.values()) - gets == set()
