@@ -35,6 +35,13 @@ def test_links_to_a_section_lead_there(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_table_has_a_head(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    beginnings = re.findall(r"(?<=\n\n)(\|.*)\n(.*)", text)
+    assert [row for row, below in beginnings if not re.fullmatch(r"\|[-:| ]+\|", below)] == []
+
+
 def blocks(language: str) -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for text in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL):
