@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packet_kit import A, B, ethernet, ip4, pcap, tcp
+from ports import free_port
 from running import MAC, OTHER_MAC, Daemon, scratch
 from store_kit import device, flow, storing, threat
 from terminal_kit import ESCAPES, terminal, too_wide
@@ -57,7 +58,9 @@ def place() -> Iterator[Path]:
 
 
 def environment(place: Path) -> dict[str, str]:
-    return {**os.environ, "NETWATCHD_CONFIG": "", "STATE_DIRECTORY": str(place), "TZ": "UTC"}
+    config = place / "config.ini"
+    config.write_text(f"[websocket]\nport = {free_port()}\n")  # where no daemon answers
+    return {**os.environ, "NETWATCHD_CONFIG": str(config), "STATE_DIRECTORY": str(place), "TZ": "UTC"}
 
 
 def words_of(text: str) -> set[str]:
