@@ -19,8 +19,8 @@ URLS := from netwatchd import config; at = config.load().websocket; print("  pag
 PREFIX ?= /opt/netwatchd
 SYSTEM_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
 COMMAND := /usr/local/bin/netwatchd
-# What is optional: sudo make install EXTRAS=metrics
-EXTRAS ?=
+# What is optional: sudo make install EXTRAS=metrics. An update keeps it, unless EXTRAS= says otherwise.
+EXTRAS ?= $(if $(wildcard $(PREFIX)/lib/python3*/site-packages/prometheus_client),metrics)
 WITH := $(if $(EXTRAS),[$(EXTRAS)])
 CONFIG := /etc/netwatchd/config.ini
 SHARE := /usr/local/share

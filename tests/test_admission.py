@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import needs_root
-from home import Namespace
+from home import Namespace, why_not
 from waiting import PATIENCE, eventually
 from websocket_kit import RawClient, Service, certificate, device, get, serving, take
 
@@ -117,7 +116,7 @@ def test_an_ipv6_network_counts_as_one_address_and_a_mapped_ipv4_address_as_itse
     assert origin_of(peer) == parse_address(origin)
 
 
-@needs_root
+@pytest.mark.skipif(bool(why_not()), reason=str(why_not()))
 def test_the_addresses_of_one_ipv6_network_share_their_places() -> None:
     namespace = Namespace(f"nw{os.getpid()}admission")
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import needs
 from running import MAC, OTHER_MAC, scratch
 from store_kit import device, storing, threat
 from waiting import PATIENCE
@@ -37,10 +38,6 @@ while (($# > 2)); do
     shift 2
 done
 """
-
-
-def needs(shell: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"needs {shell}")
 
 
 @pytest.fixture(scope="module")

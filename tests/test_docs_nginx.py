@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from conftest import needs
 from faults_kit import storage
 from looking import browsing, expect, live, looking
 from ports import free_port
@@ -49,7 +50,7 @@ http {{
 """
 Make = Callable[..., Daemon]
 
-pytestmark = pytest.mark.skipif(not NGINX, reason="needs nginx (Debian: nginx-light)")
+pytestmark = [pytest.mark.skipif(not NGINX, reason="needs nginx (Debian: nginx-light)"), needs("openssl")]
 
 
 class Front(NamedTuple):

@@ -2,13 +2,12 @@
 
 import ast
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import needs_root
+from conftest import PROGRAMS, needs, needs_root
 
 from netwatchd import config
 from netwatchd.cli import checks
@@ -44,6 +43,13 @@ def test_the_map_of_the_page_has_every_file_and_no_other() -> None:
     assert {file for file in files if not any(Path(file).match(name) for name in named)} == set()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_table_has_a_head(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    beginnings = re.findall(r"(?<=\n\n)(\|.*)\n(.*)", text)
+    assert [row for row, below in beginnings if not re.fullmatch(r"\|[-:| ]+\|", below)] == []
+
+
 def blocks(language: str) -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for text in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL):
@@ -63,7 +69,7 @@ def test_the_settings_that_are_shown_are_without_mistakes() -> None:
 
 
 @needs_root
-@pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
+@needs("nft")
 def test_the_rulesets_that_are_shown_can_be_loaded(tmp_path: Path) -> None:
     for _, text in blocks("nft"):
         # A single rule is shown of a chain that is there already.
@@ -137,3 +143,9 @@ def test_macs_lose_the_half_that_names_one_device() -> None:
     text = '"mac": "a4:83:e7:00:00:01", "ip": "2001:db8::1", "time": "14:05:12"\n'
     made = subprocess.run(["sh", "-c", command], input=text, capture_output=True, text=True, check=True).stdout
     assert made == text.replace("a4:83:e7:00:00:01", "a4:83:e7:xx:xx:xx")
+
+
+def test_a_new_machine_gets_all_programs_that_tests_would_be_skipped_without() -> None:
+    """Of .ci/run, as the tests' own list has them."""
+    gets = set(re.findall(r"^need (\S+) ", (ROOT / ".ci/run").read_text(), re.MULTILINE))
+    assert set(PROGRAMS.values()) - gets == set()

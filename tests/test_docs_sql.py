@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import needs
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 from waiting import eventually
 
@@ -184,6 +185,7 @@ def test_each_recipe_says_what_it_is_about_and_has_its_answer() -> None:
     assert [words for words, (about, _, _) in zip(ANSWERS, RECIPES, strict=True) if words not in about] == []
 
 
+@needs("sqlite3")
 @pytest.mark.parametrize("about", ANSWERS)
 def test_a_recipe_answers_what_it_promises(state: Path, about: str) -> None:
     today = max(state.glob("flows-*.db")).name
@@ -196,6 +198,7 @@ def test_a_recipe_answers_what_it_promises(state: Path, about: str) -> None:
     assert [tuple(row[column] for column in columns.split()) for row in found] == expected
 
 
+@needs("sqlite3")
 def test_the_loops_over_all_days_answer_what_they_promise(state: Path) -> None:
     today = max(state.glob("flows-*.db")).name
     sizes, peers, sums = (run(state, "sh", "-euc", script).splitlines() for script in SCRIPTS)

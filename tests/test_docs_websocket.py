@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from conftest import needs
 from faults_kit import storage
 from looking import browsing, expect
 from proxy_kit import proxied
@@ -186,6 +187,7 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+@needs("curl")
 def test_what_is_asked_by_curl_is_answered(guarded: Daemon) -> None:
     (script,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     with guarded:

@@ -9,6 +9,7 @@ import pytest
 from conftest import needs_root
 
 ROOT = Path(__file__).parent.parent
+EXTRA = "opt/netwatchd/lib/python3*/site-packages/prometheus_client"
 # A systemd that runs here is not told of it: `make` looks for it at /run/systemd/system.
 ALONE = 'if test -d /run/systemd; then mount -t tmpfs tmpfs /run/systemd; fi; exec "$@"'
 
@@ -54,12 +55,15 @@ def test_it_installs_the_program_its_manual_and_its_completions_and_takes_them_a
     assert [page.read_text().split("\n.TH ")[1].split()[0] for page in pages] == ["NETWATCHD", "NETWATCHD.INI"]
     for path in [*pages, *scripts.values()]:
         assert stat.S_IMODE(path.stat().st_mode) == 0o644, "everybody may read it"
-    # An update keeps the settings, and gives what else there is anew.
+    # An update keeps the settings and the extras, and gives what else there is anew.
+    assert not list(tmp_path.glob(EXTRA))
+    make("install", tmp_path, EXTRAS="metrics")
+    assert list(tmp_path.glob(EXTRA))
     settings.write_text("[logging]\nlevel = debug\n")
     pages[0].unlink()
     assert f"keeping your {settings}" in make("install", tmp_path)
     assert settings.read_text() == "[logging]\nlevel = debug\n"
-    assert pages[0].exists()
+    assert pages[0].exists() and list(tmp_path.glob(EXTRA))
     make("uninstall", tmp_path)
     left = [Path(path) / name for path, _, names in os.walk(tmp_path) for name in names]
     assert left == [settings]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import needs
 
 from netwatchd import config
 from netwatchd.cli import manual
@@ -67,7 +68,7 @@ def test_the_program_makes_it_and_the_same_of_the_same_source(number: str) -> No
     assert answer.stdout.splitlines()[2:] == PAGES[number]().splitlines()[2:]
 
 
-@pytest.mark.skipif(shutil.which("mandoc") is None, reason="needs mandoc")
+@needs("mandoc")
 @pytest.mark.parametrize("number", PAGES)
 def test_mandoc_finds_nothing_wrong(number: str, tmp_path: Path) -> None:
     page = tmp_path / f"page.{number}"

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import socket
 import ssl
 import struct
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waiting import PATIENCE, eventually
 from websockets.sync.client import ClientConnection, connect
 
@@ -285,6 +287,8 @@ def get(port: int, path: str, headers: str = "", tls: ssl.SSLContext | None = No
 
 def certificate(directory: Path) -> tuple[Path, Path]:
     """A fresh self-signed certificate for 127.0.0.1, and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl")
     pem, key = directory / "cert.pem", directory / "key.pem"
     command = (
         f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {key} -out {pem} -days 2"

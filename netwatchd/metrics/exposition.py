@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MISSING = (
     "metrics need the Python package prometheus-client, which is not installed; "
-    "install netwatchd[metrics], or Debian's python3-prometheus-client, and restart netwatchd"
+    "install it (sudo make install EXTRAS=metrics; docs/METRICS.md), and restart netwatchd"
 )
 LONGEST_WAIT = 4.0  # seconds for those who were here before
 
