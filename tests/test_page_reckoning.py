@@ -215,6 +215,18 @@ def test_days_are_those_of_the_viewers_zone_also_when_its_clocks_change(page: Pa
     assert [(end - time) / hours for time, end in zip(days["times"], days["ends"], strict=True)] == [24, 25, 24]
 
 
+@pytest.mark.parametrize("now", ["2026-10-25T23:30", "2026-11-10T00:30", "2027-04-10T00:30", "2027-04-10T23:30"])
+def test_a_month_has_thirty_days_also_when_clocks_change(page: Page, now: str) -> None:
+    code = """
+      const now = new Date(given).getTime();
+      const since = m.beginOf("30d", now);
+      const rows = [];
+      for (let time = since; time < now; time += 3_600_000) rows.push({ time, bytes_in: 1, bytes_out: 0 });
+      return m.fromRows({ since, until: now, step: 3600, rows }, true).times.length;
+    """
+    assert call(page, "trafficdata.js", code, now) == 30
+
+
 def test_days_strips_and_bars_are_reckoned_right(page: Page) -> None:
     # The clocks go back on 2026-10-25: that day has 25 hours.
     days = page.evaluate("""async () => {

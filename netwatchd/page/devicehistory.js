@@ -7,7 +7,7 @@ import { size, span } from "./format.js";
 import { described, TopList } from "./peers.js";
 import { overlap, sessionTable, timeline, timesOf } from "./presence.js";
 import { linkTo } from "./route.js";
-import { fromRows, RANGES, stepText, totals } from "./trafficdata.js";
+import { beginOf, fromRows, RANGES, stepText, totals } from "./trafficdata.js";
 import { TrafficTable } from "./traffictable.js";
 
 const MOST = 10; // peers and ports
@@ -58,8 +58,7 @@ export class DeviceHistory {
 
   /** Since when a range asks (Unix ms). */
   sinceOf(range, now = Date.now()) {
-    const { length, isDays } = RANGES[range];
-    return isDays ? new Date(now - length).setHours(0, 0, 0, 0) : now - length;
+    return beginOf(range, now);
   }
 
   /** Shows presence and peers, as /api/device tells them. */

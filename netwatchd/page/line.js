@@ -33,6 +33,10 @@ export class Line {
       element("div", { class: "card-body" }, this.empty, this.live,
         element("div", { class: "tops" }, this.talkers.node, this.peers.node, this.ports.node)));
     document.addEventListener("visibilitychange", () => this.isShown && this.ask());
+    context.connection.addEventListener("back", () => {
+      this.asked = 0;
+      if (this.isShown) this.ask();
+    });
   }
 
   show() {

@@ -12,6 +12,13 @@ export const RANGES = {
   "30d": { title: "30 d", length: 29 * DAY, step: "hour", isDays: true, word: "day", pause: 5 * MINUTE },
 };
 
+/** When a range begins that ends now (Unix ms): of days, they are those of the viewer's zone. */
+export function beginOf(range, now) {
+  const { length, isDays } = RANGES[range];
+  const day = new Date(now);
+  return isDays ? new Date(day.getFullYear(), day.getMonth(), day.getDate() - length / DAY).getTime() : now - length;
+}
+
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric" });
 const both = new Intl.DateTimeFormat(undefined, {

@@ -29,8 +29,8 @@ def sums_by(
 ) -> Sums:
     """The flows with event ids above the first and up to the second, by `devices`, `peers` or `ports`.
 
-    Of hours that begin before `until` (Unix ms). `own` are the addresses of all devices. `late` is how far the roll-ups have come: what they lack of the flows up to
-    there is added.
+    Of hours that begin before `until` (Unix ms). `own` are the addresses of all devices. `late` is how far the roll-ups
+    have come: what they lack of the flows up to there is added.
     """
     sums: Sums = {}
     for key, hour, counts in _groups(directory, kind, *ids, own, late):
