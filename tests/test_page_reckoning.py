@@ -227,6 +227,16 @@ def test_a_month_has_thirty_days_also_when_clocks_change(page: Page, now: str) -
     assert call(page, "trafficdata.js", code, now) == 30
 
 
+def test_an_hour_that_began_before_the_first_day_is_none_of_its(page: Page) -> None:
+    code = """
+      const first = new Date("2026-10-26T00:00").getTime();
+      const rows = [-30, 30, 90].map((minutes) => ({ time: first + minutes * 60000, bytes_in: 1, bytes_out: 1 }));
+      const { times, bytesIn } = m.fromRows({ since: rows[0].time, until: first + 9e6, step: 3600, rows }, true, first);
+      return [times.map((time) => time - first), bytesIn];
+    """
+    assert call(page, "trafficdata.js", code) == [[0], [2]], "as where the zone is half an hour off"
+
+
 def test_days_strips_and_bars_are_reckoned_right(page: Page) -> None:
     # The clocks go back on 2026-10-25: that day has 25 hours.
     days = page.evaluate("""async () => {

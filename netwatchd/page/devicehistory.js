@@ -99,7 +99,7 @@ export class DeviceHistory {
     this.more.href = linkTo({ view: "traffic", device: key, range });
     const answer = await ask("traffic", { device: key, since, step }, signal);
     if (signal.aborted) return;
-    this.showTraffic(fromRows(answer, isDays), key, range);
+    this.showTraffic(fromRows(answer, isDays, since), key, range);
     const rows = await ask("top", { by: "port", device: key, since, limit: MOST }, signal);
     if (signal.aborted) return;
     this.ports.show(rows, (row) => described(row, this.store, { device: key, since: agoText(range) }));

@@ -145,7 +145,7 @@ export class Traffic {
     const now = Date.now();
     if (this.range === "1h" && !this.wanted) return fromRing((await askStatus(signal)).minutes, length);
     const since = beginOf(this.range, now);
-    return fromRows(await ask("traffic", { since, step, device: this.wanted }, signal), isDays);
+    return fromRows(await ask("traffic", { since, step, device: this.wanted }, signal), isDays, since);
   }
 
   draw(data) {
