@@ -227,6 +227,18 @@ def test_a_month_has_thirty_days_also_when_clocks_change(page: Page, now: str) -
     assert call(page, "trafficdata.js", code, now) == 30
 
 
+@pytest.mark.parametrize(
+    ("lag", "steps"), [(0, [3, 3, 3]), (10, [3, 3, 3, 1]), (30, [3, 3, 3, 2, 1, 1]), (300, [3, 9])]
+)
+def test_now_is_the_mean_of_steps_of_which_nearly_all_was_told(page: Page, lag: int, steps: list[int]) -> None:
+    code = """
+      const bytes = given.steps.map((each) => each * 1e6);
+      const traffic = { until: 1e12, step: 10, lag: given.lag, in: bytes, out: bytes, internal: bytes };
+      return [m.Line.prototype.nowOf(traffic).in, 1e12 - m.stepsOf(traffic).believed];
+    """
+    assert call(page, "line.js", code, {"lag": lag, "steps": steps}) == [300_000, lag * 1000]
+
+
 def test_an_hour_that_began_before_the_first_day_is_none_of_its(page: Page) -> None:
     code = """
       const first = new Date("2026-10-26T00:00").getTime();

@@ -91,10 +91,10 @@ export class Line {
     if (this.top.some((row) => keys.has(row.device))) this.drawTalkers();
   }
 
-  // The newest steps that may be believed.
+  // The newest steps that may be believed: what was moved in one is told until `lag` after its end.
   nowOf(traffic) {
     const late = Math.min(Math.ceil(traffic.lag / traffic.step), Math.max(traffic.in.length - 1, 0));
-    const end = traffic.in.length - Math.max(late - 1, 0);
+    const end = traffic.in.length - late;
     const mean = (counts) => counts.slice(Math.max(end - NOW, 0), end).reduce((sum, count) => sum + count, 0) / seconds;
     const seconds = Math.min(NOW, end) * traffic.step;
     return { in: mean(traffic.in), out: mean(traffic.out), internal: mean(traffic.internal), seconds };
@@ -160,6 +160,6 @@ export function stepsOf({ until, step, lag, in: bytesIn, out: bytesOut, internal
   return {
     times, ends: times.map((each) => each + length), bytesIn, bytesOut, internal, unit: "rate",
     from: until - Math.max(SHOWN, bytesIn.length * length), to: until,
-    believed: until - Math.max(lag - step, 0) * 1000,
+    believed: until - lag * 1000,
   };
 }
