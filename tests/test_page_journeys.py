@@ -1,7 +1,8 @@
 """The page as people use it: what happens is seen at once, also after losses, restarts and sleep; deeds are done."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,35 @@ def test_a_tab_that_was_frozen_goes_on_where_it_was(browser: Browser, daemon: Ma
         expect(page.locator(".toolbar-count")).to_have_text("50 shown")
         expect(page).to_have_title("(1) Flows · netwatchd")
         live(page)
+
+
+@pytest.mark.slow
+def test_what_was_asked_for_is_asked_anew_after_a_sleep_and_after_a_loss(browser: Browser, daemon: Make) -> None:
+    with daemon(storage()) as started, ExitStack() as pages:
+        started.emit(DEVICE, flow(1, bytes_in=1_000_000))
+        eventually(lambda: len(started.flows()) == 1)
+        views = ["?view=traffic&range=7d", f"?view=device&device={MAC}"]
+        traffic, device = (
+            pages.enter_context(looking(browser, started.port, view, losing=True, alone=True)) for view in views
+        )
+        expect(traffic.locator(".traffic-sums")).to_contain_text("1.0 MB")
+        moved = device.get_by_role("region", name="What it moved")
+        expect(moved).to_contain_text("1.0 MB down")
+        started.emit(flow(2, bytes_in=2_000_000))
+        eventually(lambda: len(started.flows()) == 2)
+        for page in (traffic, device):  # as a browser says that it had frozen a tab
+            page.evaluate("document.dispatchEvent(new Event('resume'))")
+        expect(traffic.locator(".traffic-sums")).to_contain_text("3.0 MB")
+        expect(moved).to_contain_text("3.0 MB down")
+        started.stop()
+        with closing(sqlite3.connect(started.state / "core.db", isolation_level=None)) as db:
+            db.execute("UPDATE hourly_devices SET bytes_in = bytes_in + 4000000")
+        started.start()
+        expect(traffic.locator(".traffic-sums")).to_contain_text("7.0 MB")
+        expect(moved).to_contain_text("7.0 MB down")
+        started.cli("name", MAC, "Cellar")
+        expect(traffic.locator("select option")).to_have_text(["all devices", "Cellar"])
+        expect(traffic.get_by_role("region", name="Devices")).to_contain_text("Cellar")
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from looking import browsing, expect, looking
 from playwright.sync_api import Page
 from running import Daemon, scratch
 
+from netwatchd.events import PROTOCOL_NUMBERS
+
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
@@ -83,6 +85,10 @@ NO_NETWORKS = ["", "nas", "1.2.3", "256.1.1.1", "1.2.3.4/33", "1.2.3.4/x", ":::"
 @pytest.mark.parametrize("text", NO_NETWORKS)
 def test_what_is_no_network(page: Page, text: str) -> None:
     assert call(page, "matching.js", "return m.networkOf(given);", text) is None
+
+
+def test_protocols_are_those_that_the_daemon_knows(page: Page) -> None:
+    assert call(page, "matching.js", "return m.PROTOCOLS;") == PROTOCOL_NUMBERS
 
 
 def test_a_loss_is_what_the_daemon_lost_and_not_what_slow_clients_were_not_sent(page: Page) -> None:

@@ -235,6 +235,40 @@ def test_days_are_those_of_the_viewers_zone_also_when_its_clocks_change(page: Pa
     assert [(end - time) / hours for time, end in zip(days["times"], days["ends"], strict=True)] == [24, 25, 24]
 
 
+@pytest.mark.parametrize("now", ["2026-10-25T23:30", "2026-11-10T00:30", "2027-04-10T00:30", "2027-04-10T23:30"])
+def test_a_month_has_thirty_days_also_when_clocks_change(page: Page, now: str) -> None:
+    code = """
+      const now = new Date(given).getTime();
+      const since = m.beginOf("30d", now);
+      const rows = [];
+      for (let time = since; time < now; time += 3_600_000) rows.push({ time, bytes_in: 1, bytes_out: 0 });
+      return m.fromRows({ since, until: now, step: 3600, rows }, true).times.length;
+    """
+    assert call(page, "trafficdata.js", code, now) == 30
+
+
+@pytest.mark.parametrize(
+    ("lag", "steps"), [(0, [3, 3, 3]), (10, [3, 3, 3, 1]), (30, [3, 3, 3, 2, 1, 1]), (300, [3, 9])]
+)
+def test_now_is_the_mean_of_steps_of_which_nearly_all_was_told(page: Page, lag: int, steps: list[int]) -> None:
+    code = """
+      const bytes = given.steps.map((each) => each * 1e6);
+      const traffic = { until: 1e12, step: 10, lag: given.lag, in: bytes, out: bytes, internal: bytes };
+      return [m.Line.prototype.nowOf(traffic).in, 1e12 - m.stepsOf(traffic).believed];
+    """
+    assert call(page, "line.js", code, {"lag": lag, "steps": steps}) == [300_000, lag * 1000]
+
+
+def test_an_hour_that_began_before_the_first_day_is_none_of_its(page: Page) -> None:
+    code = """
+      const first = new Date("2026-10-26T00:00").getTime();
+      const rows = [-30, 30, 90].map((minutes) => ({ time: first + minutes * 60000, bytes_in: 1, bytes_out: 1 }));
+      const { times, bytesIn } = m.fromRows({ since: rows[0].time, until: first + 9e6, step: 3600, rows }, true, first);
+      return [times.map((time) => time - first), bytesIn];
+    """
+    assert call(page, "trafficdata.js", code) == [[0], [2]], "as where the zone is half an hour off"
+
+
 def test_days_strips_and_bars_are_reckoned_right(page: Page) -> None:
     # The clocks go back on 2026-10-25: that day has 25 hours.
     days = page.evaluate("""async () => {

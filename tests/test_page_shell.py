@@ -14,6 +14,7 @@ from running import MAC, OTHER_MAC, Daemon, flow_line, locked, scratch
 
 Make = Callable[..., Daemon]
 HOST = "<img src=x onerror=alert(1)>"
+HYPHENS = MAC.replace(":", "-").upper()
 
 
 def flow(number: int, **fields: Any) -> dict[str, Any]:
@@ -31,8 +32,10 @@ EVENTS: list[dict[str, Any]] = [
     flow(6, src_ip="192.168.1.6", dst_ip="192.168.1.5", dst_port=445),
     flow(7, src_ip="fd00::6", dst_ip="2001:db8::53", dst_port=53, protocol="udp"),
     flow(8, src_port=8, dst_port=0, protocol="icmp"),
+    flow(9, src_ip="fe80::98", dst_ip="2001:db8::99", src_port=128, dst_port=0, protocol="icmpv6"),
+    flow(10, src_ip="10.9.9.9", dst_ip="224.0.0.5", src_port=0, dst_port=0, protocol="ospf"),
 ]  # fmt: skip
-FLOWS = 8
+FLOWS = 10
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,22 @@ def test_search_finds_devices_threats_and_flows_and_hostile_text_stays_text(brow
         expect(found.first).to_contain_text("Big box")
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/?view=device&device={MAC.replace(':', '%3A')}")
+
+
+@pytest.mark.parametrize("text", [HYPHENS, MAC.replace(":", ""), "a4-83-E7-00-00-01"])
+def test_a_mac_is_found_however_it_is_written(browser: Browser, home: Daemon, text: str) -> None:
+    with looking(browser, home.port) as page:
+        live(page)
+        page.keyboard.press("/")
+        page.keyboard.type(text)
+        found = page.get_by_role("option")
+        expect(found.first).to_contain_text("Big box")
+        expect(found.filter(has_text=f"{HOST} is odd")).to_have_count(1)
+        expect(found.filter(has_text="→")).to_have_count(5)
+        found.filter(has_text="All devices with").click()
+        expect(page.get_by_text("1 of 2 shown, 1 here")).to_be_visible()
+        page.goto(page.url.replace("view=devices", "view=threats"))
+        expect(page.get_by_role("row", name=f"{HOST} is odd")).to_be_visible()
 
 
 def test_keys_go_to_views_and_can_be_switched_off(browser: Browser, home: Daemon) -> None:
@@ -203,6 +222,13 @@ FILTERS = [
     {"text": "big"}, {"text": "synology"}, {"text": "192.168.1.6"}, {"text": "192.168."}, {"text": "203.0"},
     {"text": "udp"}, {"text": "53"}, {"text": "udp big"}, {"text": "tcp/443 nas"}, {"text": "rejected"},
     {"text": "fd00:"}, {"text": "nothing-like-it"}, {"peer": "nas", "protocol": "tcp", "port": "445"},
+    # The same written otherwise.
+    {"device": HYPHENS}, {"device": MAC.replace(":", "")}, {"device": " nas "}, {"device": "FD00:0::6"},
+    {"peer": HYPHENS.lower()}, {"peer": "2001:DB8:0::53"}, {"peer": "nas."}, {"protocol": "icmpv6"},
+    {"protocol": "ipv6-icmp"}, {"protocol": "TCP"}, {"protocol": "17"}, {"port": "6/443"}, {"port": "128"},
+    {"text": HYPHENS}, {"text": MAC[:11]}, {"text": MAC.replace(":", "")}, {"text": "a4-83-e7"}, {"text": "icmp"},
+    {"text": "icmpv6"}, {"text": "ospf"}, {"text": "128"}, {"text": "fd00::"}, {"text": "2001:0db8"},
+    {"text": "2001:db8:0"}, {"text": "FD00:0::6"}, {"text": "10.9"}, {"text": "6/443"}, {"text": "203.0.113.0/24"},
 ]  # fmt: skip
 
 
@@ -224,7 +250,8 @@ def test_what_comes_live_is_looked_for_as_the_past_is(browser: Browser, home: Da
     differ = {json.dumps(each): pair for each, pair in zip(FILTERS, found, strict=True) if pair[0] != pair[1]}
     assert not differ
     assert len(found[0][0]) == FLOWS
-    assert sum(1 for here, _ in found if not here) == 2, "tcp/53 and what is nowhere"
+    nowhere = [{"port": "tcp/53"}, {"text": "nothing-like-it"}, {"port": "128"}, {"text": "128"}]
+    assert [each for each, (here, _) in zip(FILTERS, found, strict=True) if not here] == nowhere
 
 
 def test_flows_are_filtered_by_the_url_and_the_fields_and_exported_as_shown(browser: Browser, home: Daemon) -> None:

@@ -163,6 +163,12 @@ def test_where_nothing_was_told_of_yet_the_page_says_what_would_help(browser: Br
         expect(page.get_by_text("Nothing was recorded in this time")).to_be_visible()
 
 
+def test_an_hour_of_which_nothing_is_known_yet_is_not_called_silent(browser: Browser) -> None:
+    with Daemon(scratch()) as daemon, looking(browser, daemon.port, "?view=traffic&range=1h") as page:
+        expect(page.get_by_text("Nothing is known of this hour yet")).to_be_visible()
+        expect(page.get_by_role("button", name="Whole time")).to_be_hidden()
+
+
 def test_the_library_is_what_its_maker_published_with_a_line_that_exports_it() -> None:
     published, line, rest = (PAGE / "uplot/uPlot.js").read_text().rpartition("\nexport default uPlot;\n")
     assert (line, rest) == ("\nexport default uPlot;\n", "")

@@ -98,6 +98,23 @@ def test_who_moved_most_is_told_of_a_time_that_is_over_by_whole_hours(tmp_path: 
     assert moved(NOON - DAY, NOON + 40 * HOUR_MS) == 1239
 
 
+def test_an_hour_that_is_over_but_not_written_yet_holds_nothing_of_the_next(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.see(flow(1, bytes_in=1000, bytes_out=0))
+    home.write()
+    home.see(flow(2, NOON + BUCKET_MS, bytes_in=200, bytes_out=0), seconds=600)
+    home.see(flow(3, NOON + HOUR_MS, bytes_in=30, bytes_out=0), seconds=HOUR)
+    home.flows.settle()
+    home.commit()
+    for _ in range(2):  # and when it is written
+        for by in ("device", "destination", "port"):
+            for since, until, sum_ in ((0, HOUR_MS, 1200), (600_000, 1_200_000, 1200), (HOUR_MS, 2 * HOUR_MS, 30)):
+                rows = top(tmp_path, by, since=NOON + since, until=NOON + until).rows
+                assert sum(row["bytes_in"] for row in rows) == sum_, (by, since)
+        home.write()
+    home.end()
+
+
 def test_destinations_and_ports_of_one_device_are_told_by_its_flows_of_the_time(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.see(flow(1, bytes_in=1000), flow(2, src_ip=PHONE, bytes_in=9))

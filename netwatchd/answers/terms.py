@@ -5,9 +5,10 @@ Each function makes of a text what must be true of a flow. Raises Misasked where
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from ipaddress import ip_network
 
-from netwatchd.addresses import Address, parse_address
+from netwatchd.addresses import Address, address_text, parse_address
 from netwatchd.answers import Misasked
 from netwatchd.answers.find import find, keys_of
 from netwatchd.events import PROTOCOL_NUMBERS, Device
@@ -66,7 +67,12 @@ def of_text(given: str, known: Sequence[Device]) -> tuple[Either, ...]:
 
 
 def _of_word(word: str, known: Sequence[Device]) -> Either:
-    meant = [device for device in known if any(word in name for name in _names(device, ":" in word))]
+    mac = mac_part(word)
+    meant = [
+        device
+        for device in known
+        if any(word in name for name in _names(device)) or (mac and any(mac in key for key in keys_of(device)))
+    ]
     network, port = _network(word), _port(word)
     protocol = None if word.isdecimal() else _protocol(word)
     return Either(
@@ -80,12 +86,28 @@ def _of_word(word: str, known: Sequence[Device]) -> Either:
     )
 
 
-def _names(device: Device, macs: bool) -> Iterator[str]:
+def forms_of(word: str) -> list[str]:
+    """How a word may stand in a text: as it is, and as MACs and addresses stand there that it writes otherwise."""
+    forms = [word, mac_part(word) or word]
+    with suppress(ValueError):
+        forms.append(address_text(parse_address(word)))
+    return forms
+
+
+def mac_part(word: str) -> str | None:
+    """A MAC or a part of one, as MACs stand everywhere, where a word looks like that.
+
+    Two digits would be found in every other MAC.
+    """
+    if re.fullmatch("[0-9a-f]{12}", word):
+        return ":".join(re.findall("..", word))
+    return word.replace("-", ":") if ":" in word or re.fullmatch("([0-9a-f]{2}-){2,5}[0-9a-f]{0,2}", word) else None
+
+
+def _names(device: Device) -> Iterator[str]:
     for name in (device.name, device.hostname, device.model, device.vendor):
         if name:
             yield name.casefold()
-    if macs:  # two digits would be found in every other MAC
-        yield from keys_of(device)
 
 
 def _network(text: str) -> tuple[Address, Address] | None:

@@ -8,6 +8,7 @@ from netwatchd.addresses import address_text, parse_address
 from netwatchd.answers import NotFound
 from netwatchd.answers.find import find, keys_of
 from netwatchd.answers.found import Found, Row, called
+from netwatchd.answers.terms import forms_of
 from netwatchd.broadcast.messages import threat_json
 from netwatchd.catalog import KINDS
 from netwatchd.events import SEVERITIES, Device, Threat, ThreatStatus
@@ -88,7 +89,7 @@ def _says(threat: Threat, words: list[str], names: Mapping[str, str]) -> bool:
     told = (threat.kind, threat.severity, threat.device, threat.target, threat.description, threat.recommendation)
     called_so = (names.get(threat.device or ""), names.get(whom or ""), threat.kind.replace("_", " "))
     everything = " ".join(each for each in (*told, *called_so) if each).casefold()
-    return all(word in everything for word in words)
+    return all(any(form in everything for form in forms_of(word)) for word in words)
 
 
 def names_of(given: str, devices: Sequence[Device], texts: Collection[str | None]) -> set[str]:

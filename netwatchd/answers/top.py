@@ -15,7 +15,7 @@ def top(
 ) -> Found:
     """By `device`, `destination` or `port`, since `since` (Unix ms); raises NotFound, NoDatabase.
 
-    `until`: by whole hours, where that is over. Of one `device` it is told by its flows that began then.
+    `until`: by whole hours. Of one `device` it is told by its flows that began then.
     """
     devices = queries.read_core(directory).devices
     if device is not None and by != "device":

@@ -18,7 +18,7 @@ const REPAIR_AGAIN = 15_000;
 
 /**
  * States: `connecting`, `live`, `lost` (it will come back), `refused` (it wants a token). `isBlocked`: it is lost although
- * the daemon answers over HTTP.
+ * the daemon answers over HTTP. Dispatches "back" where it is live again: what was asked for is old.
  */
 export class Connection extends EventTarget {
   /** `take(message)` is given each message, once and in order. */
@@ -38,10 +38,11 @@ export class Connection extends EventTarget {
     this.socket = null;
     this.began = 0; // when the socket was made
     this.waiting = []; // what was asked and not answered, in order: each op is followed by a ping, and is done at its pong
+    this.heardOnce = false; // whether it was live before
     this.storing = null; // what waits for the next time when it is asked whether all is stored
     addEventListener("online", () => this.hurry());
     addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.hurry());
-    document.addEventListener("resume", () => this.hurry()); // of a tab that the browser had frozen
+    document.addEventListener("resume", () => this.thaw()); // of a tab that the browser had frozen
     // A browser keeps a page that one has left, to go back to at once, where it has no connection open.
     addEventListener("pagehide", (event) => event.persisted && this.rest());
     addEventListener("pageshow", (event) => event.persisted && this.open());
@@ -150,7 +151,10 @@ export class Connection extends EventTarget {
     this.server = hello.server;
     // Of another run, nothing is known until its snapshot is here: who is cut off before that begins anew.
     if (hello.epoch !== this.epoch) this.epoch = null;
+    const isBack = this.heardOnce;
+    this.heardOnce = true;
     this.become("live");
+    if (isBack) this.dispatchEvent(new Event("back"));
   }
 
   count(message) {
@@ -199,6 +203,12 @@ export class Connection extends EventTarget {
   hurry() {
     if (this.state === "live") this.watch();
     else if (this.state === "lost" && !(this.socket && performance.now() - this.began < PATIENCE)) this.open();
+  }
+
+  // Nothing was asked for meanwhile, also where the connection has outlived that.
+  thaw() {
+    this.hurry();
+    if (this.state === "live") this.dispatchEvent(new Event("back"));
   }
 
   // After a sleep the old connection may look alive for minutes; a new one goes on where that was.

@@ -55,6 +55,7 @@ export class DeviceView {
     this.lost = element("h1", { class: "visually-hidden", text: "Device" });
     this.node = element("div", { class: "device" }, this.lost, this.problem, this.body, this.said);
     this.look = this.look.bind(this);
+    context.connection.addEventListener("back", () => this.isShown && this.ask());
     context.connection.addEventListener("state", () => this.isShown && (this.failed ? this.ask() : this.plan()));
     document.addEventListener("visibilitychange", () => this.isShown && this.ask());
   }

@@ -7,7 +7,7 @@ import { size, span } from "./format.js";
 import { described, TopList } from "./peers.js";
 import { overlap, sessionTable, timeline, timesOf } from "./presence.js";
 import { linkTo } from "./route.js";
-import { fromRows, RANGES, stepText, totals } from "./trafficdata.js";
+import { beginOf, fromRows, RANGES, stepText, totals } from "./trafficdata.js";
 import { TrafficTable } from "./traffictable.js";
 
 const MOST = 10; // peers and ports
@@ -58,8 +58,7 @@ export class DeviceHistory {
 
   /** Since when a range asks (Unix ms). */
   sinceOf(range, now = Date.now()) {
-    const { length, isDays } = RANGES[range];
-    return isDays ? new Date(now - length).setHours(0, 0, 0, 0) : now - length;
+    return beginOf(range, now);
   }
 
   /** Shows presence and peers, as /api/device tells them. */
@@ -100,7 +99,7 @@ export class DeviceHistory {
     this.more.href = linkTo({ view: "traffic", device: key, range });
     const answer = await ask("traffic", { device: key, since, step }, signal);
     if (signal.aborted) return;
-    this.showTraffic(fromRows(answer, isDays), key, range);
+    this.showTraffic(fromRows(answer, isDays, since), key, range);
     const rows = await ask("top", { by: "port", device: key, since, limit: MOST }, signal);
     if (signal.aborted) return;
     this.ports.show(rows, (row) => described(row, this.store, { device: key, since: agoText(range) }));

@@ -5,6 +5,7 @@ import { element, setAttribute, setText } from "./dom.js";
 import { timeColumn } from "./export.js";
 import { moment, size } from "./format.js";
 import { kindIcon, kindName } from "./kinds.js";
+import { formsOf } from "./matching.js";
 import { overlap, showStrip, strip, timesOf } from "./presence.js";
 import { linkTo } from "./route.js";
 import { activityText, showSparkline, sparkline, totals } from "./sparkline.js";
@@ -86,7 +87,7 @@ export function deviceFilter({ text, kind, online, new: since, unusual }, now) {
     if (!words.length) return true;
     const says = [device.name, device.hostname, device.vendor, device.model, device.kind, kindName(device.kind),
       ...device.ips, ...device.macs, device.mac, device.ip].filter(Boolean).join("\n").toLowerCase();
-    return words.every((word) => says.includes(word));
+    return words.every((word) => formsOf(word).some((form) => says.includes(form)));
   };
 }
 

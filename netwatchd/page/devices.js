@@ -164,6 +164,8 @@ export class Devices {
     clearTimeout(this.timer);
     this.timer = 0;
     if (!this.isShown) return;
+    if (!this.isTold && !this.list.isBusy) this.orderedAt = 0; // what each moved may be what decides, and is known now
+    this.isTold = this.histories.isThere;
     this.unusual ??= unusualOf(this.store);
     const now = Math.floor(Date.now() / MINUTE) * MINUTE + MINUTE - 1;
     const all = this.items.all(this.unusual, now);

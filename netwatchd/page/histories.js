@@ -25,6 +25,7 @@ class Histories extends EventTarget {
     this.activity = new Map(); // rows of /api/activity by the key of the device
     this.presence = new Map(); // sessions of a device, the newest first
     connection.addEventListener("state", () => connection.state === "live" && this.hint());
+    connection.addEventListener("back", () => this.plan(0));
     document.addEventListener("visibilitychange", () => this.plan());
   }
 

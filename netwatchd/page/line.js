@@ -33,6 +33,10 @@ export class Line {
       element("div", { class: "card-body" }, this.empty, this.live,
         element("div", { class: "tops" }, this.talkers.node, this.peers.node, this.ports.node)));
     document.addEventListener("visibilitychange", () => this.isShown && this.ask());
+    context.connection.addEventListener("back", () => {
+      this.asked = 0;
+      if (this.isShown) this.ask();
+    });
   }
 
   show() {
@@ -87,10 +91,10 @@ export class Line {
     if (this.top.some((row) => keys.has(row.device))) this.drawTalkers();
   }
 
-  // The newest steps that may be believed.
+  // The newest steps that may be believed: what was moved in one is told until `lag` after its end.
   nowOf(traffic) {
     const late = Math.min(Math.ceil(traffic.lag / traffic.step), Math.max(traffic.in.length - 1, 0));
-    const end = traffic.in.length - Math.max(late - 1, 0);
+    const end = traffic.in.length - late;
     const mean = (counts) => counts.slice(Math.max(end - NOW, 0), end).reduce((sum, count) => sum + count, 0) / seconds;
     const seconds = Math.min(NOW, end) * traffic.step;
     return { in: mean(traffic.in), out: mean(traffic.out), internal: mean(traffic.internal), seconds };
@@ -156,6 +160,6 @@ function stepsOf({ until, step, lag, in: bytesIn, out: bytesOut, internal }) {
   return {
     times, ends: times.map((each) => each + length), bytesIn, bytesOut, internal, unit: "rate",
     from: until - Math.max(SHOWN, bytesIn.length * length), to: until,
-    believed: until - Math.max(lag - step, 0) * 1000,
+    believed: until - lag * 1000,
   };
 }

@@ -46,6 +46,7 @@ export class TopList {
 
   /** Shows rows with `bytes_in` and `bytes_out`; `describe(row)` says what each is about. */
   show(rows, describe) {
+    this.redo = () => this.show(rows, describe);
     const most = Math.max(...rows.map((row) => row.bytes_in + row.bytes_out), 1);
     this.none.hidden = rows.length > 0;
     setText(this.none, this.empty);
@@ -53,8 +54,14 @@ export class TopList {
     reconcile(this.rows, rows, keyOf, () => this.make(), (node, row) => this.fill(node, row, describe(row), most));
   }
 
+  /** Shows the same rows again, of which one is called otherwise now. */
+  again() {
+    this.redo?.();
+  }
+
   /** Says why there is nothing. */
   fail(words) {
+    this.redo = null;
     this.rows.replaceChildren();
     this.none.hidden = false;
     setText(this.none, words);

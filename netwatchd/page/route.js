@@ -1,4 +1,4 @@
-// What is shown stands in the URL, so that it can be shared, bookmarked and gone back from: /?view=devices&q=printer.
+// What is shown stands in the URL, so that it can be shared, bookmarked and gone back from: /?view=devices&text=printer.
 
 /** The view and its filters, as the URL has them. */
 export function route() {

@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { element, setText } from "./dom.js";
 import { size, time } from "./format.js";
+import { formsOf } from "./matching.js";
 import { announce } from "./notice.js";
 import { go, linkTo } from "./route.js";
 import { keyOf, nameOf } from "./store.js";
@@ -15,7 +16,7 @@ const SEVERITIES = ["info", "low", "medium", "high", "critical"];
 /** Whether each word of a search stands in one of the texts. */
 export function matches(words, texts) {
   const all = texts.filter(Boolean).join("\n").toLowerCase();
-  return words.every((word) => all.includes(word));
+  return words.every((word) => formsOf(word).some((form) => all.includes(form)));
 }
 
 /** The words that are searched for. */
@@ -86,7 +87,7 @@ export class Search {
       {
         title: "Everything",
         items: [
-          { text: `All devices with “${this.wanted}”`, href: linkTo({ view: "devices", q: this.wanted }) },
+          { text: `All devices with “${this.wanted}”`, href: linkTo({ view: "devices", text: this.wanted }) },
           { text: `All flows with “${this.wanted}”`, href: linkTo({ view: "flows", text: this.wanted }) },
         ],
       },

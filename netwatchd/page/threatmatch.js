@@ -1,6 +1,6 @@
 // Whether a threat is one of those that are looked for: the same as GET /api/threats looks for, for what comes live.
 
-import { findDevice } from "./matching.js";
+import { findDevice, formsOf } from "./matching.js";
 import { nameOf } from "./store.js";
 import { isNews, rank, SEVERITIES, splitPort, worstFirst } from "./threatwords.js";
 
@@ -44,7 +44,8 @@ export function threatMatcher(filters, store, now = Date.now()) {
     if (first !== null) tests.push((threat) => threat.last_seen >= first);
   }
   for (const word of (text ?? "").toLowerCase().split(/\s+/).filter(Boolean)) {
-    tests.push((threat) => told(threat, store).includes(word));
+    const forms = formsOf(word);
+    tests.push((threat) => forms.some((form) => told(threat, store).includes(form)));
   }
   return (threat) => tests.every((test) => test(threat));
 }

@@ -9,7 +9,7 @@ import { exportMenu, timeColumn } from "./export.js";
 import { rate, time } from "./format.js";
 import { described, TopList } from "./peers.js";
 import { change, linkTo } from "./route.js";
-import { fromRows, fromRing, RANGES, rowsOf, spanText, stepText, totals } from "./trafficdata.js";
+import { beginOf, fromRows, fromRing, RANGES, rowsOf, spanText, stepText, totals } from "./trafficdata.js";
 import { summed, TrafficTable } from "./traffictable.js";
 
 const MOST = 10; // rows of a list
@@ -18,7 +18,7 @@ const LISTS = { device: "Devices", destination: "Destinations", port: "Ports" };
 
 export class Traffic {
   constructor(context) {
-    Object.assign(this, { context, store: context.store, title: "Traffic", data: null, asking: null, timer: 0 });
+    Object.assign(this, { context, store: context.store, title: "Traffic", data: null, listed: new Map(), asking: null, timer: 0 });
     this.ways = element("div", { class: "segments", role: "group", "aria-label": "Time" },
       Object.entries(RANGES).map(([name, { title }]) => element("a", { dataset: { range: name }, text: title })));
     this.device = element("select", { onchange: () => change({ device: this.device.value }) });
@@ -56,6 +56,7 @@ export class Traffic {
       this.tops);
     this.about = this.node.querySelector(".toolbar a");
     document.addEventListener("visibilitychange", () => this.isShown && this.ask());
+    context.connection.addEventListener("back", () => this.isShown && this.ask());
     context.connection.addEventListener("state", () => this.isShown && this.failed && this.ask());
   }
 
@@ -65,6 +66,8 @@ export class Traffic {
     this.wanted = route.device ?? "";
     const [since, until] = [Number(route.since), Number(route.until)];
     this.span = since > 0 && until > since ? [since, until] : null;
+    setText(this.picked, this.span ? spanText(since, until) : "");
+    this.whole.hidden = !this.span;
     for (const way of this.ways.children) {
       way.href = linkTo({ view: "traffic", range: way.dataset.range, device: this.wanted });
       if (way.dataset.range === this.range) way.setAttribute("aria-current", "true");
@@ -83,14 +86,22 @@ export class Traffic {
   }
 
   update(changed) {
-    if (changed.has("devices") && this.listed !== this.store.devices.size) this.listDevices();
+    const keys = changed.get("devices");
+    if (keys && (this.listed.size !== this.store.devices.size || [...keys].some((key) => this.isRenamed(key)))) {
+      this.listDevices();
+      for (const list of Object.values(this.lists)) list.again();
+    }
+  }
+
+  isRenamed(key) {
+    return this.listed.has(key) && this.listed.get(key) !== this.store.called(key);
   }
 
   // A list of devices is made when it is another one than before: who has it open loses nothing.
   listDevices() {
     if (document.activeElement === this.device && this.named) return;
-    this.listed = this.store.devices.size;
     const names = [...this.store.devices.keys()].map((key) => [key, this.store.called(key)]);
+    this.listed = new Map(names);
     names.sort((a, b) => a[1].localeCompare(b[1]));
     const known = this.store.deviceOf(this.wanted);
     const chosen = known ? (known.mac ?? known.ip) : this.wanted;
@@ -133,14 +144,19 @@ export class Traffic {
     const { length, step, isDays } = RANGES[this.range];
     const now = Date.now();
     if (this.range === "1h" && !this.wanted) return fromRing((await askStatus(signal)).minutes, length);
-    const since = isDays ? new Date(now - length).setHours(0, 0, 0, 0) : now - length;
-    return fromRows(await ask("traffic", { since, step, device: this.wanted }, signal), isDays);
+    const since = beginOf(this.range, now);
+    return fromRows(await ask("traffic", { since, step, device: this.wanted }, signal), isDays, since);
   }
 
   draw(data) {
     this.data = data;
     this.chart.node.classList.remove("is-old");
     const isEmpty = !data.bytesIn.some((bytes) => bytes !== null);
+    if (isEmpty && this.range === "1h" && !this.wanted) {
+      this.tell("Nothing is known of this hour yet",
+        "It is counted from the start of netwatchd on; what was before stands in the last 24 hours.");
+      return;
+    }
     if (isEmpty) {
       this.tell("Nothing was recorded in this time",
         "netwatchd did not run then, or no source told of flows: netwatchd doctor says which sources are on.");
@@ -168,9 +184,6 @@ export class Traffic {
       facts.push(summed("Peak", null, `${rate(highest)} ${word}, ${stepText(this.data, place)}`));
     }
     this.sums.replaceChildren(...facts);
-    const [since, until] = this.span ?? [];
-    setText(this.picked, this.span ? spanText(since, until) : "");
-    this.whole.hidden = !this.span;
   }
 
   note({ bytesIn, unit, times, from }) {

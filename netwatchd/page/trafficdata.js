@@ -12,6 +12,13 @@ export const RANGES = {
   "30d": { title: "30 d", length: 29 * DAY, step: "hour", isDays: true, word: "day", pause: 5 * MINUTE },
 };
 
+/** When a range begins that ends now (Unix ms): of days, they are those of the viewer's zone. */
+export function beginOf(range, now) {
+  const { length, isDays } = RANGES[range];
+  const day = new Date(now);
+  return isDays ? new Date(day.getFullYear(), day.getMonth(), day.getDate() - length / DAY).getTime() : now - length;
+}
+
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric" });
 const both = new Intl.DateTimeFormat(undefined, {
@@ -32,9 +39,10 @@ export function fromRing(ring, length) {
 /**
  * The steps of an answer; `isDays`: its hours put together to days of the viewer's zone. Those are as long as they are
  * when clocks change; where the zone is half an hour off, an hour counts to the day in which it begins.
+ * What began before `first` (Unix ms) is of none of these days.
  */
-export function fromRows({ since, until, step, rows }, isDays) {
-  const steps = isDays ? days(rows) : rows.map((row) => ({ ...row, end: Math.min(row.time + step * 1000, until) }));
+export function fromRows({ since, until, step, rows }, isDays, first = since) {
+  const steps = isDays ? days(rows.filter((row) => row.time >= first)) : rows.map((row) => ({ ...row, end: Math.min(row.time + step * 1000, until) }));
   return {
     times: steps.map((each) => each.time),
     ends: steps.map((each) => Math.max(each.end, each.time + 1)),

@@ -47,16 +47,17 @@ def own_addresses(core: sqlite3.Connection) -> list[tuple[Address]]:
 
 
 def sums_by(
-    directory: Path, kind: str, low: int, high: int, own: list[tuple[Address]], late: Mark | None = None
+    directory: Path, kind: str, ids: tuple[int, int], own: list[tuple[Address]], late: Mark | None, until: int
 ) -> Sums:
-    """The flows with event ids above `low` and up to `high`, by `devices`, `peers` or `ports`.
+    """The flows with event ids above the first and up to the second, by `devices`, `peers` or `ports`.
 
-    `own` are the addresses of all devices. `late` is how far the roll-ups have come: what they lack of the flows up to
-    there is added.
+    Of hours that begin before `until` (Unix ms). `own` are the addresses of all devices. `late` is how far the roll-ups
+    have come: what they lack of the flows up to there is added.
     """
     sums: Sums = {}
-    for key, _, counts in _groups(directory, kind, low, high, own, late):
-        _add(sums, key, counts)
+    for key, hour, counts in _groups(directory, kind, *ids, own, late):
+        if hour < until:
+            _add(sums, key, counts)
     return sums
 
 

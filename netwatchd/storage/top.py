@@ -38,7 +38,7 @@ class _Plan:
 def top(directory: Path, by: str, since: int, limit: int | None, until: int | None = None) -> Top:
     """Who moved most bytes since `since` (Unix ms), by `device`, `destination` or `port`; the most first.
 
-    Where it is to be counted `until` an hour that is over, it is by whole hours. A flow's bytes are in and out as its
+    Where it is to be counted `until` a time, it is by whole hours. A flow's bytes are in and out as its
     device sees them, or who opened it where no device is known. What peers and ports moved that were not among the
     first of their hour stands in a row without a name, after the others.
     """
@@ -69,15 +69,15 @@ def _top(core: sqlite3.Connection, directory: Path, by: str, since: int, limit: 
     own = scan.own_addresses(core)
     before = _Plan(since, [((since << 12) - 1, 2**62)], 0, 0)  # netwatchd 0.1 had no sums
     last = None if until is None else -(-until // HOUR_MS) * HOUR_MS
-    if last is not None and last <= hour_of(mark.newest >> 12) and _has_totals(core):
+    if last is not None and _has_totals(core):
         plan = _plan(core, directory, hour_of(since), mark.newest)
-        plan.scans, plan.until = [scan for scan in plan.scans if scan[1] < last << 12], last
+        plan.until = last
     else:
         plan = _plan(core, directory, since, mark.newest) if _has_totals(core) else before
     core.execute("CREATE TEMP TABLE scanned (key, bytes_in, bytes_out, flows)")
     for low, high in plan.scans:
         late = mark if high > mark.newest and plan.since <= mark.newest >> 12 else None
-        sums = scan.sums_by(directory, kind, low, high, own, late)
+        sums = scan.sums_by(directory, kind, (low, high), own, late, plan.until)
         core.executemany("INSERT INTO scanned VALUES (?, ?, ?, ?)", [(key, *counts) for key, counts in sums.items()])
     return Top(_most(core, by, plan, limit), plan.since)
 
