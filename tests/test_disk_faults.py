@@ -37,7 +37,7 @@ def test_a_file_made_read_only_is_waited_for(daemon: Make, file: Any) -> None:
     with course(daemon(storage())) as each:
         path = file(each.running)
         with immutable(path, path.with_name(path.name + "-wal")):
-            waits(each, "make the file system writable")
+            waits(each, "make the file system writable, or give the files to the user")
         recovers(each)
 
 

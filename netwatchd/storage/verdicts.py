@@ -87,7 +87,10 @@ class Unavailable(Exception):
 
 _HELP = {
     Verdict.RETRY: "another process holds its lock; events are kept in memory until it lets go",
-    Verdict.WAIT: "free some space, or make the file system writable; events are kept in memory until then",
+    Verdict.WAIT: (
+        "free some space, make the file system writable, or give the files to the user as whom it runs; "
+        "events are kept in memory until then"
+    ),
     Verdict.RECONNECT: "check the disk and the directory's permissions; events are kept in memory until it works",
     Verdict.REPLACE: "a new file is begun",
 }
