@@ -17,7 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families as classic
 from running import MAC, OTHER_MAC, Daemon, flow_line, scratch
 from waiting import eventually
 
+from netwatchd import config
 from netwatchd.events import SEVERITIES
+from netwatchd.metrics import figures
+from netwatchd.metrics.asked import Asked
 from netwatchd.metrics.exposition import MISSING, every_metric
 from netwatchd.metrics.names import OF_PROCESS
 
@@ -79,6 +82,7 @@ def test_what_happened_is_told_with_source_reason_kind_and_severity(busy: Daemon
     assert value(text, "netwatchd_malformed_total", source="json") == 1
     assert value(text, "netwatchd_dropped_total", kind="flows", reason="storage_full") == 0
     assert value(text, "netwatchd_devices", status="online") == told["online"]
+    assert value(text, "netwatchd_devices", status="offline") == told["devices"] - told["online"]
     assert value(text, "netwatchd_live_flows") == told["live_flows"]
     assert [value(text, "netwatchd_open_threats", severity=each) for each in SEVERITIES] == [0, 0, 0, 1, 0]
     assert value(text, "netwatchd_source_up", source="json") == 1
@@ -103,6 +107,14 @@ def test_every_metric_that_is_told_is_described_and_has_its_type_and_labels(busy
         metric = known[name]
         assert (family.type, family.documentation) == (metric.type, metric.help) or metric in OF_PROCESS, name
         assert all(set(sample.labels) == set(metric.labels) for sample in family.samples), name
+
+
+def test_the_time_until_a_limit_is_told_in_seconds(busy: Daemon) -> None:
+    status = busy.status()
+    status["budget"] |= {"first": "disk", "days": 2.5}  # as it is after some hours
+    asked = Asked(lambda: config.load(str(busy.config)), lambda: status, list, list)
+    found = [each for each in figures.samples(asked, status) if each.metric is figures.LIMIT]
+    assert [(each.labels, each.value) for each in found] == [(("disk",), 216_000)]
 
 
 @needs_promtool

@@ -190,6 +190,8 @@ def test_the_page_may_load_and_run_nothing_but_itself() -> None:
         assert rules["require-trusted-types-for"] == "'script'"
         assert "unsafe" not in policy
         assert "*" not in policy
+        at_ipv6 = ask(service, "/", Host=f"[::1]:{service.port}")[1]["content-security-policy"]
+        assert "connect-src 'self';" in at_ipv6  # a policy has no words for such an address
 
 
 @pytest.mark.parametrize("path", ["/", "/app.js", "/healthz", "/status", "/api/flows", "/nothing"])
