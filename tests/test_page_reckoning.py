@@ -214,8 +214,8 @@ def test_what_another_version_does_not_tell_keeps_nothing_else_from_being_known(
     assert threats == [["open", "", {}]] * 2
 
 
-def test_a_link_takes_no_token_away_that_is_kept_for_good(browser: Browser, house: Daemon) -> None:
-    with looking(browser, house.port, "?view=status") as shown:
+def test_a_link_takes_no_token_away_that_is_kept_for_good(browser: Browser, idle: Daemon) -> None:
+    with looking(browser, idle.port, "?view=status") as shown:
         live(shown)
         call(shown, "token.js", "m.keep('correct-horse', true);")
         for link, told in (("#token=<b>", "correct-horse"), ("#token=another-one", "another-one")):

@@ -153,7 +153,7 @@ function figure(sign, word) {
 }
 
 /** The steps of the statistics, as the chart has them. */
-function stepsOf({ until, step, lag, in: bytesIn, out: bytesOut, internal }) {
+export function stepsOf({ until, step, lag, in: bytesIn, out: bytesOut, internal }) {
   const length = step * 1000;
   const begun = until - bytesIn.length * length;
   const times = bytesIn.map((_, place) => begun + place * length);
