@@ -18,6 +18,7 @@ import pytest
 from conftest import needs_root
 from faults_kit import DEVICE, THREAT, storage
 from running import MAC, Daemon, fill, flow_line, rows, small_disk
+from store_kit import flow, storing
 from waiting import eventually
 
 from netwatchd.storage import copying, schema
@@ -270,6 +271,16 @@ def test_vacuum_gives_back_what_removed_rows_took_and_keeps_the_rest(daemon: Mak
         assert running.emit(DEVICE) == []
         eventually(lambda: running.core("SELECT * FROM devices"))
     assert "cannot be written" not in running.log
+
+
+def test_vacuum_spares_the_card_flows_with_little_space_of_removed_rows(tmp_path: Path) -> None:
+    with storing(tmp_path) as kept:
+        kept.add_flows([flow(number) for number in range(1, 4000)])
+    (day,) = tmp_path.glob("flows-*.db")
+    for low, anew in ((3900, ["core.db"]), (100, ["core.db", day.name])):
+        with closing(sqlite3.connect(day, isolation_level=None)) as db:
+            db.execute("DELETE FROM flows WHERE id & 4095 > ?", (low,))
+        assert [each.name for each in copying.vacuum(tmp_path, lambda name, at, total: None)] == anew
 
 
 def test_vacuum_leaves_a_daemon_alone_that_runs(daemon: Make) -> None:
