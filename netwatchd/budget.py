@@ -102,7 +102,7 @@ def _first(sizes: Sizes, size: int, growth: tuple[float, float], limits: Limits)
 def _text(told: dict[str, Any], limits: Limits) -> str:
     """What comes first, as people say it."""
     if told["first"] is None:
-        return "not known yet: what a day brings is known when netwatchd has run for 6 hours"
+        return "how long there is room is not known yet: netwatchd has to run for 6 hours first"
     at = size_text(told["at"])
     if told["first"] == "retention":
         return f"retention ({limits.retention:.0f} d) comes first, at about {at}"

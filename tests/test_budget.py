@@ -39,7 +39,7 @@ def test_in_the_first_hours_nothing_is_said() -> None:
     for seconds in (0.0, 1.0, 5.9 * HOUR):
         found = told({TODAY: 400 * MB}, Period(seconds, 900 * MB, 90 * MB, 400 * MB))
         assert [found[key] for key in ("growth", "written_a_day", "first", "days", "at", "warning")] == [None] * 6
-        assert found["text"].startswith("not known yet: ")
+        assert found["text"].startswith("how long there is room is not known yet")
 
 
 def test_the_growth_is_that_of_the_last_whole_days() -> None:

@@ -40,7 +40,7 @@ def test_what_came_and_what_became_of_it_is_shown_with_the_reasons(browser: Brow
         expect(kinds).to_contain_text("Sent: ")
         disk = page.get_by_role("region", name="The disk")
         expect(disk).to_contain_text("of 2.0 GB")
-        expect(disk).to_contain_text("Not known yet: what a day brings is known when netwatchd has run for 6 hours")
+        expect(disk).to_contain_text("How long there is room is not known yet")
         # The asker hands in nothing, and is told of as a source only.
         expect(page.get_by_role("region", name="What came, by source").get_by_text("prober")).to_have_count(0)
 

@@ -59,7 +59,7 @@ export class KindLedger {
     setText(this.sent, `Sent: messages to clients ${count(messages)}, alerts ${count(alerts)}, answers ${count(answers)}.`);
     const dropped = Object.entries(ledger.dropped).filter(([what]) => !KINDS[what.split(" ")[0]]);
     this.dropped.hidden = !dropped.length;
-    setText(this.dropped, `Dropped besides: ${listed(Object.fromEntries(dropped))}.`);
+    setText(this.dropped, `Dropped besides: ${dropped.map(([what, number]) => `${what} ${count(number)}`).join(", ")}.`);
   }
 }
 
