@@ -92,7 +92,7 @@ man: $(VENV)/installed
 # Checking.
 
 # Most tests wait for something most of the time, so that there may be more of them at once than there are cores.
-WORKERS ?= 3
+WORKERS ?= 4
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
