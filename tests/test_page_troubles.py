@@ -63,7 +63,8 @@ def test_each_trouble_is_a_row_with_a_sentence_that_stays_text(browser: Browser,
             expect(page.get_by_role("link", name=HIT.format(4)).first).to_be_visible()
             unharmed(page)
             hop(page, "?view=status")
-            expect(page.locator(".status .answer")).to_have_text("Netflow failed.")
+            expect(page.locator(".status .answer")).to_contain_text("The source netflow does not work: ")
+            expect(page.locator(".status .answer")).to_contain_text("Alerts by webhook do not get through: ")
             expect(page.get_by_role("listitem").filter(has_text="List bad")).to_be_visible()
             expect(page.get_by_role("listitem").filter(has_text="Alerts by webhook")).to_contain_text("failing")
             unharmed(page)
@@ -146,10 +147,12 @@ def test_who_has_just_begun_reads_that_it_learns_and_that_nothing_came_yet(brows
         expect(calm).to_contain_text("it learns who lives here: devices that show up are taken as known")
         for view, text in {
             "?view=threats": "No threat", "?view=devices": "No device", "?view=flows": "No flows yet",
-            "?view=traffic": "Nothing was recorded in this time", "?view=status": "All is well, and nothing was lost.",
+            "?view=traffic": "Nothing was recorded in this time", "?view=status": "No source is on that shows",
         }.items():  # fmt: skip
             hop(page, view)
             expect(page.locator("main")).to_contain_text(text)
         hop(page, "")
         started.emit({"type": "device", "mac": OTHER_MAC, "ip": "192.168.1.6"}, flow_line(1))
         expect(calm).to_contain_text("records came in meanwhile, and none was lost; 1 of 1 known devices are here")
+        hop(page, "?view=status")
+        expect(page.locator(".status .answer")).to_have_text("All is well, and nothing was lost.")

@@ -4,7 +4,8 @@ import { askStatus } from "./api.js";
 import { element, reconcile, setText } from "./dom.js";
 import { ago, count, size, span, time } from "./format.js";
 import { KindLedger, SourceLedger } from "./ledger.js";
-import { lossOf, sumOf } from "./live.js";
+import { sumOf } from "./live.js";
+import { troublesOf } from "./troubles.js";
 
 const SORT = { failed: 0, on: 1, off: 2 };
 
@@ -62,18 +63,9 @@ export class Status {
   }
 
   tell(status) {
-    const { database } = status;
-    const losses = lossOf(status);
-    const failed = status.sources.filter((source) => source.state === "failed");
-    const { budget } = status;
-    const wrong = [
-      budget.warning,
-      database.state !== "ok" && `the database is ${database.state}${database.reason ? ` (${database.reason})` : ""}`,
-      failed.length && `${failed.map((source) => source.name).join(", ")} failed`,
-      losses && `${count(losses)} records were lost since the start`,
-    ].filter(Boolean).join("; ");
-    const verdict = wrong ? `${wrong.charAt(0).toUpperCase()}${wrong.slice(1)}.` : "All is well, and nothing was lost.";
-    setText(this.verdict, verdict);
+    const { budget, database } = status;
+    const wrong = troublesOf(status, status).map((trouble) => trouble.text).join(" ");
+    setText(this.verdict, wrong || "All is well, and nothing was lost.");
     fill(this.facts, [
       ["Version", status.version],
       ["Runs since", `${span(status.uptime * 1000)}, ${time(status.since)}`],
