@@ -18,7 +18,8 @@ const LISTS = { device: "Devices", destination: "Destinations", port: "Ports" };
 
 export class Traffic {
   constructor(context) {
-    Object.assign(this, { context, store: context.store, title: "Traffic", data: null, listed: new Map(), asking: null, timer: 0 });
+    Object.assign(this, { context, store: context.store, title: "Traffic", data: null, asking: null, timer: 0 });
+    Object.assign(this, { listed: new Map(), isNamed: true });
     this.ways = element("div", { class: "segments", role: "group", "aria-label": "Time" },
       Object.entries(RANGES).map(([name, { title }]) => element("a", { dataset: { range: name }, text: title })));
     this.device = element("select", { onchange: () => change({ device: this.device.value }) });
@@ -56,6 +57,7 @@ export class Traffic {
       this.tops);
     this.about = this.node.querySelector(".toolbar a");
     document.addEventListener("visibilitychange", () => this.isShown && this.ask());
+    context.connection.addEventListener("second", () => this.second());
     context.connection.addEventListener("back", () => this.isShown && this.ask());
     context.connection.addEventListener("state", () => this.isShown && this.failed && this.ask());
   }
@@ -88,9 +90,15 @@ export class Traffic {
   update(changed) {
     const keys = changed.get("devices");
     if (keys && (this.listed.size !== this.store.devices.size || [...keys].some((key) => this.isRenamed(key)))) {
-      this.listDevices();
-      for (const list of Object.values(this.lists)) list.again();
+      this.isNamed = false;
     }
+  }
+
+  // Once a second at most, however many devices get another name at a time.
+  second() {
+    if (!this.isShown || this.isNamed) return;
+    this.listDevices();
+    for (const list of Object.values(this.lists)) list.again();
   }
 
   isRenamed(key) {
@@ -100,6 +108,7 @@ export class Traffic {
   // A list of devices is made when it is another one than before: who has it open loses nothing.
   listDevices() {
     if (document.activeElement === this.device && this.named) return;
+    this.isNamed = true;
     const names = [...this.store.devices.keys()].map((key) => [key, this.store.called(key)]);
     this.listed = new Map(names);
     names.sort((a, b) => a[1].localeCompare(b[1]));
