@@ -12,7 +12,7 @@ import pytest
 from faults_kit import storage
 from looking import expect, looking
 from playwright.sync_api import Browser, Page
-from running import Daemon, flow_line, scratch
+from running import Daemon, flow_line, locked, scratch
 from waiting import eventually
 
 from netwatchd.identity.kinds import KINDS
@@ -236,6 +236,7 @@ def test_threats_of_a_device_are_told_with_those_that_were_put_away(browser: Bro
 def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser: Browser, daemon: Any) -> None:
     with daemon() as running:
         assert running.emit(device(PHONE, 5, name="phone"), device(NAS, 6, hostname="other")) == []
+        eventually(lambda: len(running.json("devices")) == 2)
         with looking(browser, running.port, at(NAS)) as page:
             more = page.get_by_role("button", name="More about this device")
             more.click()
@@ -259,6 +260,21 @@ def test_devices_are_merged_split_and_forgotten_where_that_is_confirmed(browser:
             page.get_by_role("dialog").get_by_role("button", name="Forget").click()
             page.wait_for_url("**/?view=devices")
             eventually(lambda: [row["mac"] for row in running.json("devices")] == [NAS])
+
+
+@pytest.mark.slow
+def test_the_past_of_a_device_that_just_came_is_asked_again_until_it_is_stored(browser: Browser, daemon: Any) -> None:
+    with daemon() as running:
+        assert running.emit(device(PHONE, 5, hostname="phone")) == []
+        eventually(lambda: len(running.json("devices")) == 1)
+        with looking(browser, running.port, at(NAS), refused=True) as page:
+            problem = page.locator(".device > .banner").filter(has_text="Some of the past could not be asked")
+            with locked(running.state / "core.db"):
+                assert running.emit(device(NAS, 6, hostname="nas")) == []
+                expect(page.get_by_role("heading", level=1)).to_have_text("nas")
+                expect(problem).to_be_visible()
+            expect(problem).to_be_hidden()
+            expect(page.get_by_role("region", name="What it is")).to_contain_text("json")
 
 
 @pytest.mark.slow

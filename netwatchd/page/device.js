@@ -106,6 +106,7 @@ export class DeviceView {
   clear() {
     this.asked?.abort(); // what was asked is of the device before
     this.device = this.portrait = this.failed = null;
+    this.tries = 0;
     this.problem.hidden = true;
     if (this.name.isEditing) this.name.end();
     for (const part of [this.history, this.threats, this.flows]) part.clear();
@@ -178,12 +179,12 @@ export class DeviceView {
     this.askAgain();
   }
 
-  // What was merged or split a moment ago stands in the database a little later.
+  // What came, was merged or split a moment ago stands in the database a little later.
   askAgain() {
-    const isSame = !this.portrait || [...this.portrait.macs].sort().join() === [...this.device.macs].sort().join();
-    this.tries = isSame ? 0 : this.tries + 1;
+    const isKnown = this.portrait && [...this.portrait.macs].sort().join() === [...this.device.macs].sort().join();
+    this.tries = isKnown ? 0 : this.tries + 1;
     clearTimeout(this.soon);
-    if (!isSame && this.tries <= MOST_TRIES) this.soon = setTimeout(() => this.isShown && this.ask(), SOON);
+    if (!isKnown && this.tries <= MOST_TRIES) this.soon = setTimeout(() => this.isShown && this.ask(), SOON);
   }
 
   tellMissing(device) {
