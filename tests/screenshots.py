@@ -15,12 +15,19 @@ from typing import Any
 
 from faults_kit import storage
 from looking import browsing, devtools, expect, finish, live, looking
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from running import Daemon, flow_line, scratch
 
 DOCS = Path(__file__).parent.parent / "docs"
 MOST = 150_000  # bytes of a picture
 MINUTE = 60_000
+
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PICTURES = {
+    "page-light.webp": WIDE | {"color_scheme": "light"}, "page-dark.webp": WIDE | {"color_scheme": "dark"},
+    "page-phone.webp": PHONE | {"color_scheme": "light"},
+}  # fmt: skip
 
 # Name of the host, maker, what the user calls it, and how much it moves.
 HOUSE = [
@@ -146,26 +153,27 @@ def take(page: Page, path: Path) -> None:
     path.write_bytes(base64.b64decode(shot["data"]))
 
 
+def take_all(browser: Browser, into: Path, minutes: float) -> list[Path]:
+    """Takes them, after so many minutes of the house's evening; returns their files."""
+    taken = []
+    with house(minutes) as daemon:
+        for name, settings in PICTURES.items():
+            with looking(browser, daemon.port, locale="en-GB", reduced_motion="reduce", **settings) as page:
+                take(page, into / name)
+            assert (into / name).stat().st_size < MOST, name
+            taken.append(into / name)
+    return taken
+
+
 def main() -> None:
-    """Takes them all."""
+    """Takes them for docs/."""
     parser = argparse.ArgumentParser(prog="make screenshots", description="Takes the pictures of docs/.")
     parser.add_argument("--into", type=Path, default=DOCS)
     parser.add_argument("--minutes", type=float, default=12, help="of the house's evening, before they are taken")
     given = parser.parse_args()
-    into = given.into
-    wide: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    pictures = {
-        "page-light.webp": wide | {"color_scheme": "light"}, "page-dark.webp": wide | {"color_scheme": "dark"},
-        "page-phone.webp": phone | {"color_scheme": "light"},
-    }  # fmt: skip
-    with browsing() as browser, house(given.minutes) as daemon:
-        for name, settings in pictures.items():
-            with looking(browser, daemon.port, locale="en-GB", reduced_motion="reduce", **settings) as page:
-                take(page, into / name)
-            size = (into / name).stat().st_size
-            print(f"{into / name}: {size} bytes")
-            assert size < MOST, name
+    with browsing() as browser:
+        for path in take_all(browser, given.into, given.minutes):
+            print(f"{path}: {path.stat().st_size} bytes")
     finish()
 
 
